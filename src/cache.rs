@@ -1,0 +1,378 @@
+//! The facade: the only door to an engine. It resolves times to live, counts
+//! hits and misses once for all engines, and notices a fork.
+
+mod export;
+
+use crate::config::Config;
+use crate::engine::{self, Engine, Entry, Put, ScanState, Stored};
+use crate::error::{Code, Error, Result};
+use crate::fork;
+use crate::stats::{Count, Counters, Stats};
+use crate::value::Value;
+use once_cell::race::OnceBox;
+use serde_json::{Map, Value as Json};
+use std::num::NonZeroU64;
+use std::path::Path;
+use std::sync::{Arc, Weak};
+
+/// As a call's time to live: the cache's own (option `ttl_ms`).
+pub const TTL_DEFAULT: u64 = 0;
+/// As a call's time to live: never expires.
+pub const TTL_NEVER: u64 = u64::MAX;
+
+/// Keys beyond this many bytes are refused by every engine.
+pub const MAX_KEY: usize = 64 << 20;
+
+/// How [`Cache::set_with`] stores.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SetOptions<'a> {
+    /// Milliseconds, or [`TTL_DEFAULT`], or [`TTL_NEVER`].
+    pub ttl_ms: u64,
+    /// Only where nothing is stored yet.
+    pub add: bool,
+    /// What the entry can be invalidated by.
+    pub tags: &'a [&'a [u8]],
+    /// Weight against `max_bytes`; 0 takes key, value and overhead.
+    pub cost: u64,
+}
+
+/// An open cache. `Send + Sync`; usable after `fork` in parent and child.
+pub struct Cache {
+    config: Config,
+    ttl: Option<NonZeroU64>,
+    counters: Counters,
+    first: Process,
+}
+
+/// The engine as one process has it. A forked child must not touch what its
+/// parent opened: it finds a stale generation, leaks that engine and opens
+/// its own in `next`. `OnceBox` never blocks, so no lock crosses the fork.
+struct Process {
+    generation: u64,
+    engine: Option<Arc<dyn Engine>>,
+    next: OnceBox<Process>,
+}
+
+impl Process {
+    fn open(config: &Config, generation: u64) -> Result<Self> {
+        let engine = Arc::from(engine::build(config)?);
+        Ok(Self { generation, engine: Some(engine), next: OnceBox::new() })
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.generation != fork::generation() {
+            std::mem::forget(self.engine.take());
+        }
+    }
+}
+
+impl Cache {
+    /// Opens a cache.
+    pub fn open(config: &Config) -> Result<Self> {
+        config.validate()?;
+        fork::install();
+        Ok(Self {
+            config: config.clone(),
+            ttl: NonZeroU64::new(config.u64("ttl_ms")),
+            counters: Counters::default(),
+            first: Process::open(config, fork::generation())?,
+        })
+    }
+
+    #[inline]
+    fn arc(&self) -> Result<&Arc<dyn Engine>> {
+        let now = fork::generation();
+        let mut process = &self.first;
+        while process.generation != now {
+            process = self.reopened(process, now)?;
+        }
+        process.engine.as_ref().ok_or_else(|| Error::new(Code::Closed, "the cache is closed"))
+    }
+
+    #[cold]
+    fn reopened<'a>(&self, stale: &'a Process, now: u64) -> Result<&'a Process> {
+        stale.next.get_or_try_init(|| Process::open(&self.config, now).map(Box::new))
+    }
+
+    #[inline]
+    fn engine(&self) -> Result<&dyn Engine> {
+        self.arc().map(|engine| &**engine)
+    }
+
+    /// Runs one operation and counts its failure.
+    #[inline]
+    fn call<T>(&self, run: impl FnOnce(&dyn Engine) -> Result<T>) -> Result<T> {
+        let result = self.engine().and_then(run);
+        if let Err(error) = &result {
+            self.count_error(error);
+        }
+        result
+    }
+
+    #[cold]
+    fn count_error(&self, error: &Error) {
+        let what = match error.code() {
+            Code::TooLarge | Code::Full => Count::Rejected,
+            _ => Count::Errors,
+        };
+        self.counters.add(what, 1);
+    }
+
+    fn ttl(&self, ttl_ms: u64) -> Option<NonZeroU64> {
+        match ttl_ms {
+            TTL_DEFAULT => self.ttl,
+            TTL_NEVER => None,
+            ms => NonZeroU64::new(ms),
+        }
+    }
+
+    /// The configuration it was opened with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The value of a key, or `None`.
+    #[inline]
+    pub fn get(&self, key: &[u8]) -> Result<Option<Value>> {
+        let found = self.call(|engine| engine.get(key))?;
+        self.count_get(found.is_some());
+        Ok(found)
+    }
+
+    /// Hands the value to `sink`; false where there is none.
+    #[inline]
+    pub fn read(&self, key: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<bool> {
+        let found = self.call(|engine| engine.read(key, sink))?;
+        self.count_get(found);
+        Ok(found)
+    }
+
+    #[inline]
+    fn count_get(&self, hit: bool) {
+        self.counters.add(if hit { Count::Hits } else { Count::Misses }, 1);
+    }
+
+    /// Stores a value.
+    pub fn set(&self, key: &[u8], value: &[u8], ttl_ms: u64) -> Result<()> {
+        self.set_with(key, value, &SetOptions { ttl_ms, ..SetOptions::default() }).map(drop)
+    }
+
+    /// Stores a value where there is none; tells whether it did.
+    pub fn add(&self, key: &[u8], value: &[u8], ttl_ms: u64) -> Result<Stored> {
+        self.set_with(key, value, &SetOptions { ttl_ms, add: true, ..SetOptions::default() })
+    }
+
+    /// Stores a value with everything that can be said about it.
+    pub fn set_with(&self, key: &[u8], value: &[u8], options: &SetOptions<'_>) -> Result<Stored> {
+        self.put(key, options, |engine, put| engine.put(key, value, put))
+    }
+
+    /// Stores the content of a file.
+    pub fn set_file(&self, key: &[u8], path: &Path, options: &SetOptions<'_>) -> Result<Stored> {
+        self.put(key, options, |engine, put| engine.put_file(key, path, put))
+    }
+
+    fn put(
+        &self,
+        key: &[u8],
+        options: &SetOptions<'_>,
+        run: impl FnOnce(&dyn Engine, &Put<'_>) -> Result<Stored>,
+    ) -> Result<Stored> {
+        let put = self.put_of(options);
+        let stored = self.call(|engine| {
+            check_key(key)?;
+            run(engine, &put)
+        })?;
+        if stored == Stored::Stored {
+            self.counters.add(Count::Sets, 1);
+        }
+        Ok(stored)
+    }
+
+    fn put_of<'a>(&self, options: &SetOptions<'a>) -> Put<'a> {
+        Put {
+            ttl: self.ttl(options.ttl_ms),
+            add: options.add,
+            tags: options.tags,
+            cost: options.cost,
+        }
+    }
+
+    /// Stores many values under the same options.
+    pub fn set_many(&self, pairs: &[(&[u8], &[u8])], options: &SetOptions<'_>) -> Result<()> {
+        let put = self.put_of(options);
+        self.call(|engine| {
+            pairs.iter().try_for_each(|(key, _)| check_key(key))?;
+            engine.put_many(pairs, &put)
+        })?;
+        self.counters.add(Count::Sets, pairs.len() as u64);
+        Ok(())
+    }
+
+    /// The values of many keys, in their order.
+    pub fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Value>>> {
+        let found = self.call(|engine| engine.get_many(keys))?;
+        let hits = found.iter().flatten().count() as u64;
+        self.counters.add(Count::Hits, hits);
+        self.counters.add(Count::Misses, found.len() as u64 - hits);
+        Ok(found)
+    }
+
+    /// Removes an entry; false where there was none.
+    pub fn delete(&self, key: &[u8]) -> Result<bool> {
+        let deleted = self.call(|engine| engine.delete(key))?;
+        self.counters.add(Count::Deletes, u64::from(deleted));
+        Ok(deleted)
+    }
+
+    /// Removes many entries; returns how many there were.
+    pub fn delete_many(&self, keys: &[&[u8]]) -> Result<u64> {
+        let deleted = self.call(|engine| engine.delete_many(keys))?;
+        self.counters.add(Count::Deletes, deleted);
+        Ok(deleted)
+    }
+
+    /// Removes every entry whose key begins with `prefix`.
+    pub fn delete_prefix(&self, prefix: &[u8]) -> Result<u64> {
+        let deleted = self.call(|engine| engine.delete_prefix(prefix))?;
+        self.counters.add(Count::Deletes, deleted);
+        Ok(deleted)
+    }
+
+    /// Whether a get would hit; counts nothing.
+    pub fn contains(&self, key: &[u8]) -> Result<bool> {
+        self.call(|engine| engine.contains(key))
+    }
+
+    /// Gives an entry a new time to live; false where there is none.
+    pub fn touch(&self, key: &[u8], ttl_ms: u64) -> Result<bool> {
+        let ttl = self.ttl(ttl_ms);
+        self.call(|engine| engine.touch(key, ttl))
+    }
+
+    /// Adds to a counter and returns the new value.
+    pub fn incr(&self, key: &[u8], delta: i64, initial: i64, ttl_ms: u64) -> Result<i64> {
+        let ttl = self.ttl(ttl_ms);
+        let value = self.call(|engine| {
+            check_key(key)?;
+            engine.incr(key, delta, initial, ttl)
+        })?;
+        self.counters.add(Count::Sets, 1);
+        Ok(value)
+    }
+
+    /// Makes every entry that carries the tag a miss.
+    pub fn invalidate_tag(&self, tag: &[u8]) -> Result<bool> {
+        self.call(|engine| engine.invalidate_tag(tag))
+    }
+
+    /// Removes what is expired or invalidated; returns how many entries left.
+    pub fn expire(&self) -> Result<u64> {
+        self.call(|engine| engine.expire())
+    }
+
+    /// Removes every entry (of this namespace).
+    pub fn clear(&self) -> Result<()> {
+        self.call(|engine| engine.clear())
+    }
+
+    /// Waits until what was acknowledged is as durable as it can be.
+    pub fn flush(&self) -> Result<()> {
+        self.call(|engine| engine.flush())
+    }
+
+    /// Verifies every entry; removes what is bad with `repair`.
+    pub fn check(&self, repair: bool) -> Result<Map<String, Json>> {
+        self.call(|engine| engine.check(repair))
+    }
+
+    /// All figures.
+    pub fn stats(&self) -> Result<Stats> {
+        let engine = self.engine()?.stats()?;
+        let sum = |what| self.counters.sum(what);
+        Ok(Stats {
+            hits: sum(Count::Hits),
+            misses: sum(Count::Misses),
+            sets: sum(Count::Sets),
+            deletes: sum(Count::Deletes),
+            rejected: sum(Count::Rejected),
+            errors: sum(Count::Errors),
+            engine,
+        })
+    }
+
+    /// What is worth knowing in words.
+    pub fn info(&self) -> Result<Map<String, Json>> {
+        let engine = self.engine()?;
+        let mut info = engine.info();
+        info.entry("engine").or_insert_with(|| engine.name().into());
+        info.entry("reason").or_insert_with(|| "asked for by name".into());
+        Ok(info)
+    }
+
+    /// The keys that begin with `prefix`, in batches.
+    pub fn scan(&self, prefix: &[u8]) -> Result<Scan> {
+        Ok(Scan {
+            engine: Arc::downgrade(self.arc()?),
+            generation: fork::generation(),
+            prefix: prefix.to_vec(),
+            state: ScanState::default(),
+            batch: Vec::new().into_iter(),
+        })
+    }
+
+    pub(crate) fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
+        self.call(|engine| engine.entry(key))
+    }
+
+    /// Flushes and closes; values that were handed out stay valid.
+    pub fn close(self) -> Result<()> {
+        if self.first.generation == fork::generation() || self.first.next.get().is_some() {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn check_key(key: &[u8]) -> Result<()> {
+    if key.len() > MAX_KEY {
+        let text = format!("key: expected at most {MAX_KEY} bytes, found: {}", key.len());
+        return Err(Error::new(Code::TooLarge, text));
+    }
+    Ok(())
+}
+
+/// A walk over keys. Holds no lock and no transaction, and does not keep the
+/// cache open.
+pub struct Scan {
+    engine: Weak<dyn Engine>,
+    generation: u64,
+    prefix: Vec<u8>,
+    state: ScanState,
+    batch: std::vec::IntoIter<Vec<u8>>,
+}
+
+impl Scan {
+    /// The next key; `None` at the end.
+    pub fn next_key(&mut self) -> Result<Option<Vec<u8>>> {
+        let closed = |why| Error::new(Code::Closed, why);
+        loop {
+            if let Some(key) = self.batch.next() {
+                return Ok(Some(key));
+            }
+            if self.state.done {
+                return Ok(None);
+            }
+            if self.generation != fork::generation() {
+                return Err(closed("the scan was begun before a fork"));
+            }
+            let engine = self.engine.upgrade().ok_or_else(|| closed("the cache is closed"))?;
+            let mut batch = Vec::new();
+            engine.scan(&self.prefix, &mut self.state, &mut batch)?;
+            self.batch = batch.into_iter();
+        }
+    }
+}

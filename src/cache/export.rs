@@ -1,0 +1,144 @@
+//! Export files: the content of any cache in one file, for a warm start.
+//!
+//! A MessagePack stream: `["twat-export", 1]`, then for each entry
+//! `[key, value, ttl_ms or nil, [tag…]]`, then `nil`, then
+//! `[count, XXH3-64 of all bytes before]`.
+
+use super::{Cache, SetOptions, TTL_NEVER};
+use crate::error::{Code, Error, Result};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::num::NonZeroU64;
+use std::path::Path;
+use xxhash_rust::xxh3::Xxh3Default;
+
+const MAGIC: &str = "twat-export";
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Record(ByteBuf, ByteBuf, Option<u64>, Vec<ByteBuf>);
+
+/// A stream whose bytes are summed on their way.
+struct Summed<S> {
+    stream: S,
+    sum: Xxh3Default,
+}
+
+impl<W: Write> Write for Summed<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let n = self.stream.write(bytes)?;
+        self.sum.update(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+impl<R: Read> Read for Summed<R> {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.stream.read(bytes)?;
+        self.sum.update(&bytes[..n]);
+        Ok(n)
+    }
+}
+
+impl Cache {
+    /// Writes every live entry (of this namespace) to a file, which is
+    /// replaced as a whole or not at all; returns how many.
+    pub fn export(&self, path: &Path) -> Result<u64> {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{}.tmp", std::process::id()));
+        let temporary = Path::new(&name);
+        let written = self.export_to(temporary).and_then(|n| {
+            std::fs::rename(temporary, path).map_err(|error| io("renaming to", path, &error))?;
+            Ok(n)
+        });
+        if written.is_err() {
+            let _ = std::fs::remove_file(temporary);
+        }
+        written
+    }
+
+    fn export_to(&self, path: &Path) -> Result<u64> {
+        let wrong = |error: std::io::Error| io("writing", path, &error);
+        let file = File::create(path).map_err(wrong)?;
+        let mut to = Summed { stream: BufWriter::new(file), sum: Xxh3Default::new() };
+        put(&mut to, &(MAGIC, VERSION), path)?;
+        let mut n = 0u64;
+        let mut scan = self.scan(b"")?;
+        while let Some(key) = scan.next_key()? {
+            let Some(entry) = self.entry(&key)? else { continue };
+            let tags = entry.tags.into_iter().map(ByteBuf::from).collect();
+            let ttl = entry.ttl.map(NonZeroU64::get);
+            let value = ByteBuf::from(entry.value.to_vec());
+            put(&mut to, &Some(Record(ByteBuf::from(key), value, ttl, tags)), path)?;
+            n += 1;
+        }
+        put(&mut to, &None::<Record>, path)?;
+        let sum = to.sum.digest();
+        put(&mut to, &(n, sum), path)?;
+        let file = to.stream.into_inner().map_err(|error| wrong(error.into_error()))?;
+        file.sync_all().map_err(wrong)?;
+        Ok(n)
+    }
+
+    /// Sets every entry of an export file; returns how many. The file is
+    /// verified as a whole before the first entry is set.
+    pub fn import(&self, path: &Path) -> Result<u64> {
+        walk(path, &mut |_| Ok(()))?;
+        walk(path, &mut |Record(key, value, ttl, tags)| {
+            let tags: Vec<&[u8]> = tags.iter().map(|tag| &tag[..]).collect();
+            let ttl_ms = ttl.unwrap_or(TTL_NEVER);
+            let options = SetOptions { ttl_ms, tags: &tags, ..SetOptions::default() };
+            self.set_with(&key, &value, &options).map(drop)
+        })
+    }
+}
+
+fn walk(path: &Path, each: &mut dyn FnMut(Record) -> Result<()>) -> Result<u64> {
+    let file = File::open(path).map_err(|error| io("opening", path, &error))?;
+    let mut from = Summed { stream: BufReader::new(file), sum: Xxh3Default::new() };
+    let (magic, version): (String, u32) = take(&mut from, path)?;
+    if magic != MAGIC {
+        return Err(bad(path, "expected an export file of twat-cache, found something else"));
+    }
+    if version > VERSION {
+        let text = format!("{}: expected version {VERSION}, found: {version}", path.display());
+        return Err(Error::new(Code::Version, text));
+    }
+    let mut n = 0u64;
+    while let Some(record) = take::<Option<Record>>(&mut from, path)? {
+        each(record)?;
+        n += 1;
+    }
+    let sum = from.sum.digest();
+    if take::<(u64, u64)>(&mut from, path)? != (n, sum) {
+        return Err(bad(path, "its checksum or count is wrong"));
+    }
+    Ok(n)
+}
+
+fn put(to: &mut impl Write, what: &impl Serialize, path: &Path) -> Result<()> {
+    use rmp_serde::encode::Error as E;
+    rmp_serde::encode::write(to, what).map_err(|error| match error {
+        E::InvalidValueWrite(wrong) => io("writing", path, &std::io::Error::from(wrong)),
+        other => bad(path, &other.to_string()),
+    })
+}
+
+fn take<T: DeserializeOwned>(from: &mut impl Read, path: &Path) -> Result<T> {
+    rmp_serde::decode::from_read(from).map_err(|error| bad(path, &error.to_string()))
+}
+
+fn io(doing: &str, path: &Path, error: &std::io::Error) -> Error {
+    Error::io(format_args!("{doing} {}", path.display()), error)
+}
+
+fn bad(path: &Path, what: &str) -> Error {
+    Error::new(Code::Corrupt, format!("{}: {what}", path.display()))
+}

@@ -1,0 +1,93 @@
+//! Codecs for stored values, used only where they gain.
+
+use crate::config::Config;
+use crate::error::{Code, Error, Result};
+use std::borrow::Cow;
+
+/// Stored as it is.
+pub const NONE: u8 = 0;
+/// LZ4 block.
+pub const LZ4: u8 = 1;
+/// Zstandard frame.
+pub const ZSTD: u8 = 2;
+
+/// How an engine compresses, from its options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compressor {
+    codec: u8,
+    level: i32,
+    min_bytes: u64,
+}
+
+impl Compressor {
+    /// The compressor that a configuration asks for.
+    pub fn from_config(config: &Config) -> Self {
+        let codec = match config.text("compression") {
+            "lz4" => LZ4,
+            "zstd" => ZSTD,
+            _ => NONE,
+        };
+        let level = config.u64("compression_level") as i32;
+        Self { codec, level, min_bytes: config.u64("compress_min_bytes") }
+    }
+
+    /// The codec that was used and its output; the input as it is where the
+    /// value is small or nothing is gained.
+    pub fn compress<'a>(&self, value: &'a [u8]) -> (u8, Cow<'a, [u8]>) {
+        if self.codec == NONE || (value.len() as u64) < self.min_bytes {
+            return (NONE, Cow::Borrowed(value));
+        }
+        let packed = match self.codec {
+            LZ4 => Some(lz4_flex::block::compress(value)),
+            _ => zstd::bulk::compress(value, self.level).ok(),
+        };
+        match packed {
+            Some(packed) if packed.len() < value.len() => (self.codec, Cow::Owned(packed)),
+            _ => (NONE, Cow::Borrowed(value)),
+        }
+    }
+}
+
+/// The value behind a stored payload. `value_len` comes from a header whose
+/// checksum was verified; a mismatch is corruption all the same.
+pub fn decompress(codec: u8, payload: &[u8], value_len: u64) -> Result<Cow<'_, [u8]>> {
+    let wrong = |what: &str| Error::new(Code::Corrupt, format!("stored value: {what}"));
+    let capacity = usize::try_from(value_len)
+        .ok()
+        .filter(|n| isize::try_from(*n).is_ok())
+        .ok_or_else(|| wrong("its length does not fit this machine"))?;
+    let value = match codec {
+        NONE => Cow::Borrowed(payload),
+        LZ4 => Cow::Owned(lz4_flex::block::decompress(payload, capacity).map_err(|_| wrong("bad lz4"))?),
+        ZSTD => Cow::Owned(zstd::bulk::decompress(payload, capacity).map_err(|_| wrong("bad zstd"))?),
+        other => {
+            return Err(Error::new(
+                Code::Version,
+                format!("codec of the stored value: expected 0 to 2, found: {other}"),
+            ));
+        }
+    };
+    if value.len() != capacity {
+        return Err(wrong("its length is not the one recorded"));
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_gains_is_packed_and_comes_back() {
+        let value = b"abcabcabc".repeat(1000);
+        for codec in [LZ4, ZSTD] {
+            let compressor = Compressor { codec, level: 3, min_bytes: 1024 };
+            let (used, packed) = compressor.compress(&value);
+            assert!(used == codec && packed.len() < value.len() / 4);
+            assert_eq!(decompress(used, &packed, value.len() as u64).unwrap(), value);
+            decompress(used, &packed, value.len() as u64 - 1).unwrap_err();
+            decompress(used, &packed[1..], value.len() as u64).unwrap_err();
+            assert_eq!(compressor.compress(b"short").0, NONE);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Reading a configuration from MessagePack or JSON, both through serde.
+
+use super::{Config, OptionValue, options};
+use crate::error::{Error, Result};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+/// One scalar of a configuration file.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Scalar {
+    Bool(bool),
+    U64(u64),
+    Text(String),
+    Null(()),
+    Other(serde::de::IgnoredAny),
+}
+
+/// A map of options, not yet laid over anything: what a file says.
+struct Loaded {
+    engine: Option<&'static str>,
+    values: Vec<(&'static str, Option<OptionValue>)>,
+    tiers: Option<Vec<Config>>,
+}
+
+pub(super) fn load(config: &mut Config, bytes: &[u8]) -> Result<()> {
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    // 0x7b is '{' in JSON and the number 123 in MessagePack, never a map.
+    let loaded: Loaded = if first == Some(&b'{') {
+        serde_json::from_slice(bytes).map_err(|error| Error::config(format!("JSON: {error}")))?
+    } else {
+        let mut reader = rmp_serde::Deserializer::new(bytes);
+        let loaded = Loaded::deserialize(&mut reader)
+            .map_err(|error| Error::config(format!("MessagePack: {error}")))?;
+        let left = reader.into_inner().len();
+        if left > 0 {
+            let text = format!("MessagePack: expected one map, found {left} bytes after it");
+            return Err(Error::config(text));
+        }
+        loaded
+    };
+    let engine = loaded.engine.unwrap_or(config.engine);
+    if loaded.tiers.as_ref().is_some_and(|tiers| !tiers.is_empty()) && engine != "tiered" {
+        return Err(Error::config(format!(
+            "tiers: only engine 'tiered' has them, found: engine '{engine}'"
+        )));
+    }
+    config.engine = engine;
+    for (name, value) in loaded.values {
+        match value {
+            Some(value) => config.values.insert(name, value),
+            None => config.values.remove(name),
+        };
+    }
+    if let Some(tiers) = loaded.tiers {
+        config.tiers = tiers;
+    }
+    Ok(())
+}
+
+impl<'de> Deserialize<'de> for Loaded {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        from.deserialize_map(LoadedVisitor)
+    }
+}
+
+struct LoadedVisitor;
+
+impl<'de> Visitor<'de> for LoadedVisitor {
+    type Value = Loaded;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a map of options")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Loaded, A::Error> {
+        let wrong = |error: Error| serde::de::Error::custom(error);
+        let mut loaded = Loaded { engine: None, values: Vec::new(), tiers: None };
+        while let Some(name) = map.next_key::<String>()? {
+            match name.as_str() {
+                "engine" => {
+                    let text: String = map.next_value()?;
+                    loaded.engine = Some(super::engine_name(&text).map_err(wrong)?);
+                }
+                "tiers" => {
+                    let tiers: Vec<Loaded> = map.next_value()?;
+                    let tiers = tiers.into_iter().map(Loaded::into_tier);
+                    loaded.tiers = Some(tiers.collect::<Result<_>>().map_err(wrong)?);
+                }
+                _ => {
+                    let spec = options::find(&name).map_err(wrong)?;
+                    let value = match map.next_value::<Scalar>()? {
+                        Scalar::Bool(value) => Some(spec.boolean(value)),
+                        Scalar::U64(number) => Some(spec.number(number)),
+                        Scalar::Text(text) => Some(spec.parse(&text)),
+                        Scalar::Null(()) => None,
+                        Scalar::Other(_) => Some(Err(Error::config(format!(
+                            "{}: expected {}, found a value of another type",
+                            spec.name,
+                            spec.range()
+                        )))),
+                    };
+                    loaded.values.push((spec.name, value.transpose().map_err(wrong)?));
+                }
+            }
+        }
+        Ok(loaded)
+    }
+}
+
+impl Loaded {
+    fn into_tier(self) -> Result<Config> {
+        let engine = self.engine.ok_or_else(|| {
+            Error::config("tiers: each needs an 'engine', found one without")
+        })?;
+        let mut config = Config::new(engine)?;
+        for (name, value) in self.values {
+            if let Some(value) = value {
+                config.values.insert(name, value);
+            }
+        }
+        config.tiers = self.tiers.unwrap_or_default();
+        Ok(config)
+    }
+}

@@ -1,0 +1,102 @@
+use super::*;
+
+fn text_of(result: Result<()>) -> String {
+    result.expect_err("an error was expected").text().to_owned()
+}
+
+#[test]
+fn a_misspelt_option_is_answered_with_the_nearest_name() {
+    let mut config = Config::new("memory").unwrap();
+    let text = text_of(config.set("max_entrys", "1"));
+    assert_eq!(text, "unknown option 'max_entrys'; did you mean 'max_entries'?");
+    assert!(Config::new("memry").unwrap_err().text().contains("did you mean 'memory'"));
+}
+
+#[test]
+fn a_value_out_of_range_names_option_expectation_and_finding() {
+    let mut config = Config::new("memory").unwrap();
+    for (name, value, expected) in [
+        ("max_bytes", "12", "max_bytes: expected 0 or an integer from 65536, found: 12"),
+        ("shards", "3", "shards: expected 0 or a power of two up to 1024, found: 3"),
+        ("max_entries", "-1", "max_entries: expected an integer from 0, found: -1"),
+        ("max_entries", "1k", "max_entries: expected an integer from 0, found: 1k"),
+        ("create", "yes", "create: expected true or false, found: yes"),
+        ("dir_mode", "9", "dir_mode: expected octal permissions such as 0700, found: 9"),
+    ] {
+        assert_eq!(text_of(config.set(name, value)), expected);
+    }
+    assert!(text_of(config.set("policy", "lruu")).starts_with("policy: expected one of lru lfu"));
+    assert_eq!(config, Config::new("memory").unwrap());
+}
+
+#[test]
+fn json_and_messagepack_say_the_same() {
+    let json = br#" {"engine":"tiered","small_max_bytes":10,"ttl_ms":5,
+        "tiers":[{"engine":"memory","max_entries":3},{"engine":"disk","path":"/x","create":false}]}"#;
+    let mut from_json = Config::new("auto").unwrap();
+    from_json.load(json).unwrap();
+    let value: serde_json::Value = serde_json::from_slice(json).unwrap();
+    let mut from_msgpack = Config::new("auto").unwrap();
+    from_msgpack.load(&rmp_serde::to_vec(&value).unwrap()).unwrap();
+    assert_eq!(from_json, from_msgpack);
+    assert_eq!(from_json.tiers().len(), 2);
+    assert!(!from_json.tiers()[1].bool("create"));
+    from_json.validate().unwrap();
+}
+
+#[test]
+fn a_load_that_fails_changes_nothing() {
+    let mut config = Config::new("memory").unwrap();
+    config.set("max_entries", "7").unwrap();
+    let before = config.clone();
+    for bad in [
+        &br#"{"max_entries":9,"polcy":"lru"}"#[..],
+        br#"{"max_entries":[1]}"#,
+        br#"{"max_entries":9"#,
+        br#"{"tiers":[{"engine":"memory"}]}"#,
+        b"\x81",
+        b"",
+        b"\xc1",
+        b"\x80\x80",
+    ] {
+        let error = config.load(bad).unwrap_err();
+        assert_eq!(error.code(), Code::Config, "{error}");
+        assert_eq!(config, before);
+    }
+}
+
+#[test]
+fn options_of_another_engine_are_refused_at_open_with_their_engines() {
+    let mut config = Config::new("memory").unwrap();
+    config.set("path", "/tmp/x").unwrap();
+    assert_eq!(
+        text_of(config.validate()),
+        "path: not an option of engine 'memory', but of: disk file auto"
+    );
+    config.set_engine("auto").unwrap();
+    config.validate().unwrap();
+}
+
+#[test]
+fn what_spans_options_is_checked() {
+    let mut config = Config::new("disk").unwrap();
+    assert!(text_of(config.validate()).contains("path: engine 'disk' needs a directory"));
+    config.set("path", "/tmp/x").unwrap();
+    config.set("policy", "sieve").unwrap();
+    assert!(text_of(config.validate()).contains("would write on every read"));
+    config.set("policy", "ttl").unwrap();
+    assert!(text_of(config.validate()).contains("'ttl' needs ttl_ms"));
+    config.set("ttl_ms", "10").unwrap();
+    config.validate().unwrap();
+    config.set("map_size", "1048576").unwrap();
+    assert!(text_of(config.validate()).contains("at least twice max_bytes"));
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    let mut config = Config::new("redis").unwrap();
+    config.set("password", "hunter2").unwrap();
+    config.set("url", "redis://:hunter2@h").unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+    assert!(!text_of(config.set_u64("password", 5)).contains('5'));
+}

@@ -1,0 +1,107 @@
+//! Checks that span options: which engine takes what, and what contradicts.
+
+use super::Config;
+use super::options::{AUTO, DISK, ENGINE_NAMES, FILE, MEMORY, POLICY, TIERED, find};
+use crate::error::{Error, Result};
+
+pub(super) fn validate(config: &Config) -> Result<()> {
+    let engine = config.engine_bit();
+    if engine != AUTO {
+        applicable(config, engine)?;
+    }
+    if config.policy_was("ttl") && config.u64("ttl_ms") == 0 {
+        return Err(Error::config("policy: 'ttl' needs ttl_ms of at least 1, found: 0"));
+    }
+    if engine & (DISK | FILE) != 0 {
+        store(config)?;
+    }
+    if engine == TIERED {
+        tiers(config)?;
+    }
+    Ok(())
+}
+
+pub(super) fn validate_policy(config: &Config) -> Result<()> {
+    applicable(config, POLICY)?;
+    match config.text("policy") {
+        "tinylfu" => Err(Error::config(
+            "policy: 'tinylfu' has no form for hosts that keep their own objects; \
+             open a cache of engine 'memory' with it",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn applicable(config: &Config, engine: u8) -> Result<()> {
+    for name in config.names() {
+        let spec = find(name)?;
+        if spec.engines & engine == 0 {
+            let names = ENGINE_NAMES.iter().enumerate();
+            let takers: Vec<_> =
+                names.filter(|(bit, _)| spec.engines & (1 << bit) != 0).map(|(_, n)| *n).collect();
+            let asked = ENGINE_NAMES[engine.trailing_zeros() as usize];
+            return Err(Error::config(format!(
+                "{name}: not an option of engine '{asked}', but of: {}",
+                takers.join(" ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn store(config: &Config) -> Result<()> {
+    if config.text("path").is_empty() {
+        return Err(Error::config(format!(
+            "path: engine '{}' needs a directory, found none",
+            config.engine()
+        )));
+    }
+    let policy = config.text("policy");
+    if !["lru", "lfu", "fifo", "rr", "none", "ttl"].contains(&policy) {
+        return Err(Error::config(format!(
+            "policy: engine '{}' has lru lfu fifo rr none ('{policy}' would write on every read), \
+             found: {policy}",
+            config.engine()
+        )));
+    }
+    if let Some(bytes) = config.bounds().bytes
+        && let Some(super::OptionValue::U64(map)) = config.given("map_size")
+        && *map < bytes.saturating_mul(2)
+    {
+        return Err(Error::config(format!(
+            "map_size: expected at least twice max_bytes ({bytes}), found: {map}"
+        )));
+    }
+    Ok(())
+}
+
+fn tiers(config: &Config) -> Result<()> {
+    if config.tiers().len() < 2 {
+        return Err(Error::config(format!(
+            "tiers: engine 'tiered' needs at least 2, found: {}",
+            config.tiers().len()
+        )));
+    }
+    for tier in config.tiers() {
+        if tier.engine_bit() & (TIERED | AUTO) != 0 {
+            return Err(Error::config(format!(
+                "tiers: expected memory, disk, file, redis or null, found: {}",
+                tier.engine()
+            )));
+        }
+        tier.validate()?;
+    }
+    if config.tiers()[0].engine_bit() & (MEMORY | super::options::NULL) == 0 {
+        return Err(Error::config(format!(
+            "tiers: the first must be memory, found: {}",
+            config.tiers()[0].engine()
+        )));
+    }
+    Ok(())
+}
+
+impl Config {
+    fn policy_was(&self, name: &str) -> bool {
+        self.text("policy") == name
+    }
+}

@@ -1,0 +1,185 @@
+//! What a cache can be made of: the trait, and how an engine is chosen.
+
+pub mod null;
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::stats::EngineStats;
+use crate::value::Value;
+use serde_json::{Map, Value as Json};
+use std::num::NonZeroU64;
+use std::path::Path;
+
+/// How a value is to be stored.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Put<'a> {
+    /// Milliseconds from now; `None` never expires.
+    pub ttl: Option<NonZeroU64>,
+    /// Only where nothing is stored (and unexpired) yet.
+    pub add: bool,
+    /// What the entry can be invalidated by, besides its key.
+    pub tags: &'a [&'a [u8]],
+    /// What the entry weighs against `max_bytes`; 0 takes its bytes.
+    pub cost: u64,
+}
+
+/// What became of a put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// It is stored.
+    Stored,
+    /// `add` found an entry and changed nothing.
+    Exists,
+}
+
+/// A value with what is known about it, for tiers and exports.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The value.
+    pub value: Value,
+    /// Milliseconds left; `None` never expires.
+    pub ttl: Option<NonZeroU64>,
+    /// Number of the write that made it, where the engine has one; else 0.
+    pub sequence: u64,
+    /// Its tags.
+    pub tags: Vec<Vec<u8>>,
+}
+
+/// Where a scan stands. Opaque to all but the engine that fills it, and valid
+/// across calls: no engine keeps a transaction or a lock between two batches.
+#[derive(Clone, Debug, Default)]
+pub struct ScanState {
+    /// Part of the engine (a shard, a range of keys).
+    pub part: usize,
+    /// Place within the part.
+    pub place: usize,
+    /// Last key handed out, for engines that are ordered by key, or a cursor.
+    pub last: Vec<u8>,
+    /// Nothing follows.
+    pub done: bool,
+}
+
+/// A store of byte keys and byte values.
+///
+/// Every method may run on any thread at any time. `get` MUST return the last
+/// value put and not expired, or nothing; never another one. A put that was
+/// acknowledged MUST be visible to every later get until the entry is evicted,
+/// expired, deleted or replaced. No method blocks for ever.
+pub trait Engine: Send + Sync {
+    /// The engine's name, as in the configuration.
+    fn name(&self) -> &'static str;
+
+    /// The value of a key.
+    fn get(&self, key: &[u8]) -> Result<Option<Value>>;
+
+    /// Hands the value to `sink` without keeping it: for reads into a buffer.
+    fn read(&self, key: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<bool> {
+        let found = self.get(key)?;
+        if let Some(value) = &found {
+            sink(value);
+        }
+        Ok(found.is_some())
+    }
+
+    /// The value with its remaining time, sequence number and tags.
+    fn entry(&self, key: &[u8]) -> Result<Option<Entry>>;
+
+    /// Stores a value. A value that can never fit is `TooLarge`; a cache that
+    /// is full and evicts nothing answers `Full`.
+    fn put(&self, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<Stored>;
+
+    /// Stores a file's content; engines with blob files stream it.
+    fn put_file(&self, key: &[u8], path: &Path, put: &Put<'_>) -> Result<Stored> {
+        let doing = || format!("reading {}", path.display());
+        let bytes = std::fs::read(path).map_err(|error| Error::io(doing(), &error))?;
+        self.put(key, &bytes, put)
+    }
+
+    /// Removes an entry; false where there was none.
+    fn delete(&self, key: &[u8]) -> Result<bool>;
+
+    /// Whether a get would hit.
+    fn contains(&self, key: &[u8]) -> Result<bool>;
+
+    /// Gives an entry a new time to live; false where there is none.
+    fn touch(&self, key: &[u8], ttl: Option<NonZeroU64>) -> Result<bool>;
+
+    /// Removes every entry (of this namespace).
+    fn clear(&self) -> Result<()>;
+
+    /// Appends some keys that begin with `prefix` to `out` and moves `state`.
+    /// Keys present throughout the scan MUST appear exactly once; others may.
+    fn scan(&self, prefix: &[u8], state: &mut ScanState, out: &mut Vec<Vec<u8>>) -> Result<()>;
+
+    /// Adds to a counter atomically and returns the new value; a missing one
+    /// starts at `initial` and then `delta` is added. Counters are values of
+    /// format byte 4; anything else under the key is `Unsupported`.
+    fn incr(&self, key: &[u8], delta: i64, initial: i64, ttl: Option<NonZeroU64>) -> Result<i64>;
+
+    /// Makes every entry that carries the tag a miss, in constant time.
+    /// Ok(false) where no entry ever carried it.
+    fn invalidate_tag(&self, tag: &[u8]) -> Result<bool>;
+
+    /// Removes what is expired or invalidated; returns how many entries left.
+    fn expire(&self) -> Result<u64>;
+
+    /// The values of many keys, in their order.
+    fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Value>>> {
+        keys.iter().map(|key| self.get(key)).collect()
+    }
+
+    /// Stores many values, in one transaction where the engine has them.
+    fn put_many(&self, pairs: &[(&[u8], &[u8])], put: &Put<'_>) -> Result<()> {
+        pairs.iter().try_for_each(|(key, value)| self.put(key, value, put).map(drop))
+    }
+
+    /// Removes many entries; returns how many there were.
+    fn delete_many(&self, keys: &[&[u8]]) -> Result<u64> {
+        keys.iter().try_fold(0, |n, key| Ok(n + u64::from(self.delete(key)?)))
+    }
+
+    /// Removes every entry whose key begins with `prefix`.
+    fn delete_prefix(&self, prefix: &[u8]) -> Result<u64> {
+        let (mut state, mut keys, mut n) = (ScanState::default(), Vec::new(), 0);
+        while !state.done {
+            self.scan(prefix, &mut state, &mut keys)?;
+            for key in keys.drain(..) {
+                n += u64::from(self.delete(&key)?);
+            }
+        }
+        Ok(n)
+    }
+
+    /// Verifies every entry; what is found bad is counted, and removed with
+    /// `repair`.
+    fn check(&self, repair: bool) -> Result<Map<String, Json>> {
+        let _ = repair;
+        Ok(Map::from_iter([("entries".into(), self.stats()?.entries.into()), ("bad".into(), 0.into())]))
+    }
+
+    /// Waits until what was acknowledged is as durable as it can be.
+    fn flush(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// The engine's own figures.
+    fn stats(&self) -> Result<EngineStats>;
+
+    /// What is worth knowing in words: for `twat_cache_info`.
+    fn info(&self) -> Map<String, Json> {
+        Map::new()
+    }
+}
+
+/// Opens the engine of a validated configuration.
+pub fn build(config: &Config) -> Result<Box<dyn Engine>> {
+    match config.engine() {
+        "null" => Ok(Box::new(null::Null)),
+        other => Err(Error::unsupported(other, "implementation in this build")),
+    }
+}
+
+/// Whether an engine of this name can be built here.
+pub fn is_known(name: &str) -> bool {
+    matches!(name, "null")
+}

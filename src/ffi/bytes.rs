@@ -1,0 +1,116 @@
+//! Byte strings across the boundary: values on their way out, slices on
+//! their way in.
+
+use super::guard::guard;
+use super::ptr;
+use crate::error::{Error, Result};
+use crate::value::{Mapped, Value};
+use std::ffi::c_void;
+use std::sync::Arc;
+use triomphe::ThinArc;
+
+/// A byte string that the library hands out.
+///
+/// `data` points at `len` bytes that no later call changes, not even one that
+/// deletes the entry or closes the cache. An empty value has `len` 0 and a
+/// `data` that is not NULL. Mapped values (large ones on disk) begin on a
+/// 64-byte boundary. `owner` is the library's.
+///
+/// Ownership: release it with `twat_bytes_free`, from any thread.
+#[repr(C)]
+pub struct twat_bytes {
+    /// The first byte.
+    pub data: *const c_void,
+    /// How many.
+    pub len: usize,
+    /// What keeps them alive.
+    pub owner: *mut c_void,
+}
+
+/// A byte string that the caller owns, for calls over many keys.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct twat_slice {
+    /// The first byte; NULL with `len` 0 is empty.
+    pub data: *const c_void,
+    /// How many.
+    pub len: usize,
+}
+
+/// The low bit of `owner` tells a mapped value from a counted copy; both
+/// kinds of allocation are aligned to more than 2.
+const MAPPED: usize = 1;
+
+impl twat_bytes {
+    pub(super) const EMPTY: twat_bytes =
+        twat_bytes { data: std::ptr::null(), len: 0, owner: std::ptr::null_mut() };
+
+    #[inline]
+    pub(super) fn of(value: Value) -> Self {
+        let (data, len) = (value.as_ptr().cast::<c_void>(), value.len());
+        let owner = match value {
+            Value::Shared(shared) => ThinArc::into_raw(shared).cast_mut(),
+            Value::Mapped(mapped) => {
+                Arc::into_raw(mapped).cast_mut().cast::<c_void>().map_addr(|at| at | MAPPED)
+            }
+        };
+        twat_bytes { data, len, owner }
+    }
+}
+
+/// Views of the caller's slices.
+///
+/// # Safety
+/// `slices` points at `n` slices, each over readable bytes, for the call.
+pub(super) unsafe fn slices<'a>(
+    what: &str,
+    slices: *const twat_slice,
+    n: usize,
+) -> Result<Vec<&'a [u8]>> {
+    // SAFETY: this function's own contract.
+    let slices = unsafe { ptr::array(what, slices, n) }?;
+    // SAFETY: as above, for each slice.
+    slices.iter().map(|slice| unsafe { ptr::bytes(what, slice.data, slice.len) }).collect()
+}
+
+/// Releases a byte string and zeroes it.
+///
+/// Ownership: `bytes` itself stays the caller's. Releasing a zeroed one, or
+/// NULL, does nothing.
+/// Errors: none.
+/// Threads: any, also while the cache is in use or after it is closed.
+/// Since: 0.1.0
+///
+/// # Safety
+/// `bytes` is NULL, zeroed, or was filled by this library and not yet freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn twat_bytes_free(bytes: *mut twat_bytes) {
+    guard(|| {
+        if bytes.is_null() {
+            return;
+        }
+        // SAFETY: not NULL; the caller owns the struct.
+        let taken = unsafe { std::ptr::replace(bytes, twat_bytes::EMPTY) };
+        if taken.owner.is_null() {
+            return;
+        }
+        if taken.owner.addr() & MAPPED != 0 {
+            let mapped = taken.owner.map_addr(|at| at & !MAPPED).cast::<Mapped>();
+            // SAFETY: tagged as what `Arc::into_raw` gave in `of`.
+            drop(unsafe { Arc::from_raw(mapped.cast_const()) });
+        } else {
+            // SAFETY: untagged, so it is what `ThinArc::into_raw` gave in `of`.
+            drop(unsafe { ThinArc::<(), u8>::from_raw(taken.owner.cast_const()) });
+        }
+    });
+}
+
+/// Refuses what is not a filled-in, known size of a sized struct.
+pub(super) fn check_size(what: &str, found: usize, first: usize) -> Result<()> {
+    if found < first {
+        return Err(Error::arg(format!(
+            "{what}: expected struct_size of at least {first}, found: {found}"
+        )));
+    }
+    Ok(())
+}

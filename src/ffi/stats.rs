@@ -1,0 +1,91 @@
+//! Figures in a sized struct.
+
+use super::bytes::check_size;
+use super::cache::{twat_cache, with};
+use super::guard::guard;
+use super::ptr;
+use super::status::TWAT_OK;
+
+/// The counts of `entries` and `bytes` are exact: nothing expired, invalidated
+/// or unsettled is among them.
+pub const TWAT_STATS_EXACT: u64 = 1;
+
+/// Figures of a cache since it was opened, in entries and bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct twat_stats {
+    /// Set by the caller to `sizeof(twat_stats)`; the library writes the
+    /// smaller of that and its own.
+    pub struct_size: usize,
+    /// Gets that found a value.
+    pub hits: u64,
+    /// Gets that did not.
+    pub misses: u64,
+    /// Values stored.
+    pub sets: u64,
+    /// Entries deleted by call.
+    pub deletes: u64,
+    /// Entries that left for want of room.
+    pub evictions: u64,
+    /// Entries that left because their time was over.
+    pub expirations: u64,
+    /// Values refused: too large, or no room.
+    pub rejected: u64,
+    /// Stored values that failed their checksum and were removed.
+    pub corrupt: u64,
+    /// Calls that failed otherwise.
+    pub errors: u64,
+    /// Entries held now.
+    pub entries: u64,
+    /// Bytes accounted to them.
+    pub bytes: u64,
+    /// The bound on entries; 0 for none.
+    pub max_entries: u64,
+    /// The bound on bytes; 0 for none.
+    pub max_bytes: u64,
+    /// `TWAT_STATS_EXACT`.
+    pub flags: u64,
+}
+
+/// Reads the figures.
+///
+/// Errors: `TWAT_E_ARG` for NULL or a `struct_size` below the first version's;
+/// what the engine's medium answers.
+/// Since: 0.1.0
+///
+/// # Safety
+/// `cache` is live; `inout_stats` is NULL or writable for its `struct_size`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn twat_cache_stats(
+    cache: *mut twat_cache,
+    inout_stats: *mut twat_stats,
+) -> i32 {
+    guard(|| {
+        let out = ptr::out("inout_stats", inout_stats)?;
+        // SAFETY: not NULL; the first field is always there.
+        let size = unsafe { (*out).struct_size };
+        check_size("inout_stats", size, size_of::<twat_stats>())?;
+        // SAFETY: this function's own contract.
+        let stats = unsafe { with(cache, |cache| cache.stats()) }?;
+        let ours = twat_stats {
+            struct_size: size.min(size_of::<twat_stats>()),
+            hits: stats.hits,
+            misses: stats.misses,
+            sets: stats.sets,
+            deletes: stats.deletes,
+            evictions: stats.engine.evictions,
+            expirations: stats.engine.expirations,
+            rejected: stats.rejected,
+            corrupt: stats.engine.corrupt,
+            errors: stats.errors,
+            entries: stats.engine.entries,
+            bytes: stats.engine.bytes,
+            max_entries: stats.engine.max_entries,
+            max_bytes: stats.engine.max_bytes,
+            flags: if stats.engine.entries_inexact { 0 } else { TWAT_STATS_EXACT },
+        };
+        // SAFETY: the caller's struct is at least as large as ours.
+        unsafe { out.write(ours) };
+        Ok(TWAT_OK)
+    })
+}

@@ -1,0 +1,1 @@
+//! LMDB environments, blob files, locks.
