@@ -18,9 +18,8 @@ const MONOTONIC: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
 
 fn read(clock: rustix::time::ClockId, shift: &AtomicI64) -> u64 {
     let now = rustix::time::clock_gettime(clock);
-    let ms = (now.tv_sec as u64)
-        .saturating_mul(1000)
-        .saturating_add(now.tv_nsec as u64 / 1_000_000);
+    let ms =
+        (now.tv_sec as u64).saturating_mul(1000).saturating_add(now.tv_nsec as u64 / 1_000_000);
     ms.saturating_add_signed(shift.load(Ordering::Relaxed))
 }
 

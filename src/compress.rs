@@ -58,8 +58,12 @@ pub fn decompress(codec: u8, payload: &[u8], value_len: u64) -> Result<Cow<'_, [
         .ok_or_else(|| wrong("its length does not fit this machine"))?;
     let value = match codec {
         NONE => Cow::Borrowed(payload),
-        LZ4 => Cow::Owned(lz4_flex::block::decompress(payload, capacity).map_err(|_| wrong("bad lz4"))?),
-        ZSTD => Cow::Owned(zstd::bulk::decompress(payload, capacity).map_err(|_| wrong("bad zstd"))?),
+        LZ4 => Cow::Owned(
+            lz4_flex::block::decompress(payload, capacity).map_err(|_| wrong("bad lz4"))?,
+        ),
+        ZSTD => {
+            Cow::Owned(zstd::bulk::decompress(payload, capacity).map_err(|_| wrong("bad zstd"))?)
+        }
         other => {
             return Err(Error::new(
                 Code::Version,

@@ -104,7 +104,10 @@ impl Counters {
 
     /// The sum of one figure over all threads.
     pub fn sum(&self, what: Count) -> u64 {
-        self.stripes.iter().map(|s| s[what as usize].load(Ordering::Relaxed)).fold(0, u64::wrapping_add)
+        self.stripes
+            .iter()
+            .map(|s| s[what as usize].load(Ordering::Relaxed))
+            .fold(0, u64::wrapping_add)
     }
 }
 

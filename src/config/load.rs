@@ -110,9 +110,9 @@ impl<'de> Visitor<'de> for LoadedVisitor {
 
 impl Loaded {
     fn into_tier(self) -> Result<Config> {
-        let engine = self.engine.ok_or_else(|| {
-            Error::config("tiers: each needs an 'engine', found one without")
-        })?;
+        let engine = self
+            .engine
+            .ok_or_else(|| Error::config("tiers: each needs an 'engine', found one without"))?;
         let mut config = Config::new(engine)?;
         for (name, value) in self.values {
             if let Some(value) = value {

@@ -36,9 +36,8 @@ pub fn engine_bit(name: &str) -> Option<Engines> {
 }
 
 /// The eviction policies, in the order of `options.md`.
-pub const POLICIES: [&str; 11] = [
-    "lru", "lfu", "fifo", "lifo", "mru", "rr", "sieve", "s3fifo", "tinylfu", "none", "ttl",
-];
+pub const POLICIES: [&str; 11] =
+    ["lru", "lfu", "fifo", "lifo", "mru", "rr", "sieve", "s3fifo", "tinylfu", "none", "ttl"];
 
 /// What values an option takes.
 #[derive(Clone, Copy, Debug)]
@@ -171,7 +170,11 @@ pub fn find(name: &str) -> Result<&'static OptionSpec> {
 }
 
 /// "unknown option 'max_entrys'; did you mean 'max_entries'?"
-pub fn unknown<'a>(what: &str, found: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+pub fn unknown<'a>(
+    what: &str,
+    found: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+) -> String {
     let nearest = known
         .clone()
         .map(|name| (strsim::damerau_levenshtein(found, name), name))
@@ -180,7 +183,9 @@ pub fn unknown<'a>(what: &str, found: &str, known: impl Iterator<Item = &'a str>
     let found: String = found.chars().take(80).collect();
     match nearest {
         Some((_, name)) => format!("unknown {what} '{found}'; did you mean '{name}'?"),
-        None => format!("unknown {what} '{found}'; known are {}", known.collect::<Vec<_>>().join(" ")),
+        None => {
+            format!("unknown {what} '{found}'; known are {}", known.collect::<Vec<_>>().join(" "))
+        }
     }
 }
 

@@ -154,7 +154,10 @@ pub trait Engine: Send + Sync {
     /// `repair`.
     fn check(&self, repair: bool) -> Result<Map<String, Json>> {
         let _ = repair;
-        Ok(Map::from_iter([("entries".into(), self.stats()?.entries.into()), ("bad".into(), 0.into())]))
+        Ok(Map::from_iter([
+            ("entries".into(), self.stats()?.entries.into()),
+            ("bad".into(), 0.into()),
+        ]))
     }
 
     /// Waits until what was acknowledged is as durable as it can be.

@@ -331,8 +331,7 @@ pub unsafe extern "C" fn twat_cache_set_file(
 ) -> i32 {
     guard(|| {
         // SAFETY: this function's own contract, for both.
-        let (key, path) =
-            unsafe { (ptr::bytes("key", key, key_len)?, ptr::text("path", path)?) };
+        let (key, path) = unsafe { (ptr::bytes("key", key, key_len)?, ptr::text("path", path)?) };
         // SAFETY: as above, for both.
         let stored = unsafe {
             with(cache, |cache| {
@@ -474,10 +473,7 @@ pub unsafe extern "C" fn twat_cache_invalidate_tag(
 /// # Safety
 /// `cache` is live; `out_removed` is NULL or writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn twat_cache_expire(
-    cache: *mut twat_cache,
-    out_removed: *mut u64,
-) -> i32 {
+pub unsafe extern "C" fn twat_cache_expire(cache: *mut twat_cache, out_removed: *mut u64) -> i32 {
     guard(|| {
         // SAFETY: this function's own contract.
         let removed = unsafe { with(cache, Cache::expire) }?;
@@ -495,9 +491,7 @@ pub unsafe extern "C" fn twat_cache_expire(
 /// # Safety
 /// `cache` is live.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn twat_cache_clear(
-    cache: *mut twat_cache,
-) -> i32 {
+pub unsafe extern "C" fn twat_cache_clear(cache: *mut twat_cache) -> i32 {
     guard(|| {
         // SAFETY: this function's own contract.
         unsafe { with(cache, Cache::clear) }.map(|()| TWAT_OK)
@@ -512,9 +506,7 @@ pub unsafe extern "C" fn twat_cache_clear(
 /// # Safety
 /// `cache` is live.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn twat_cache_flush(
-    cache: *mut twat_cache,
-) -> i32 {
+pub unsafe extern "C" fn twat_cache_flush(cache: *mut twat_cache) -> i32 {
     guard(|| {
         // SAFETY: this function's own contract.
         unsafe { with(cache, Cache::flush) }.map(|()| TWAT_OK)
@@ -532,10 +524,7 @@ pub unsafe extern "C" fn twat_cache_flush(
 /// # Safety
 /// `cache` is live; `out_json` is writable.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn twat_cache_info(
-    cache: *mut twat_cache,
-    out_json: *mut twat_bytes,
-) -> i32 {
+pub unsafe extern "C" fn twat_cache_info(cache: *mut twat_cache, out_json: *mut twat_bytes) -> i32 {
     guard(|| {
         let out = ptr::out("out_json", out_json)?;
         // SAFETY: this function's own contract.

@@ -104,8 +104,7 @@ pub unsafe extern "C" fn twat_config_set_u64(
 ) -> i32 {
     guard(|| {
         // SAFETY: this function's own contract, for both.
-        let (config, key) =
-            unsafe { (ptr::handle_mut("config", config)?, ptr::text("key", key)?) };
+        let (config, key) = unsafe { (ptr::handle_mut("config", config)?, ptr::text("key", key)?) };
         config.config.set_u64(key, value).map(|()| TWAT_OK)
     })
 }

@@ -33,9 +33,8 @@ pub use config::{
 pub use digest::{TWAT_DIGEST_BYTES, twat_hash, twat_mac};
 pub use policy::{
     TWAT_POLICY_NEEDS_LOG, TWAT_POLICY_NEEDS_MARK, TWAT_POLICY_NEEDS_NOTHING, twat_policy,
-    twat_policy_clear, twat_policy_evicted, twat_policy_free, twat_policy_hits,
-    twat_policy_insert, twat_policy_needs, twat_policy_new, twat_policy_remove,
-    twat_policy_stats,
+    twat_policy_clear, twat_policy_evicted, twat_policy_free, twat_policy_hits, twat_policy_insert,
+    twat_policy_needs, twat_policy_new, twat_policy_remove, twat_policy_stats,
 };
 pub use scan::{twat_cache_scan, twat_scan, twat_scan_free, twat_scan_next};
 pub use stats::{TWAT_STATS_EXACT, twat_cache_stats, twat_stats};

@@ -81,9 +81,7 @@ pub(super) fn set_last_error(error: &Error) {
 /// Since: 0.1.0
 #[unsafe(no_mangle)]
 pub extern "C" fn twat_last_error() -> *const c_char {
-    guard(|| {
-        LAST.try_with(|last| last.get().cast::<c_char>().cast_const()).unwrap_or(c"".as_ptr())
-    })
+    guard(|| LAST.try_with(|last| last.get().cast::<c_char>().cast_const()).unwrap_or(c"".as_ptr()))
 }
 
 /// The name of a status, `"TWAT_E_CONFIG"`; `"TWAT_E_UNKNOWN"` for a number

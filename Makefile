@@ -1,0 +1,76 @@
+# The one entry. `make help` lists the targets; each installs what it needs
+# into the tree (.venv, node_modules, target) and says what toolchain is missing.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+export CARGO_TERM_PROGRESS_WHEN ?= never
+
+need = @command -v $(1) >/dev/null || { echo "missing: $(1) ($(2))"; exit 1; }
+
+.PHONY: help demo test check bench lint install uninstall clean miri soak sanitize fuzz \
+        build test-core test-hazards test-c test-python test-node test-redis
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+build: ## the release library: target/release/libtwat_cache.so and .a
+	$(call need,cargo,the Rust toolchain: https://rustup.rs)
+	cargo build --release --locked
+
+demo: build ## the main job on real input: a memoized analysis of the standard library
+	$(call need,python3,CPython 3.10 or later)
+	$(call need,cc,a C compiler)
+	tools/demo.sh
+
+test: test-core test-hazards test-c test-python test-node test-redis ## everything
+
+check: ## a quick subset, for while you work
+	$(call need,cargo,the Rust toolchain: https://rustup.rs)
+	TWAT_QUICK=1 cargo test --locked
+
+test-core: ## Rust: units, ABI rules, conformance, models, traces
+	$(call need,cargo,the Rust toolchain: https://rustup.rs)
+	cargo test --locked
+
+test-c: ## C and C++ programs against the installed header
+	tests/run-c.sh
+
+test-python: ## the Python package
+	tests/run-python.sh
+
+test-node: ## the Node package
+	tests/run-node.sh
+
+test-redis: ## the redis engine and tiers, against real servers
+	tests/run-redis.sh
+
+bench: build ## measured comparisons: what, ours, peer, ratio, target
+	tools/bench.sh
+
+lint: ## formatting and lints, all languages
+	tools/lint.sh
+
+miri: ## the ABI contract tests under Miri (needs a nightly toolchain with miri)
+	tools/miri.sh
+
+soak: ## the hazard tests at ten times their counts
+	TWAT_SOAK=1 cargo test --locked --test hazards
+
+sanitize: ## C and C++ tests under ASan, UBSan, TSan and valgrind
+	tests/run-sanitize.sh
+
+fuzz: ## each fuzz target for 60 seconds
+	tests/run-fuzz.sh
+
+install: build ## PREFIX=/usr/local DESTDIR=: library, headers, pkg-config, CMake, man page
+	tools/install.sh install "$(PREFIX)" "$(DESTDIR)"
+
+uninstall: ## remove what install laid down
+	tools/install.sh uninstall "$(PREFIX)" "$(DESTDIR)"
+
+clean: ## remove everything that was built or installed into the tree
+	rm -rf target .venv build bindings/node/node_modules bindings/python/build
