@@ -81,6 +81,18 @@ impl Cache {
         })
     }
 
+    /// A cache over an engine of the caller's: for tests of the layers above.
+    #[cfg(test)]
+    pub(crate) fn over(engine: Box<dyn Engine>) -> Self {
+        let config = Config::new("null").expect("a known engine");
+        let process = Process {
+            generation: fork::generation(),
+            engine: Some(Arc::from(engine)),
+            next: OnceBox::new(),
+        };
+        Self { config, ttl: None, counters: Counters::default(), first: process }
+    }
+
     #[inline]
     fn arc(&self) -> Result<&Arc<dyn Engine>> {
         let now = fork::generation();

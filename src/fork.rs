@@ -19,7 +19,7 @@ extern "C" fn in_child() {
 /// fork is made.
 pub fn install() {
     INSTALL.call_once(|| {
-        #[cfg(unix)]
+        #[cfg(all(unix, not(miri)))]
         #[expect(unsafe_code, reason = "the one system call that tells a child it was forked")]
         // SAFETY: the handler is a plain function that touches one atomic,
         // which is allowed between fork and exec; it is never unloaded since

@@ -31,8 +31,10 @@ fn sources(dir: &Path, out: &mut Vec<PathBuf>) {
 fn imports(text: &str) -> Vec<String> {
     let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
     let word = |rest: &str| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    code.flat_map(|line| line.match_indices("crate::").map(|(at, _)| word(&line[at + 7..])).collect::<Vec<String>>())
-        .collect()
+    code.flat_map(|line| {
+        line.match_indices("crate::").map(|(at, _)| word(&line[at + 7..])).collect::<Vec<String>>()
+    })
+    .collect()
 }
 
 #[test]

@@ -12,7 +12,8 @@ fn root() -> &'static Path {
 /// The shared library that was built with this test.
 fn library() -> PathBuf {
     let deps = std::env::current_exe().unwrap().parent().unwrap().to_owned();
-    let name = format!("{}twat_cache{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let name =
+        format!("{}twat_cache{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     [deps.parent().unwrap().join(&name), deps.join(&name)]
         .into_iter()
         .find(|path| path.exists())
@@ -61,7 +62,8 @@ fn header_exports_and_list_agree_and_nothing_else_leaks() {
     }
     if std::env::var_os("TWAT_BLESS").is_some() {
         let version = env!("CARGO_PKG_VERSION");
-        let missing: Vec<_> = declared.difference(&listed).map(|s| format!("{s} {version}\n")).collect();
+        let missing: Vec<_> =
+            declared.difference(&listed).map(|s| format!("{s} {version}\n")).collect();
         std::fs::write(&path, text + &missing.concat()).unwrap();
         return;
     }

@@ -48,6 +48,11 @@ pub struct twat_set_options {
     pub n_tags: usize,
 }
 
+/// A handle of an open cache.
+pub(super) fn handle_of(cache: Cache) -> *mut twat_cache {
+    Box::into_raw(Box::new(twat_cache { cache, poison: Poison::default() }))
+}
+
 /// Runs a body over a live cache.
 ///
 /// # Safety
@@ -123,9 +128,8 @@ pub unsafe extern "C" fn twat_cache_open(
         let out = ptr::out("out_cache", out_cache)?;
         // SAFETY: this function's own contract.
         let cache = Cache::open(unsafe { borrowed(config) }?)?;
-        let handle = Box::new(twat_cache { cache, poison: Poison::default() });
         // SAFETY: not NULL; the caller promises that it is writable.
-        unsafe { out.write(Box::into_raw(handle)) };
+        unsafe { out.write(handle_of(cache)) };
         Ok(TWAT_OK)
     })
 }

@@ -15,6 +15,9 @@ mod stats;
 mod status;
 mod version;
 
+#[cfg(test)]
+mod tests;
+
 pub use batch::{
     twat_cache_delete_many, twat_cache_delete_prefix, twat_cache_get_many, twat_cache_set_many,
 };
