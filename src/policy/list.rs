@@ -1,0 +1,168 @@
+//! Doubly linked lists threaded through a table that is indexed by slot: the
+//! one building block of the policies. No allocation an entry, no unsafe.
+
+/// No slot.
+pub(super) const NIL: u32 = u32::MAX;
+
+struct Node<T> {
+    prev: u32,
+    next: u32,
+    data: T,
+}
+
+/// What a policy keeps for each slot. A slot is on at most one list.
+pub(super) struct Nodes<T>(Vec<Node<T>>);
+
+impl<T: Default> Nodes<T> {
+    pub(super) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Sets what is kept for a slot, making room up to it.
+    pub(super) fn put(&mut self, slot: u32, data: T) {
+        let index = slot as usize;
+        if index >= self.0.len() {
+            let missing = index + 1 - self.0.len();
+            if self.0.capacity() - self.0.len() < missing {
+                // An eighth instead of Vec's doubling: the slack would count
+                // against every entry.
+                self.0.reserve_exact(missing.max(self.0.len() / 8 + 16));
+            }
+            self.0.resize_with(index + 1, || Node { prev: NIL, next: NIL, data: T::default() });
+        }
+        self.0[index].data = data;
+    }
+
+    pub(super) fn get(&self, slot: u32) -> &T {
+        &self.0[slot as usize].data
+    }
+
+    pub(super) fn get_mut(&mut self, slot: u32) -> &mut T {
+        &mut self.0[slot as usize].data
+    }
+
+    /// The neighbour towards the front, or [`NIL`].
+    pub(super) fn prev(&self, slot: u32) -> u32 {
+        self.0[slot as usize].prev
+    }
+
+    /// The neighbour towards the back, or [`NIL`].
+    pub(super) fn next(&self, slot: u32) -> u32 {
+        self.0[slot as usize].next
+    }
+
+    fn link(&mut self, before: u32, after: u32) {
+        if before != NIL {
+            self.0[before as usize].next = after;
+        }
+        if after != NIL {
+            self.0[after as usize].prev = before;
+        }
+    }
+}
+
+/// The two ends of a list.
+#[derive(Clone, Copy)]
+pub(super) struct List {
+    front: u32,
+    back: u32,
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self { front: NIL, back: NIL }
+    }
+}
+
+impl List {
+    pub(super) fn front(&self) -> Option<u32> {
+        (self.front != NIL).then_some(self.front)
+    }
+
+    pub(super) fn back(&self) -> Option<u32> {
+        (self.back != NIL).then_some(self.back)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.front == NIL
+    }
+
+    /// Puts a slot that is on no list behind `before` ([`NIL`]: to the front).
+    pub(super) fn insert_after<T: Default>(
+        &mut self,
+        nodes: &mut Nodes<T>,
+        before: u32,
+        slot: u32,
+    ) {
+        let after = if before == NIL { self.front } else { nodes.next(before) };
+        nodes.0[slot as usize].prev = before;
+        nodes.0[slot as usize].next = after;
+        nodes.link(before, slot);
+        nodes.link(slot, after);
+        if before == NIL {
+            self.front = slot;
+        }
+        if after == NIL {
+            self.back = slot;
+        }
+    }
+
+    pub(super) fn push_front<T: Default>(&mut self, nodes: &mut Nodes<T>, slot: u32) {
+        self.insert_after(nodes, NIL, slot);
+    }
+
+    pub(super) fn push_back<T: Default>(&mut self, nodes: &mut Nodes<T>, slot: u32) {
+        self.insert_after(nodes, self.back, slot);
+    }
+
+    pub(super) fn remove<T: Default>(&mut self, nodes: &mut Nodes<T>, slot: u32) {
+        let (prev, next) = (nodes.prev(slot), nodes.next(slot));
+        nodes.link(prev, next);
+        if prev == NIL {
+            self.front = next;
+        }
+        if next == NIL {
+            self.back = prev;
+        }
+    }
+}
+
+/// One list with its nodes: all that the simplest policies need.
+pub(super) struct Order {
+    nodes: Nodes<()>,
+    list: List,
+}
+
+impl Order {
+    pub(super) fn new() -> Self {
+        Self { nodes: Nodes::new(), list: List::default() }
+    }
+
+    pub(super) fn insert_front(&mut self, slot: u32) {
+        self.nodes.put(slot, ());
+        self.list.push_front(&mut self.nodes, slot);
+    }
+
+    pub(super) fn move_to_front(&mut self, slot: u32) {
+        if self.list.front != slot {
+            self.remove(slot);
+            self.list.push_front(&mut self.nodes, slot);
+        }
+    }
+
+    pub(super) fn remove(&mut self, slot: u32) {
+        self.list.remove(&mut self.nodes, slot);
+    }
+
+    pub(super) fn pop_front(&mut self) -> Option<u32> {
+        self.list.front().inspect(|slot| self.remove(*slot))
+    }
+
+    pub(super) fn pop_back(&mut self) -> Option<u32> {
+        self.list.back().inspect(|slot| self.remove(*slot))
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::new();
+    }
+}
