@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The main job on real input, in a fresh store under target/demo.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source tools/venv.sh
+pip_install -r examples/demo/requirements.txt
+pip_install ./bindings/python
+work=target/demo
+rm -rf "$work"
+mkdir -p "$work"
+cc -O2 -Wall -Iinclude -o "$work/read_store" examples/c/read_store.c \
+   -Ltarget/release -ltwat_cache -Wl,-rpath,"$PWD/target/release"
+"$PYTHON" examples/demo/demo.py "$work" "$work/read_store"
