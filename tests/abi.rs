@@ -2,9 +2,9 @@
 //! file under Miri: it touches no LMDB.
 #![expect(unsafe_code, reason = "calls the C boundary as C does")]
 
+use ::twat_cache::ffi::*;
 use std::ffi::{CStr, c_void};
 use std::ptr::{null, null_mut};
-use ::twat_cache::ffi::*;
 
 fn last_error() -> String {
     // SAFETY: static to this thread, NUL-terminated.
@@ -343,8 +343,7 @@ fn a_policy_says_who_leaves_and_ignores_stale_slots() {
         let add = |cost| {
             let (mut slot, mut n) = (9, 9);
             let none = null_mut();
-            let status =
-                twat_policy_insert(policy, null(), 0, 1, cost, &mut slot, none, 0, &mut n);
+            let status = twat_policy_insert(policy, null(), 0, 1, cost, &mut slot, none, 0, &mut n);
             (status, slot, n)
         };
         assert_eq!(add(100_001), (TWAT_MISS, 0, 0), "what can never fit is not admitted");

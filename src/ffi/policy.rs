@@ -126,8 +126,8 @@ pub unsafe extern "C" fn twat_policy_needs(policy: *mut twat_policy) -> i32 {
 /// slot, and the `*out_n` slots in `out_victims` have left: delete their
 /// entries. `TWAT_TRUNCATED`: the same, but more slots have left than there
 /// was room for; fetch them with `twat_policy_evicted`. `TWAT_MISS`: not
-/// admitted (it costs more than `max_bytes`, `max_entries` is 0 by policy, or
-/// policy `none` is full); nothing has left, `*out_slot` is 0 and `*out_n` 0.
+/// admitted (it costs more than `max_bytes`, or policy `none` is full); nothing
+/// has left, `*out_slot` is 0 and `*out_n` 0.
 ///
 /// Errors: `TWAT_E_ARG` for NULL.
 /// Since: 0.1.0
