@@ -1,1 +1,3 @@
 //! LMDB environments, blob files, locks.
+
+pub mod walk;
