@@ -1,0 +1,80 @@
+# What run-c.sh and run-sanitize.sh share. Sourced from the root of the tree.
+profile=${TWAT_PROFILE:-debug}
+stage=$PWD/target/c-tests/$profile
+CC=${CC:-cc}
+CXX=${CXX:-c++}
+warnings=(-Wall -Wextra -pedantic -Werror)
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+major=${version%%.*}
+native=(-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc)
+shared=() static=()
+
+# Programs get a directory of their own, removed at the end.
+TWAT_TEST_ROOT=$(mktemp -d)
+trap 'rm -rf "$TWAT_TEST_ROOT"' EXIT
+
+say() { printf '== %s\n' "$*"; }
+
+missing() {
+    echo "missing: $1 ($2)" >&2
+    exit 1
+}
+
+command -v "$CC" >/dev/null || missing "$CC" "a C compiler"
+command -v "$CXX" >/dev/null || missing "$CXX" "a C++ compiler"
+
+# A Debian package that is installed where it is wanted and may be.
+need_package() {
+    command -v "$1" >/dev/null && return
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null &&
+        { apt-get install -y --no-install-recommends "$2" >/dev/null 2>&1 ||
+            { apt-get update >/dev/null 2>&1 &&
+                apt-get install -y --no-install-recommends "$2" >/dev/null; }; }
+    command -v "$1" >/dev/null || missing "$1" "Debian's package $2"
+}
+
+build_library() {
+    local flag=()
+    [ "$profile" = release ] && flag=(--release)
+    cargo build --locked --quiet "${flag[@]}"
+}
+
+# Lays the library of target/ out as an installed one, without its own build.
+stage() {
+    local lib=$1/lib
+    mkdir -p "$lib"
+    ln -sf "$PWD/target/$profile/libtwat_cache.so" "$lib/libtwat_cache.so.$major"
+    ln -sf "libtwat_cache.so.$major" "$lib/libtwat_cache.so"
+    if [ "target/$profile/libtwat_cache.a" -nt "$lib/libtwat_cache.a" ]; then
+        tools/static-lib.sh "target/$profile/libtwat_cache.a" "$lib/libtwat_cache.a"
+    fi
+    shared=("-L$lib" "-Wl,-rpath,$lib" -ltwat_cache)
+    static=("$lib/libtwat_cache.a" "${native[@]}")
+}
+
+# wanted NAME [NAMES...]: whether NAME is among the names, or none are given.
+wanted() {
+    local name=$1
+    shift
+    [ $# = 0 ] && return
+    local each
+    for each in "$@"; do
+        [ "$each" = "$name" ] && return
+    done
+    return 1
+}
+
+compile_c() {
+    $CC -std=c11 -D_GNU_SOURCE "-DCARGO_VERSION=\"$version\"" "${warnings[@]}" -O1 -g \
+        -Iinclude -Itests/c "${@:3}" -c "$1" -o "$2"
+}
+
+# Runs a program in a fresh directory, with a limit so that nothing hangs.
+run() {
+    local dir status=0
+    dir=$(mktemp -d "$TWAT_TEST_ROOT/XXXXXX")
+    TWAT_TEST_DIR=$dir timeout 120 "$@" || status=$?
+    chmod -R u+w "$dir"
+    rm -rf "$dir"
+    [ $status = 0 ] || { echo "FAILED ($status): $*" >&2; exit 1; }
+}
