@@ -91,6 +91,7 @@ static void a_policy_refuses_what_is_not_its_own(void)
     CHECK_STATUS(twat_config_set(config, "policy", "tinylfu"), TWAT_OK);
     CHECK_FAILS(twat_policy_new(config, &policy), TWAT_E_CONFIG, "tinylfu");
     CHECK_STATUS(twat_config_set(config, "policy", "sieve"), TWAT_OK);
+    CHECK_STATUS(twat_config_set_u64(config, "max_entries", 4), TWAT_OK);
     CHECK_STATUS(twat_policy_new(config, &policy), TWAT_OK);
     CHECK(twat_policy_needs(policy) == TWAT_POLICY_NEEDS_MARK);
     twat_policy_free(policy);
