@@ -16,9 +16,11 @@ int main(int argc, char **argv)
         || twat_cache_set(cache, "key", 3, "value", 5, TWAT_TTL_NEVER) < 0
         || twat_cache_get(cache, "key", 3, &value) < 0)
         fprintf(stderr, "%s\n", twat_last_error());
-    printf("key = %.*s\n", (int)value.len, (const char *)value.data);
+    else
+        printf("key = %.*s\n", (int)value.len, (const char *)value.data);
+    int failed = value.data == NULL;
     twat_bytes_free(&value);
     twat_cache_close(cache);
     twat_config_free(config);
-    return cache == NULL;
+    return failed;
 }

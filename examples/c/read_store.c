@@ -107,7 +107,7 @@ int main(int argc, char **argv)
         return 2;
     }
     if (twat_config_new("disk", &config) < 0 || twat_config_set(config, "path", argv[1]) < 0
-        || twat_config_set(config, "create", "false") < 0
+        || twat_config_set(config, "read_only", "true") < 0
         || (argc > 2 && twat_config_set(config, "namespace", argv[2]) < 0)
         || twat_cache_open(config, &cache) < 0) {
         failed = fail(argv[1]);
