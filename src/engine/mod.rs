@@ -1,5 +1,7 @@
 //! What a cache can be made of: the trait, and how an engine is chosen.
 
+pub mod counter;
+pub mod memory;
 pub mod null;
 
 use crate::config::Config;
@@ -177,6 +179,7 @@ pub trait Engine: Send + Sync {
 /// Opens the engine of a validated configuration.
 pub fn build(config: &Config) -> Result<Box<dyn Engine>> {
     match config.engine() {
+        "memory" => Ok(Box::new(memory::Memory::new(config)?)),
         "null" => Ok(Box::new(null::Null)),
         other => Err(Error::unsupported(other, "implementation in this build")),
     }
@@ -184,5 +187,5 @@ pub fn build(config: &Config) -> Result<Box<dyn Engine>> {
 
 /// Whether an engine of this name can be built here.
 pub fn is_known(name: &str) -> bool {
-    matches!(name, "null")
+    matches!(name, "memory" | "null")
 }

@@ -1,0 +1,494 @@
+//! Entries in memory: shards of an index over slots, in the order of a policy.
+//!
+//! A key's hash chooses its shard, and each shard lies under one lock. Bounds
+//! are over all shards: what an entry takes is reserved before it is stored.
+//! Values and keys are dropped after the lock is released. Nothing runs in the
+//! background: writers sweep a few slots each for what is expired.
+
+mod budget;
+mod entry;
+mod shard;
+mod slab;
+mod tags;
+
+use super::{Engine, Entry, Put, ScanState, Stored, counter};
+use crate::config::{Bounds, Config};
+use crate::error::{Code, Error, Result};
+use crate::policy::{AnyPolicy, Policy, seed_of};
+use crate::stats::EngineStats;
+use crate::value::Value;
+use budget::Budget;
+use crossbeam::utils::CachePadded;
+use entry::{Bytes, Extra, Key, deadline, weight};
+use serde_json::{Map, Value as Json};
+use shard::{Garbage, Hasher, Shard, Why, hash_of};
+use std::num::NonZeroU64;
+use std::sync::{Mutex, MutexGuard};
+use tags::Tags;
+
+/// Caches up to this many entries are one shard, so that their order is exact.
+const ONE_SHARD_ENTRIES: u64 = 4096;
+/// The same for caches bounded by bytes alone: entries of 1 KiB.
+const ONE_SHARD_BYTES: u64 = ONE_SHARD_ENTRIES << 10;
+/// Slots that a writer looks at for what is expired.
+const SWEPT_BY_A_WRITER: u32 = 8;
+/// Slots that a scan looks at under one lock.
+const SCANNED_AT_ONCE: usize = 512;
+/// Rounds in which other threads hold all the room there is, before giving up.
+const FRUITLESS_ROUNDS: u32 = 10_000;
+
+/// The memory engine.
+pub struct Memory {
+    shards: Box<[CachePadded<Mutex<Shard>>]>,
+    hasher: Hasher,
+    entries: Budget,
+    bytes: Budget,
+    tags: Tags,
+    /// Policy `none`: a full cache takes nothing new.
+    refuses: bool,
+}
+
+/// What a put brings, made before the lock is taken.
+struct New {
+    value: Bytes,
+    deadline: u64,
+    extra: Option<Box<Extra>>,
+    cost: u64,
+}
+
+/// What became of an attempt under the lock of one shard.
+enum Attempt<T> {
+    Done(T),
+    /// There is no room, and nothing in this shard that could leave.
+    Elsewhere,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> Result<MutexGuard<'_, T>> {
+    let broken = |_| Error::new(Code::Panic, "a bug in twat-cache: an earlier call panicked");
+    mutex.lock().map_err(broken)
+}
+
+impl Memory {
+    /// An empty cache with the options `policy`, `max_entries`, `max_bytes`,
+    /// `seed` and `shards`.
+    pub fn new(config: &Config) -> Result<Self> {
+        let bounds = config.bounds();
+        let shards = shards(bounds, config.u64("shards"));
+        let part = |most: Option<u64>| most.map(|most| most.div_ceil(shards).max(1));
+        let of_shard = Bounds { entries: part(bounds.entries), bytes: part(bounds.bytes) };
+        let (name, seed) = (config.policy(), seed_of(config));
+        let shard = |number| {
+            let policy = AnyPolicy::new(name, of_shard, seed.wrapping_add(number))
+                .ok_or_else(|| Error::config(format!("policy: engine 'memory' has no {name}")))?;
+            Ok(CachePadded::new(Mutex::new(Shard::new(policy))))
+        };
+        Ok(Self {
+            shards: (0..shards).map(shard).collect::<Result<_>>()?,
+            hasher: Hasher::default(),
+            entries: Budget::new(bounds.entries),
+            bytes: Budget::new(bounds.bytes),
+            tags: Tags::default(),
+            refuses: name == "none",
+        })
+    }
+
+    /// The number of the shard of a hash: from bits that its index does not use.
+    #[inline]
+    fn shard_of(&self, hash: u64) -> usize {
+        (hash >> 40) as usize & (self.shards.len() - 1)
+    }
+
+    /// Runs `read` on the live entry of a key. A dead one is removed.
+    #[inline]
+    fn with_live<T>(
+        &self,
+        key: &[u8],
+        read: impl FnOnce(&mut Shard, u32) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let hash = hash_of(&self.hasher, key);
+        let mut shard = lock(&self.shards[self.shard_of(hash)])?;
+        let Some(slot) = shard.find(hash, key) else { return Ok(None) };
+        if shard.slab.get(slot).is_some_and(entry::Entry::is_live) {
+            return Ok(read(&mut shard, slot));
+        }
+        let dead = self.remove(&mut shard, slot, Why::Expired);
+        drop(shard);
+        drop(dead);
+        Ok(None)
+    }
+
+    /// Takes an entry out of its shard and gives back what it weighed.
+    fn remove(&self, shard: &mut Shard, slot: u32, why: Why) -> Option<entry::Entry> {
+        let entry = shard.remove(slot, why, &self.hasher)?;
+        self.entries.release(1);
+        self.bytes.release(entry.cost());
+        Some(entry)
+    }
+
+    /// Takes an entry out, to be dropped later; false where there was none.
+    fn discard(&self, shard: &mut Shard, slot: u32, why: Why, garbage: &mut Garbage) -> bool {
+        self.remove(shard, slot, why).map(|entry| garbage.push(entry)).is_some()
+    }
+
+    /// Removes what is dead among the next `most` slots; returns how many.
+    fn sweep(&self, shard: &mut Shard, mut most: u32, garbage: &mut Garbage) -> u64 {
+        let (mut n, tags) = (0, self.tags.generation());
+        while shard.may_hold_dead(tags)
+            && let Some(slot) = shard.next_dead(&mut most, tags)
+        {
+            n += u64::from(self.discard(shard, slot, Why::Expired, garbage));
+        }
+        n
+    }
+
+    /// Evicts one entry of a shard; false where nothing leaves.
+    fn evict(&self, shard: &mut Shard, garbage: &mut Garbage) -> bool {
+        let victim = shard.policy.victim();
+        victim.is_some_and(|slot| self.discard(shard, slot, Why::Evicted, garbage))
+    }
+
+    /// Runs `attempt` under the lock of the key's shard, with the slot of its
+    /// live entry, until room for it was made.
+    fn write<T>(
+        &self,
+        key: &[u8],
+        mut attempt: impl FnMut(&mut Shard, u64, Option<u32>, &mut Garbage) -> Result<Attempt<T>>,
+    ) -> Result<T> {
+        let hash = hash_of(&self.hasher, key);
+        let number = self.shard_of(hash);
+        let mut garbage = Garbage::default();
+        for _ in 0..FRUITLESS_ROUNDS {
+            let mut shard = lock(&self.shards[number])?;
+            self.sweep(&mut shard, SWEPT_BY_A_WRITER, &mut garbage);
+            let mut slot = shard.find(hash, key);
+            if let Some(found) = slot
+                && !shard.slab.get(found).is_some_and(entry::Entry::is_live)
+            {
+                self.discard(&mut shard, found, Why::Expired, &mut garbage);
+                slot = None;
+            }
+            if let Attempt::Done(done) = attempt(&mut shard, hash, slot, &mut garbage)? {
+                drop(shard);
+                return Ok(done);
+            }
+            drop(shard);
+            garbage.empty();
+            self.make_room_elsewhere(number, &mut garbage)?;
+            garbage.empty();
+        }
+        Err(self.full())
+    }
+
+    /// Lets something leave a shard other than this one.
+    fn make_room_elsewhere(&self, number: usize, garbage: &mut Garbage) -> Result<()> {
+        if self.refuses {
+            return if self.expire()? > 0 { Ok(()) } else { Err(self.full()) };
+        }
+        for step in 1..self.shards.len() {
+            let other = &self.shards[(number + step) & (self.shards.len() - 1)];
+            if self.evict(&mut *lock(other)?, garbage) {
+                return Ok(());
+            }
+        }
+        // Other threads have reserved the room, and are about to fill it.
+        std::thread::yield_now();
+        Ok(())
+    }
+
+    #[cold]
+    fn full(&self) -> Error {
+        let most = |budget: &Budget| budget.most().map_or("any".into(), |most| most.to_string());
+        Error::new(
+            Code::Full,
+            format!(
+                "the cache is full and evicts nothing: max_entries {}, max_bytes {}",
+                most(&self.entries),
+                most(&self.bytes)
+            ),
+        )
+    }
+
+    /// Prepares an entry, or refuses what can never fit.
+    fn prepare(&self, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<New> {
+        let extra = (put.cost > 0 || !put.tags.is_empty())
+            .then(|| Ok(Box::new(Extra { cost: put.cost, marks: self.tags.marks(put.tags)? })))
+            .transpose()?;
+        let cost = weight(key.len(), value.len(), extra.as_deref());
+        if let Some(most) = self.bytes.most().filter(|most| cost > *most) {
+            let text = format!(
+                "value: expected an entry of at most max_bytes {most}, found: {cost} \
+                 (key {}, value {})",
+                key.len(),
+                value.len()
+            );
+            return Err(Error::new(Code::TooLarge, text));
+        }
+        let value = Bytes::from_header_and_slice((), value);
+        Ok(New { value, deadline: deadline(put.ttl), extra, cost })
+    }
+
+    /// Adds an entry whose key is not in the shard. `new` is taken when done.
+    fn insert(
+        &self,
+        shard: &mut Shard,
+        hash: u64,
+        key: &[u8],
+        new: &mut Option<New>,
+        garbage: &mut Garbage,
+    ) -> Result<Attempt<()>> {
+        let Some(cost) = new.as_ref().map(|new| new.cost) else { return Ok(Attempt::Done(())) };
+        shard.policy.announce(hash);
+        while !self.entries.reserve(1) {
+            if !self.evict(shard, garbage) {
+                return Ok(Attempt::Elsewhere);
+            }
+        }
+        while !self.bytes.reserve(cost) {
+            if !self.evict(shard, garbage) {
+                self.entries.release(1);
+                return Ok(Attempt::Elsewhere);
+            }
+        }
+        if !shard.slab.has_room() {
+            self.entries.release(1);
+            self.bytes.release(cost);
+            return Err(Error::new(Code::Full, "a shard holds 2^32 entries already"));
+        }
+        if let Some(New { value, deadline, extra, .. }) = new.take() {
+            let entry = entry::Entry { key: Key::new(key), value, deadline, extra };
+            shard.insert(hash, entry, &self.hasher);
+        }
+        Ok(Attempt::Done(()))
+    }
+
+    /// Replaces the value of a live entry, which keeps its slot (so that a
+    /// scan meets it once) and whose turn comes as after a hit.
+    fn replace(
+        &self,
+        shard: &mut Shard,
+        hash: u64,
+        slot: u32,
+        new: &mut Option<New>,
+        garbage: &mut Garbage,
+    ) -> Attempt<()> {
+        let old = shard.slab.get(slot).map(entry::Entry::cost);
+        let (Some(old), Some(cost)) = (old, new.as_ref().map(|new| new.cost)) else {
+            return Attempt::Done(());
+        };
+        // While others make room for it, the entry itself may be named.
+        let mut named = false;
+        while cost > old && !self.bytes.reserve(cost - old) {
+            match shard.policy.victim() {
+                Some(victim) if victim == slot => named = true,
+                Some(victim) => {
+                    self.discard(shard, victim, Why::Evicted, garbage);
+                }
+                None => {
+                    if named {
+                        shard.policy.insert(slot, hash, old);
+                    }
+                    return Attempt::Elsewhere;
+                }
+            }
+        }
+        self.bytes.release(old.saturating_sub(cost));
+        if named {
+            shard.policy.insert(slot, hash, cost);
+        } else {
+            shard.policy.resize(slot, cost);
+            shard.policy.hit(slot);
+        }
+        shard.bytes = shard.bytes.saturating_sub(old).saturating_add(cost);
+        if let Some(mut new) = new.take()
+            && let Some(entry) = shard.slab.get_mut(slot)
+        {
+            std::mem::swap(&mut entry.value, &mut new.value);
+            std::mem::swap(&mut entry.extra, &mut new.extra);
+            entry.deadline = new.deadline;
+            garbage.keep(new.value, new.extra);
+            shard.note_deadline(new.deadline);
+        }
+        Attempt::Done(())
+    }
+}
+
+/// How many shards a cache has; a power of two.
+fn shards(bounds: Bounds, asked: u64) -> u64 {
+    if asked > 0 {
+        return asked;
+    }
+    let small = match bounds {
+        Bounds { entries: Some(entries), .. } => entries <= ONE_SHARD_ENTRIES,
+        Bounds { entries: None, bytes } => bytes.is_some_and(|bytes| bytes <= ONE_SHARD_BYTES),
+    };
+    if small {
+        return 1;
+    }
+    let cores = std::thread::available_parallelism().map_or(4, |n| n.get() as u64);
+    (4 * cores).next_power_of_two().min(1024)
+}
+
+impl Engine for Memory {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    #[inline]
+    fn get(&self, key: &[u8]) -> Result<Option<Value>> {
+        self.with_live(key, |shard, slot| {
+            let value = shard.slab.get(slot)?.value.clone();
+            shard.policy.hit(slot);
+            Some(Value::Shared(value))
+        })
+    }
+
+    fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
+        self.with_live(key, |shard, slot| {
+            let entry = shard.slab.get(slot)?;
+            let marks = entry.extra.as_ref().map(|extra| &extra.marks[..]).unwrap_or_default();
+            Some(Entry {
+                value: Value::Shared(entry.value.clone()),
+                ttl: entry.ttl(),
+                sequence: 0,
+                tags: marks.iter().map(|mark| mark.name().to_vec()).collect(),
+            })
+        })
+    }
+
+    fn put(&self, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<Stored> {
+        let mut new = Some(self.prepare(key, value, put)?);
+        self.write(key, |shard, hash, slot, garbage| {
+            let attempt = match slot {
+                Some(_) if put.add => return Ok(Attempt::Done(Stored::Exists)),
+                Some(slot) => self.replace(shard, hash, slot, &mut new, garbage),
+                None => self.insert(shard, hash, key, &mut new, garbage)?,
+            };
+            Ok(match attempt {
+                Attempt::Done(()) => Attempt::Done(Stored::Stored),
+                Attempt::Elsewhere => Attempt::Elsewhere,
+            })
+        })
+    }
+
+    fn delete(&self, key: &[u8]) -> Result<bool> {
+        let deleted = self.with_live(key, |shard, slot| self.remove(shard, slot, Why::Deleted))?;
+        Ok(deleted.is_some())
+    }
+
+    fn contains(&self, key: &[u8]) -> Result<bool> {
+        Ok(self.with_live(key, |_, _| Some(()))?.is_some())
+    }
+
+    fn touch(&self, key: &[u8], ttl: Option<NonZeroU64>) -> Result<bool> {
+        let touched = self.with_live(key, |shard, slot| {
+            let deadline = deadline(ttl);
+            shard.slab.get_mut(slot)?.deadline = deadline;
+            shard.note_deadline(deadline);
+            Some(())
+        })?;
+        Ok(touched.is_some())
+    }
+
+    fn clear(&self) -> Result<()> {
+        for shard in &self.shards {
+            let mut shard = lock(shard)?;
+            self.entries.release(shard.len() as u64);
+            self.bytes.release(shard.bytes);
+            let gone = shard.clear();
+            drop(shard);
+            drop(gone);
+        }
+        Ok(())
+    }
+
+    fn scan(&self, prefix: &[u8], state: &mut ScanState, out: &mut Vec<Vec<u8>>) -> Result<()> {
+        // An entry keeps its slot for life: walking the slots meets each once.
+        let Some(shard) = self.shards.get(state.part) else {
+            state.done = true;
+            return Ok(());
+        };
+        let shard = lock(shard)?;
+        let end = shard.slab.end() as usize;
+        let until = end.min(state.place + SCANNED_AT_ONCE);
+        for slot in state.place..until {
+            match shard.slab.get(slot as u32) {
+                Some(entry) if entry.key.bytes().starts_with(prefix) && entry.is_live() => {
+                    out.push(entry.key.bytes().to_vec());
+                }
+                _ => {}
+            }
+        }
+        state.place = until;
+        if until == end {
+            (state.part, state.place) = (state.part + 1, 0);
+            state.done = state.part == self.shards.len();
+        }
+        Ok(())
+    }
+
+    fn incr(&self, key: &[u8], delta: i64, initial: i64, ttl: Option<NonZeroU64>) -> Result<i64> {
+        let mut new = None;
+        self.write(key, |shard, hash, slot, garbage| {
+            let stored = slot.and_then(|slot| shard.slab.get(slot));
+            let value = stored.map(|entry| &entry.value.slice);
+            let next = counter::next(self.name(), value, delta, initial)?;
+            let bytes = counter::encode(next);
+            if let Some(slot) = slot {
+                shard.policy.hit(slot);
+                if let Some(entry) = shard.slab.get_mut(slot) {
+                    // Readers keep the old value: it is shared with them.
+                    entry.value = Bytes::from_header_and_slice((), &bytes);
+                }
+                return Ok(Attempt::Done(next));
+            }
+            if new.is_none() {
+                new = Some(self.prepare(key, &bytes, &Put { ttl, ..Put::default() })?);
+            }
+            Ok(match self.insert(shard, hash, key, &mut new, garbage)? {
+                Attempt::Done(()) => Attempt::Done(next),
+                Attempt::Elsewhere => Attempt::Elsewhere,
+            })
+        })
+    }
+
+    fn invalidate_tag(&self, tag: &[u8]) -> Result<bool> {
+        self.tags.invalidate(tag)
+    }
+
+    fn expire(&self) -> Result<u64> {
+        let mut n = 0;
+        for shard in &self.shards {
+            let mut garbage = Garbage::default();
+            let mut shard = lock(shard)?;
+            shard.restart_sweep();
+            n += self.sweep(&mut shard, u32::MAX, &mut garbage);
+            drop(shard);
+        }
+        Ok(n)
+    }
+
+    fn stats(&self) -> Result<EngineStats> {
+        let mut stats = EngineStats {
+            max_entries: self.entries.most().unwrap_or(0),
+            max_bytes: self.bytes.most().unwrap_or(0),
+            ..EngineStats::default()
+        };
+        let tags = self.tags.generation();
+        for shard in &self.shards {
+            let shard = lock(shard)?;
+            stats.entries += shard.len() as u64;
+            stats.bytes = stats.bytes.saturating_add(shard.bytes);
+            stats.evictions += shard.evictions;
+            stats.expirations += shard.expirations;
+            stats.entries_inexact |= shard.may_hold_dead(tags);
+        }
+        Ok(stats)
+    }
+
+    fn info(&self) -> Map<String, Json> {
+        Map::from_iter([("shards".into(), self.shards.len().into())])
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+//! What only this engine promises: exact order, bounds over all shards.
+
+use super::*;
+
+fn memory(options: &[(&str, &str)]) -> Memory {
+    let mut config = Config::new("memory").expect("an engine");
+    for (name, value) in options {
+        config.set(name, value).expect("an option");
+    }
+    Memory::new(&config).expect("options that fit")
+}
+
+fn set(cache: &Memory, key: &[u8], len: usize) -> Result<Stored> {
+    cache.put(key, &vec![7; len], &Put::default())
+}
+
+fn has(cache: &Memory, key: &[u8]) -> bool {
+    cache.contains(key).expect("no failure")
+}
+
+#[test]
+fn an_lru_of_two_evicts_the_one_that_was_not_hit() {
+    let cache = memory(&[("max_entries", "2")]);
+    set(&cache, b"a", 1).unwrap();
+    set(&cache, b"b", 1).unwrap();
+    assert!(cache.get(b"a").unwrap().is_some());
+    set(&cache, b"c", 1).unwrap();
+    assert!(has(&cache, b"a") && !has(&cache, b"b") && has(&cache, b"c"));
+    assert_eq!(cache.stats().unwrap().evictions, 1);
+}
+
+#[test]
+fn nothing_leaves_before_the_bound_is_reached_however_many_shards() {
+    let cache = memory(&[("max_entries", "1000"), ("shards", "64")]);
+    for n in 0..1000_u32 {
+        set(&cache, &n.to_le_bytes(), 8).unwrap();
+    }
+    assert_eq!(cache.stats().unwrap().evictions, 0);
+    for n in 1000..5000_u32 {
+        set(&cache, &n.to_le_bytes(), 8).unwrap();
+        assert_eq!(cache.stats().unwrap().entries, 1000);
+    }
+}
+
+#[test]
+fn a_value_of_the_whole_bound_drives_out_the_other_shards() {
+    let cache = memory(&[("max_bytes", "1000000"), ("shards", "16")]);
+    for n in 0..2000_u32 {
+        set(&cache, &n.to_le_bytes(), 1000).unwrap();
+    }
+    set(&cache, b"big", 999_900).unwrap();
+    let stats = cache.stats().unwrap();
+    assert!(has(&cache, b"big"));
+    assert_eq!((stats.entries, stats.bytes), (1, 999_983));
+    let refused = set(&cache, b"big", 999_918).unwrap_err();
+    assert_eq!(refused.code(), Code::TooLarge);
+    assert_eq!(cache.get(b"big").unwrap().unwrap().len(), 999_900);
+}
+
+#[test]
+fn a_value_that_grows_in_place_never_exceeds_the_bound_under_any_policy() {
+    for policy in ["lru", "mru", "fifo", "lifo", "lfu", "rr", "sieve", "s3fifo"] {
+        for shards in ["1", "4"] {
+            let options = [("max_bytes", "65536"), ("policy", policy), ("shards", shards)];
+            let cache = memory(&options);
+            for step in 0..20_000_u32 {
+                let key = (step.wrapping_mul(2_654_435_761) >> 20) % 64;
+                let len = (step.wrapping_mul(40_503) >> 3) % 30_000;
+                set(&cache, &key.to_le_bytes(), len as usize).unwrap();
+                assert!(has(&cache, &key.to_le_bytes()), "{policy}: its own victim");
+                assert!(cache.stats().unwrap().bytes <= 65_536, "{policy}");
+            }
+        }
+    }
+}
+
+#[test]
+fn none_refuses_what_is_new_when_full_and_keeps_what_is_there() {
+    let cache = memory(&[("max_entries", "2"), ("policy", "none")]);
+    set(&cache, b"a", 1).unwrap();
+    set(&cache, b"b", 1).unwrap();
+    assert_eq!(set(&cache, b"c", 1).unwrap_err().code(), Code::Full);
+    set(&cache, b"a", 5).unwrap();
+    assert!(cache.delete(b"b").unwrap());
+    set(&cache, b"c", 1).unwrap();
+    assert!(has(&cache, b"a") && has(&cache, b"c"));
+}
+
+#[test]
+fn a_given_cost_is_what_counts_against_the_bound() {
+    let cache = memory(&[("max_bytes", "100000")]);
+    for n in 0..10_u32 {
+        let put = Put { cost: 30_000, ..Put::default() };
+        cache.put(&n.to_le_bytes(), b"x", &put).unwrap();
+    }
+    let stats = cache.stats().unwrap();
+    assert_eq!((stats.entries, stats.bytes, stats.evictions), (3, 90_000, 7));
+}
+
+#[test]
+fn many_threads_over_a_small_byte_bound_neither_hang_nor_exceed_it() {
+    let cache = memory(&[("max_bytes", "65536"), ("shards", "8")]);
+    std::thread::scope(|scope| {
+        for thread in 0..8_u32 {
+            let cache = &cache;
+            scope.spawn(move || {
+                for n in 0..2000_u32 {
+                    let key = (thread * 31 + n) % 40;
+                    set(cache, &key.to_le_bytes(), (n as usize * 97) % 60_000).unwrap();
+                }
+            });
+        }
+    });
+    assert!(cache.stats().unwrap().bytes <= 65_536);
+}
