@@ -1,3 +1,4 @@
 //! LMDB environments, blob files, locks.
 
+pub mod boot;
 pub mod walk;

@@ -183,6 +183,39 @@ pub fn walk_snapshot<S: Source + ?Sized>(source: &S, txn: Option<u64>) -> io::Re
     Ok(Verdict::Short { have: length, need, figures })
 }
 
+/// What the two meta pages alone tell, in two small reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glance {
+    /// No bytes yet.
+    Empty,
+    /// The meta pages are sound and the file has all their pages.
+    Whole,
+    /// The meta pages are sound; the file ends before their last page.
+    Short {
+        /// Bytes of the file.
+        have: u64,
+        /// Bytes up to the meta's last page.
+        need: u64,
+    },
+    /// The meta pages are not sound.
+    Odd,
+}
+
+/// Looks at the meta pages only.
+pub fn glance<S: Source + ?Sized>(source: &S) -> io::Result<Glance> {
+    let have = source.length()?;
+    if have == 0 {
+        return Ok(Glance::Empty);
+    }
+    let Ok(metas) = metas(source, have)? else { return Ok(Glance::Odd) };
+    let meta = newest(&metas);
+    if check_meta(&meta, have).and(check_pair(&metas)).is_err() {
+        return Ok(Glance::Odd);
+    }
+    let need = (meta.last_page + 1) * u64::from(meta.page_size);
+    Ok(if need <= have { Glance::Whole } else { Glance::Short { have, need } })
+}
+
 /// Both meta pages, as `mdb_env_read_header` would find them.
 fn metas<S: Source + ?Sized>(source: &S, length: u64) -> io::Result<Result<[Meta; 2], Verdict>> {
     let mut bytes = [0; META_SIZE];

@@ -1,0 +1,429 @@
+//! Was the last shutdown clean, and if not, is the store still sound?
+//!
+//! A store's directory holds one small file, `boot.lock`. Everyone who has
+//! the store open keeps a shared `flock` on it; whoever gets the exclusive
+//! one is alone and may judge. Its text is the **mark**: `clean`, or `dirty`
+//! with the id of the boot in which the store was first written to. Commits
+//! are not synced, so a dirty mark of *another* boot means that the system
+//! went down with pages unwritten; of *this* boot it means nothing, since the
+//! kernel has the pages, whatever became of the processes.
+//!
+//! The mark is synced before the first write of a boot; the last one to close
+//! syncs the data before it says `clean`.
+
+use super::walk::{self, Bad, Figures, Glance, Verdict};
+use crate::error::{Code, Error, Result};
+use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// The file of locks and marks.
+pub const MARK: &str = "boot.lock";
+/// LMDB's data file.
+pub const DATA: &str = "data.mdb";
+/// All marks have this length: writing one never needs room.
+const MARK_LENGTH: usize = 64;
+/// How long another process may judge before an open gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A file that is short by more is walked before it is extended.
+const SMALL_EXTENSION: u64 = 64 << 20;
+
+/// When the page walker judges: option `check`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// After an unclean boot, and where the meta pages look odd.
+    Auto,
+    /// At each open that finds the store open nowhere else.
+    Open,
+    /// Never.
+    Never,
+}
+
+impl Check {
+    /// From the option's text.
+    pub fn from_option(text: &str) -> Self {
+        match text {
+            "open" => Check::Open,
+            "never" => Check::Never,
+            _ => Check::Auto,
+        }
+    }
+}
+
+/// What was decided at an open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Use it as it is. The figures are there when it was walked.
+    Open(Option<Figures>),
+    /// It was short of pages that were never written, and was extended.
+    Extended {
+        /// Bytes before.
+        from: u64,
+        /// Bytes now.
+        to: u64,
+    },
+    /// A reachable page was bad. The store now lies in `to`; its directory is
+    /// empty for a fresh one.
+    SetAside {
+        /// Where it lies now.
+        to: PathBuf,
+        /// The page and what is wrong with it.
+        why: String,
+    },
+}
+
+/// A place among those who have the store open; released when dropped.
+#[derive(Debug)]
+pub struct Guard {
+    dir: PathBuf,
+    /// None on media that cannot be written and have no mark.
+    lock: Option<File>,
+    read_only: bool,
+    marked: AtomicBool,
+}
+
+static BOOT_ID: Mutex<Option<String>> = Mutex::new(None);
+
+/// Sets the boot id that this process believes in: how tests reboot.
+#[doc(hidden)]
+pub fn set_boot_id(id: &str) {
+    *BOOT_ID.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(id.to_owned());
+}
+
+/// The id of this boot; None where the system has none to tell.
+fn boot_id() -> Option<String> {
+    let set = BOOT_ID.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+    set.or_else(|| {
+        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(text.trim().to_owned()).filter(|id| !id.is_empty())
+    })
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Mark {
+    /// Nothing was ever marked.
+    Missing,
+    Clean,
+    Dirty(String),
+    /// Neither of these.
+    Torn,
+}
+
+impl Mark {
+    fn read(file: &File) -> io::Result<Self> {
+        let mut bytes = [0; MARK_LENGTH + 1];
+        let mut length = 0;
+        while length < bytes.len() {
+            match file.read_at(&mut bytes[length..], length as u64)? {
+                0 => break,
+                n => length += n,
+            }
+        }
+        let text = std::str::from_utf8(&bytes[..length]).unwrap_or("?");
+        Ok(match (length, text.trim_end().split_once(' ')) {
+            (0, _) => Mark::Missing,
+            (MARK_LENGTH, None) if text.trim_end() == "clean" => Mark::Clean,
+            (MARK_LENGTH, Some(("dirty", id))) => Mark::Dirty(id.to_owned()),
+            _ => Mark::Torn,
+        })
+    }
+
+    fn write(&self, file: &File) -> io::Result<()> {
+        let text = match self {
+            Mark::Clean => "clean".to_owned(),
+            Mark::Dirty(id) => format!("dirty {id}"),
+            Mark::Missing | Mark::Torn => "suspect".to_owned(),
+        };
+        let mut bytes = [b' '; MARK_LENGTH];
+        bytes[MARK_LENGTH - 1] = b'\n';
+        let length = text.len().min(MARK_LENGTH - 1);
+        bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
+        file.write_all_at(&bytes, 0)?;
+        file.sync_data()
+    }
+
+    fn of_this_boot() -> Self {
+        Mark::Dirty(boot_id().unwrap_or_else(|| "unknown".into()))
+    }
+
+    /// Whether the store went through the end of a boot with pages unwritten.
+    fn is_unclean(&self) -> bool {
+        match self {
+            Mark::Clean => false,
+            Mark::Dirty(id) => boot_id().is_none_or(|now| now != *id),
+            Mark::Missing | Mark::Torn => true,
+        }
+    }
+}
+
+/// Takes a place among those who have the store in `dir` open, and, if nobody
+/// else has, decides what becomes of it. Call before LMDB opens the store;
+/// keep the guard as long as LMDB has it open.
+///
+/// # Errors
+/// `Busy` when another process judges for longer than half a minute;
+/// `Corrupt` when a damaged store cannot be set aside, or the data file is
+/// not one of LMDB and nothing says that it was ours.
+pub fn enter(
+    dir: &Path,
+    check: Check,
+    read_only: bool,
+    file_mode: u32,
+) -> Result<(Guard, Decision)> {
+    let lock = open_mark(dir, read_only, file_mode)?;
+    let guard =
+        |lock| Guard { dir: dir.to_owned(), lock, read_only, marked: AtomicBool::new(false) };
+    let Some(lock) = lock else {
+        let decision = decide(dir, None, check, read_only)?;
+        return Ok((guard(None), decision));
+    };
+    let decision = join(dir, &lock, || decide(dir, Some(&lock), check, read_only))?;
+    Ok((guard(Some(lock)), decision))
+}
+
+/// Gets the shared lock, and the exclusive one before it if nobody else has
+/// either: then `alone` decides.
+fn join(dir: &Path, lock: &File, alone: impl Fn() -> Result<Decision>) -> Result<Decision> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut pause = Duration::from_micros(200);
+    let mut decided = None;
+    loop {
+        if decided.is_none() && try_lock(lock, FlockOperation::NonBlockingLockExclusive)? {
+            decided = Some(alone()?);
+        }
+        // From exclusive to shared is not atomic, but who comes between finds
+        // what we have just left, and decides the same.
+        if try_lock(lock, FlockOperation::NonBlockingLockShared)? {
+            return Ok(decided.unwrap_or(Decision::Open(None)));
+        }
+        if Instant::now() > deadline {
+            let why = "another process has been checking it for half a minute";
+            return Err(Error::new(Code::Busy, format!("store {}: {why}", dir.display())));
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+}
+
+impl Guard {
+    /// Call before each write transaction: marks the store as dirty, once.
+    #[inline]
+    pub fn before_write(&self) -> Result<()> {
+        if self.marked.load(Ordering::Acquire) { Ok(()) } else { self.mark() }
+    }
+
+    #[cold]
+    fn mark(&self) -> Result<()> {
+        let Some(lock) = self.lock.as_ref().filter(|_| !self.read_only) else { return Ok(()) };
+        let doing = |e: io::Error| Error::io(format!("marking store {}", self.dir.display()), &e);
+        let now = Mark::of_this_boot();
+        if Mark::read(lock).map_err(doing)? != now {
+            now.write(lock).map_err(doing)?;
+        }
+        self.marked.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Has the next one who is alone judge the store, whatever the boot: for
+    /// engines that LMDB told of corruption.
+    pub fn suspect(&self) {
+        if let Some(lock) = self.lock.as_ref().filter(|_| !self.read_only) {
+            // The mark is a hint: an open of this store still works without.
+            let _ = Mark::Torn.write(lock);
+        }
+    }
+
+    /// Ends this use. The last one syncs the data and marks the store clean;
+    /// true if that happened.
+    pub fn leave(self) -> bool {
+        let Some(lock) = self.lock.as_ref().filter(|_| !self.read_only) else { return false };
+        if !matches!(try_lock(lock, FlockOperation::NonBlockingLockExclusive), Ok(true)) {
+            return false;
+        }
+        let ours =
+            matches!(Mark::read(lock), Ok(Mark::Dirty(id)) if Some(&id) == boot_id().as_ref());
+        let synced = || File::open(self.dir.join(DATA)).and_then(|data| data.sync_data());
+        ours && synced().is_ok() && Mark::Clean.write(lock).is_ok()
+    }
+}
+
+fn locking(dir: &Path, error: &io::Error) -> Error {
+    Error::io(format!("locking store {}", dir.display()), error)
+}
+
+fn try_lock(file: &File, how: FlockOperation) -> Result<bool> {
+    match rustix::io::retry_on_intr(|| flock(file, how)) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(Error::io(format!("flock on {MARK}"), &error.into())),
+    }
+}
+
+fn open_mark(dir: &Path, read_only: bool, mode: u32) -> Result<Option<File>> {
+    let path = dir.join(MARK);
+    let mut options = OpenOptions::new();
+    options.read(true);
+    if !read_only {
+        options.write(true).create(true).truncate(false).mode(mode);
+    }
+    match options.open(&path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if read_only && error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io(format!("opening {}", path.display()), &error)),
+    }
+}
+
+/// Decides as the only one who has the store open.
+fn decide(dir: &Path, lock: Option<&File>, check: Check, read_only: bool) -> Result<Decision> {
+    let reading = |e: io::Error| Error::io(format!("reading {}", dir.join(DATA).display()), &e);
+    let mark = lock.map_or(Ok(Mark::Clean), Mark::read).map_err(|e| locking(dir, &e))?;
+    let data = match File::open(dir.join(DATA)) {
+        Ok(data) => data,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fresh(lock, &mark, read_only)?;
+            return Ok(Decision::Open(None));
+        }
+        Err(error) => return Err(reading(error)),
+    };
+    if check == Check::Never {
+        return Ok(Decision::Open(None));
+    }
+    let must = check == Check::Open || mark.is_unclean();
+    match walk::glance(&data).map_err(reading)? {
+        Glance::Empty => return Ok(Decision::Open(None)),
+        Glance::Whole if !must => return Ok(Decision::Open(None)),
+        Glance::Short { have, need } if !must && need - have <= SMALL_EXTENSION => {
+            return Ok(extend(dir, have, need, read_only));
+        }
+        _ => {}
+    }
+    let verdict = walk::walk(&data).map_err(reading)?;
+    drop(data);
+    match verdict {
+        Verdict::Empty => Ok(Decision::Open(None)),
+        Verdict::Sound(figures) => {
+            settle(lock, &mark, read_only)?;
+            Ok(Decision::Open(Some(figures)))
+        }
+        Verdict::Short { have, need, .. } => {
+            settle(lock, &mark, read_only)?;
+            Ok(extend(dir, have, need, read_only))
+        }
+        Verdict::NotOurs if mark == Mark::Missing => Err(Error::new(
+            Code::Corrupt,
+            format!(
+                "{}: expected an LMDB data file, found something else",
+                dir.join(DATA).display()
+            ),
+        )),
+        Verdict::NotOurs => aside(dir, lock, "neither meta page is one of LMDB".into(), read_only),
+        Verdict::Bad(Bad { page, why }) => {
+            aside(dir, lock, format!("page {page}: {why}"), read_only)
+        }
+    }
+}
+
+/// A directory without data: the mark gets its length now, while there is room.
+fn fresh(lock: Option<&File>, mark: &Mark, read_only: bool) -> Result<()> {
+    match lock {
+        Some(lock) if !read_only && *mark != Mark::Clean => {
+            Mark::Clean.write(lock).map_err(|e| Error::io(format!("writing {MARK}"), &e))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A store that was walked and found sound need not be walked again: what was
+/// read after a reboot is what the disk has. After a mark that says nothing
+/// some of it may still be in the kernel only.
+fn settle(lock: Option<&File>, mark: &Mark, read_only: bool) -> Result<()> {
+    match lock {
+        Some(lock) if !read_only && mark.is_unclean() => {
+            let now = match mark {
+                Mark::Dirty(_) => Mark::Clean,
+                _ => Mark::of_this_boot(),
+            };
+            now.write(lock).map_err(|e| Error::io(format!("writing {MARK}"), &e))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Gives a short file its pages. Where there is no room, a hole does: none
+/// of these pages is reachable.
+fn extend(dir: &Path, from: u64, to: u64, read_only: bool) -> Decision {
+    if read_only {
+        return Decision::Open(None);
+    }
+    let extended = OpenOptions::new().write(true).open(dir.join(DATA)).and_then(|data| {
+        fallocate(&data, FallocateFlags::empty(), from, to - from)
+            .or_else(|_| rustix::fs::ftruncate(&data, to))?;
+        Ok(())
+    });
+    match extended {
+        Ok(()) => Decision::Extended { from, to },
+        Err(_) => Decision::Open(None),
+    }
+}
+
+/// Moves everything but the mark out of the directory: next to it, or into it
+/// where its parent cannot be written.
+fn aside(dir: &Path, lock: Option<&File>, why: String, read_only: bool) -> Result<Decision> {
+    let failed = |what: &str| {
+        let text = format!("store {} is damaged ({why}) and {what}", dir.display());
+        Error::new(Code::Corrupt, text)
+    };
+    if read_only {
+        return Err(failed("cannot be set aside: it was opened read-only"));
+    }
+    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    let to = move_data(&dir).map_err(|e| failed(&format!("cannot be set aside: {e}")))?;
+    for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if name != MARK && !name.as_encoded_bytes().starts_with(b"corrupt-") {
+            // What stays behind is swept as an orphan.
+            let _ = std::fs::rename(entry.path(), to.join(&name));
+        }
+    }
+    if let Some(lock) = lock {
+        Mark::Clean.write(lock).map_err(|e| Error::io(format!("writing {MARK}"), &e))?;
+    }
+    Ok(Decision::SetAside { to, why })
+}
+
+/// Moves the data file into `<dir>.corrupt-<seconds>`, or, where that cannot be
+/// (a parent of somebody else, a mount point), `<dir>/corrupt-<seconds>`. It goes
+/// first: a store without it is a fresh one, whatever else is left.
+fn move_data(dir: &Path) -> io::Result<PathBuf> {
+    let mut beside = dir.as_os_str().to_owned();
+    beside.push(".corrupt-");
+    let inside = dir.join("corrupt-").into_os_string();
+    move_data_under(dir, &beside).or_else(|_| move_data_under(dir, &inside))
+}
+
+fn move_data_under(dir: &Path, stem: &OsStr) -> io::Result<PathBuf> {
+    let seconds = crate::clock::unix_ms() / 1000;
+    for n in 0..1000 {
+        let mut name = stem.to_owned();
+        name.push(if n == 0 { format!("{seconds}") } else { format!("{seconds}-{n}") });
+        match std::fs::DirBuilder::new().mode(0o700).create(&name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            created => created?,
+        }
+        let to = PathBuf::from(name);
+        return match std::fs::rename(dir.join(DATA), to.join(DATA)) {
+            Ok(()) => Ok(to),
+            Err(error) => std::fs::remove_dir(&to).and(Err(error)),
+        };
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+#[cfg(test)]
+mod tests;
