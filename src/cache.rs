@@ -50,13 +50,15 @@ pub struct Cache {
 struct Process {
     generation: u64,
     engine: Option<Arc<dyn Engine>>,
+    /// Which engine was chosen, and why.
+    notes: Map<String, Json>,
     next: OnceBox<Process>,
 }
 
 impl Process {
     fn open(config: &Config, generation: u64) -> Result<Self> {
-        let engine = Arc::from(engine::build(config)?);
-        Ok(Self { generation, engine: Some(engine), next: OnceBox::new() })
+        let engine::auto::Opened { engine, notes } = engine::auto::open(config)?;
+        Ok(Self { generation, engine: Some(Arc::from(engine)), notes, next: OnceBox::new() })
     }
 }
 
@@ -88,18 +90,25 @@ impl Cache {
         let process = Process {
             generation: fork::generation(),
             engine: Some(Arc::from(engine)),
+            notes: Map::new(),
             next: OnceBox::new(),
         };
         Self { config, ttl: None, counters: Counters::default(), first: process }
     }
 
     #[inline]
-    fn arc(&self) -> Result<&Arc<dyn Engine>> {
+    fn process(&self) -> Result<&Process> {
         let now = fork::generation();
         let mut process = &self.first;
         while process.generation != now {
             process = self.reopened(process, now)?;
         }
+        Ok(process)
+    }
+
+    #[inline]
+    fn arc(&self) -> Result<&Arc<dyn Engine>> {
+        let process = self.process()?;
         process.engine.as_ref().ok_or_else(|| Error::new(Code::Closed, "the cache is closed"))
     }
 
@@ -317,10 +326,8 @@ impl Cache {
 
     /// What is worth knowing in words.
     pub fn info(&self) -> Result<Map<String, Json>> {
-        let engine = self.engine()?;
-        let mut info = engine.info();
-        info.entry("engine").or_insert_with(|| engine.name().into());
-        info.entry("reason").or_insert_with(|| "asked for by name".into());
+        let mut info = self.engine()?.info();
+        info.extend(self.process()?.notes.clone());
         Ok(info)
     }
 

@@ -50,6 +50,21 @@ impl Config {
         Ok(())
     }
 
+    /// The same options for another engine, and the names of those it has not.
+    pub fn narrowed_to(&self, engine: &str) -> Result<(Config, Vec<&'static str>)> {
+        let mut narrowed = Self { engine: engine_name(engine)?, ..self.clone() };
+        let bit = narrowed.engine_bit();
+        let mut ignored = Vec::new();
+        narrowed.values.retain(|name, _| {
+            let applies = options::find(name).is_ok_and(|spec| spec.engines & bit != 0);
+            if !applies && *name != "fallback" {
+                ignored.push(*name);
+            }
+            applies
+        });
+        Ok((narrowed, ignored))
+    }
+
     /// Sets an option from text.
     pub fn set(&mut self, name: &str, text: &str) -> Result<()> {
         if name == "engine" {

@@ -1,5 +1,6 @@
 //! What a cache can be made of: the trait, and how an engine is chosen.
 
+pub mod auto;
 pub mod counter;
 pub mod memory;
 pub mod null;
@@ -176,10 +177,10 @@ pub trait Engine: Send + Sync {
     }
 }
 
-/// Opens the engine of a validated configuration.
+/// Opens the engine of a validated configuration; [`auto::open`] chooses first.
 pub fn build(config: &Config) -> Result<Box<dyn Engine>> {
     match config.engine() {
-        "memory" => Ok(Box::new(memory::Memory::new(config)?)),
+        "memory" => memory::open(config),
         "null" => Ok(Box::new(null::Null)),
         other => Err(Error::unsupported(other, "implementation in this build")),
     }
@@ -187,5 +188,5 @@ pub fn build(config: &Config) -> Result<Box<dyn Engine>> {
 
 /// Whether an engine of this name can be built here.
 pub fn is_known(name: &str) -> bool {
-    matches!(name, "memory" | "null")
+    matches!(name, "auto" | "memory" | "null")
 }

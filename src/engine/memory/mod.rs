@@ -10,6 +10,7 @@ mod entry;
 mod shard;
 mod slab;
 mod tags;
+mod tinylfu;
 
 use super::{Engine, Entry, Put, ScanState, Stored, counter};
 use crate::config::{Bounds, Config};
@@ -66,6 +67,14 @@ enum Attempt<T> {
 fn lock<T>(mutex: &Mutex<T>) -> Result<MutexGuard<'_, T>> {
     let broken = |_| Error::new(Code::Panic, "a bug in twat-cache: an earlier call panicked");
     mutex.lock().map_err(broken)
+}
+
+/// The memory engine that the option `policy` asks for.
+pub fn open(config: &Config) -> Result<Box<dyn Engine>> {
+    if config.is_tinylfu() {
+        return Ok(Box::new(tinylfu::TinyLfu::new(config)?));
+    }
+    Ok(Box::new(Memory::new(config)?))
 }
 
 impl Memory {
@@ -214,15 +223,7 @@ impl Memory {
             .then(|| Ok(Box::new(Extra { cost: put.cost, marks: self.tags.marks(put.tags)? })))
             .transpose()?;
         let cost = weight(key.len(), value.len(), extra.as_deref());
-        if let Some(most) = self.bytes.most().filter(|most| cost > *most) {
-            let text = format!(
-                "value: expected an entry of at most max_bytes {most}, found: {cost} \
-                 (key {}, value {})",
-                key.len(),
-                value.len()
-            );
-            return Err(Error::new(Code::TooLarge, text));
-        }
+        check_cost(self.bytes.most(), cost, key, value)?;
         let value = Bytes::from_header_and_slice((), value);
         Ok(New { value, deadline: deadline(put.ttl), extra, cost })
     }
@@ -310,6 +311,19 @@ impl Memory {
         }
         Attempt::Done(())
     }
+}
+
+/// Refuses what can never fit.
+fn check_cost(most: Option<u64>, cost: u64, key: &[u8], value: &[u8]) -> Result<()> {
+    let Some(most) = most.filter(|most| cost > *most) else { return Ok(()) };
+    let (key, value) = (key.len(), value.len());
+    Err(Error::new(
+        Code::TooLarge,
+        format!(
+            "value: expected an entry of at most max_bytes {most}, \
+             found: {cost} (key {key}, value {value})"
+        ),
+    ))
 }
 
 /// How many shards a cache has; a power of two.

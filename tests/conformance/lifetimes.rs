@@ -1,0 +1,144 @@
+//! Times to live and tags.
+
+use super::subject::Subject;
+use super::{got, scanned};
+use twat_cache::engine::Stored;
+use twat_cache::{SetOptions, TTL_DEFAULT, TTL_NEVER};
+
+pub fn an_expired_entry_is_a_miss_everywhere(subject: &Subject) {
+    let time = subject.time();
+    let cache = subject.open();
+    let keys: [&[u8]; 8] = [b"get", b"has", b"touch", b"delete", b"add", b"incr", b"many", b"read"];
+    let fill = || {
+        for key in keys {
+            cache.set(key, b"old", 60_000).unwrap();
+        }
+        cache.set(b"stays", b"here", 10_000_000).unwrap();
+    };
+    fill();
+    time.pass(30_000);
+    assert!(keys.iter().all(|key| got(&cache, key).is_some()), "half their time is left");
+    fill();
+    time.pass(61_000);
+    assert_eq!(got(&cache, b"get"), None);
+    assert!(!cache.contains(b"has").unwrap());
+    assert!(!cache.touch(b"touch", 60_000).unwrap());
+    assert!(!cache.delete(b"delete").unwrap());
+    assert_eq!(cache.add(b"add", b"new", TTL_NEVER).unwrap(), Stored::Stored);
+    assert_eq!(cache.incr(b"incr", 1, 5, TTL_NEVER).unwrap(), 6);
+    assert_eq!(cache.get_many(&[b"many"]).unwrap(), [None]);
+    assert!(!cache.read(b"read", &mut |_| panic!("expired")).unwrap());
+    let left: Vec<_> = scanned(&cache, b"").into_iter().collect();
+    assert_eq!(left, [b"add".to_vec(), b"incr".to_vec(), b"stays".to_vec()]);
+    assert_eq!(got(&cache, b"stays").unwrap(), b"here");
+}
+
+pub fn a_time_to_live_is_the_last_one_given(subject: &Subject) {
+    let time = subject.time();
+    let cache = subject.open();
+    cache.set(b"longer", b"1", 10_000).unwrap();
+    cache.set(b"longer", b"2", TTL_DEFAULT).unwrap();
+    cache.set(b"shorter", b"1", TTL_NEVER).unwrap();
+    cache.set(b"shorter", b"2", 10_000).unwrap();
+    cache.set(b"last", b"1", u64::MAX - 1).unwrap();
+    time.pass(11_000);
+    assert_eq!(got(&cache, b"longer").unwrap(), b"2");
+    assert_eq!(got(&cache, b"shorter"), None);
+    assert_eq!(got(&cache, b"last").unwrap(), b"1", "a deadline beyond the clock is never");
+}
+
+pub fn the_default_time_to_live_is_the_options(subject: &Subject) {
+    let time = subject.time();
+    let cache = subject.open_with(&[("ttl_ms", "10000")]);
+    cache.set(b"default", b"1", TTL_DEFAULT).unwrap();
+    cache.set(b"never", b"1", TTL_NEVER).unwrap();
+    cache.set(b"own", b"1", 1_000_000).unwrap();
+    time.pass(11_000);
+    assert_eq!(got(&cache, b"default"), None);
+    assert!(got(&cache, b"never").is_some() && got(&cache, b"own").is_some());
+}
+
+pub fn touch_moves_the_end(subject: &Subject) {
+    let time = subject.time();
+    let cache = subject.open();
+    assert!(!cache.touch(b"nothing", 1000).unwrap());
+    for key in [b"later", b"never", b"soon!"] {
+        cache.set(key, b"value", 20_000).unwrap();
+    }
+    time.pass(10_000);
+    assert!(cache.touch(b"later", 40_000).unwrap());
+    assert!(cache.touch(b"never", TTL_NEVER).unwrap());
+    assert!(cache.touch(b"soon!", 1_000).unwrap());
+    time.pass(5_000);
+    assert_eq!(got(&cache, b"soon!"), None);
+    time.pass(10_000);
+    assert_eq!(got(&cache, b"later").unwrap(), b"value");
+    time.pass(50_000);
+    assert_eq!(got(&cache, b"later"), None);
+    assert_eq!(got(&cache, b"never").unwrap(), b"value");
+}
+
+pub fn expire_removes_what_is_over(subject: &Subject) {
+    let time = subject.time();
+    let cache = subject.open();
+    for n in 0..300_u32 {
+        let ttl = if n % 3 == 0 { 10_000 } else { TTL_NEVER };
+        cache.set(&n.to_le_bytes(), b"value", ttl).unwrap();
+    }
+    assert_eq!(cache.expire().unwrap(), 0);
+    time.pass(11_000);
+    assert_eq!(cache.expire().unwrap(), 100);
+    assert_eq!(cache.expire().unwrap(), 0);
+    let stats = cache.stats().unwrap();
+    assert_eq!(stats.engine.expirations, 100);
+    if subject.exact_entries {
+        assert_eq!(stats.engine.entries, 200);
+        assert!(!stats.engine.entries_inexact, "nothing is left to sweep");
+    }
+}
+
+pub fn an_invalidated_tag_makes_its_entries_misses(subject: &Subject) {
+    let cache = subject.open();
+    let set = |key: &[u8], tags: &[&[u8]]| {
+        cache.set_with(key, b"value", &SetOptions { tags, ..SetOptions::default() }).unwrap();
+    };
+    assert!(!cache.invalidate_tag(b"nobody").unwrap());
+    for n in 0..50_u8 {
+        set(&[0, n], &[b"red"]);
+        set(&[1, n], &[b"red", b"blue", b""]);
+        set(&[2, n], &[b"blue"]);
+        set(&[3, n], &[]);
+    }
+    assert!(cache.invalidate_tag(b"red").unwrap());
+    for n in 0..50_u8 {
+        assert_eq!(got(&cache, &[0, n]), None);
+        assert!(!cache.contains(&[1, n]).unwrap());
+        assert!(got(&cache, &[2, n]).is_some() && got(&cache, &[3, n]).is_some());
+    }
+    assert_eq!(scanned(&cache, b"").len(), 100);
+    set(&[0, 0], &[b"red"]);
+    assert!(got(&cache, &[0, 0]).is_some(), "set after the invalidation");
+    cache.expire().unwrap();
+    if subject.exact_entries {
+        let stats = cache.stats().unwrap();
+        assert_eq!(stats.engine.entries, 101);
+        assert!(!stats.engine.entries_inexact, "nothing is left to sweep");
+    }
+    assert!(cache.invalidate_tag(b"blue").unwrap());
+    assert_eq!(scanned(&cache, b"").len(), 51);
+}
+
+pub fn tags_are_those_of_the_last_set(subject: &Subject) {
+    let cache = subject.open();
+    let tagged = SetOptions { tags: &[b"tag"], ..SetOptions::default() };
+    cache.set_with(b"lost", b"1", &tagged).unwrap();
+    cache.set(b"lost", b"2", TTL_DEFAULT).unwrap();
+    cache.set(b"gained", b"1", TTL_DEFAULT).unwrap();
+    cache.set_with(b"gained", b"2", &tagged).unwrap();
+    cache.set_with(b"touched", b"1", &tagged).unwrap();
+    assert!(cache.touch(b"touched", 1_000_000).unwrap());
+    cache.invalidate_tag(b"tag").unwrap();
+    assert_eq!(got(&cache, b"lost").unwrap(), b"2");
+    assert_eq!(got(&cache, b"gained"), None);
+    assert_eq!(got(&cache, b"touched"), None, "touch keeps the tags");
+}

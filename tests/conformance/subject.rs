@@ -1,0 +1,129 @@
+//! An engine under test: how it is opened empty, how time passes for it, and
+//! where its documented promise is weaker.
+
+use std::ops::Deref;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use twat_cache::{Cache, Config, clock};
+
+/// How an engine is opened and what it may do otherwise.
+pub struct Subject {
+    /// Opens an empty cache with these options besides its own.
+    pub open: Box<dyn Fn(&[(&str, &str)]) -> Opened + Send + Sync>,
+    /// Lets so many milliseconds pass.
+    pub wait: fn(u64),
+    /// `max_entries` and `max_bytes` are its options.
+    pub bounded: bool,
+    /// A full cache evicts (policy `none` refuses instead).
+    pub evicts: bool,
+    /// A bound holds and a fresh entry is there as soon as the call returns
+    /// (tinylfu may refuse a fresh entry, and settles its bounds later).
+    pub evicts_at_once: bool,
+    /// `entries` of the figures is exact when nothing is expired or invalidated.
+    pub exact_entries: bool,
+}
+
+/// An open cache with what must live as long.
+pub struct Opened {
+    cache: Cache,
+    /// A directory, a server.
+    keep: Option<Box<dyn std::any::Any + Send + Sync>>,
+}
+
+impl Opened {
+    pub fn new(cache: Cache, keep: Option<Box<dyn std::any::Any + Send + Sync>>) -> Self {
+        Self { cache, keep }
+    }
+
+    pub fn close(self) {
+        self.cache.close().expect("close");
+        drop(self.keep);
+    }
+}
+
+impl Deref for Opened {
+    type Target = Cache;
+    fn deref(&self) -> &Cache {
+        &self.cache
+    }
+}
+
+impl Subject {
+    pub fn open(&self) -> Opened {
+        (self.open)(&[])
+    }
+
+    pub fn open_with(&self, options: &[(&str, &str)]) -> Opened {
+        (self.open)(options)
+    }
+
+    /// Time that no other promise of this process moves meanwhile.
+    pub fn time(&self) -> Time {
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let held = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        Time { wait: self.wait, _held: held }
+    }
+}
+
+pub struct Time {
+    wait: fn(u64),
+    _held: MutexGuard<'static, ()>,
+}
+
+impl Time {
+    pub fn pass(&self, ms: u64) {
+        (self.wait)(ms);
+    }
+}
+
+/// For engines that read this process's clocks.
+pub fn shift_clocks(ms: u64) {
+    clock::shift_monotonic_ms(ms as i64);
+    clock::shift_wall_ms(ms as i64);
+}
+
+/// A configuration with options.
+pub fn config(engine: &str, options: &[(&str, &str)]) -> Config {
+    let mut config = Config::new(engine).expect("a known engine");
+    for (name, value) in options {
+        config.set(name, value).expect("a known option");
+    }
+    config
+}
+
+/// The memory engine with a policy, and a bound that no promise but those on
+/// bounds reaches: unbounded caches keep no order.
+pub fn memory(policy: &'static str) -> Subject {
+    memory_with(policy, &[("max_entries", "100000")])
+}
+
+/// The memory engine with other options of its own.
+pub fn memory_with(policy: &'static str, own: &'static [(&'static str, &'static str)]) -> Subject {
+    Subject {
+        open: Box::new(move |options| {
+            let mut config = config("memory", options);
+            if config.bounds() == Default::default() {
+                own.iter().for_each(|(name, value)| config.set(name, value).expect("an option"));
+            }
+            if config.given("policy").is_none() {
+                config.set("policy", policy).expect("a known policy");
+            }
+            Opened::new(Cache::open(&config).expect("open"), None)
+        }),
+        wait: shift_clocks,
+        bounded: true,
+        evicts: policy != "none",
+        evicts_at_once: true,
+        exact_entries: true,
+    }
+}
+
+/// The engine that keeps nothing.
+pub fn null() -> Subject {
+    Subject {
+        open: Box::new(|options| {
+            Opened::new(Cache::open(&config("null", options)).expect("open"), None)
+        }),
+        bounded: false,
+        ..memory("none")
+    }
+}
