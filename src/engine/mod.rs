@@ -2,6 +2,7 @@
 
 pub mod auto;
 pub mod counter;
+pub mod disk;
 pub mod memory;
 pub mod null;
 
@@ -182,11 +183,12 @@ pub fn build(config: &Config) -> Result<Box<dyn Engine>> {
     match config.engine() {
         "memory" => memory::open(config),
         "null" => Ok(Box::new(null::Null)),
+        "disk" | "file" => Ok(Box::new(disk::open::open(config)?)),
         other => Err(Error::unsupported(other, "implementation in this build")),
     }
 }
 
 /// Whether an engine of this name can be built here.
 pub fn is_known(name: &str) -> bool {
-    matches!(name, "auto" | "memory" | "null")
+    matches!(name, "auto" | "memory" | "null" | "disk" | "file")
 }

@@ -1,4 +1,7 @@
 //! LMDB environments, blob files, locks.
 
+pub mod blob;
 pub mod boot;
+pub mod env_registry;
+pub mod txn;
 pub mod walk;

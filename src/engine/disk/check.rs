@@ -1,0 +1,206 @@
+//! Verifying a whole store.
+
+use super::books::Writer;
+use super::row::{self, Row};
+use super::{Disk, keys};
+use crate::compress::decompress;
+use crate::envelope::{self, Refused};
+use crate::error::Result;
+use crate::store::txn::MAIN;
+use serde_json::{Map, Value as Json};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+/// Entries verified in one snapshot.
+const BATCH: usize = 256;
+
+/// What a check found.
+#[derive(Default)]
+struct Report {
+    entries: u64,
+    bad: u64,
+    newer: u64,
+    bad_blobs: u64,
+    repaired: u64,
+}
+
+impl Disk {
+    /// Verifies every entry of every namespace, and every blob; with `repair`
+    /// removes what is bad, sweeps orphans and sets the books right.
+    pub(super) fn check_all(&self, repair: bool) -> Result<Map<String, Json>> {
+        let mut report = Report::default();
+        let mut from = Some(Vec::new());
+        while let Some(at) = from.take() {
+            let mut doomed = Vec::new();
+            from = self.check_batch(&at, &mut report, &mut doomed)?;
+            if repair && !doomed.is_empty() {
+                report.repaired += self.remove_still_bad(&doomed)?;
+            }
+        }
+        let mut words = Map::new();
+        if repair {
+            let (orphans, books) = self.write(|writer| {
+                let orphans = (0..=255).try_fold(0, |n, first| {
+                    Ok::<_, crate::error::Error>(n + self.sweep_blobs(writer, first)?)
+                })?;
+                let books = self.balance(writer)?;
+                Ok(((orphans, books), books))
+            })?;
+            let orphans = orphans + self.shared.blobs.sweep_drafts();
+            words.insert("orphans_removed".into(), orphans.into());
+            words.insert("books_corrected".into(), books.into());
+            words.insert("repaired".into(), report.repaired.into());
+        }
+        words.insert("entries".into(), report.entries.into());
+        words.insert("bad".into(), (report.bad + report.bad_blobs).into());
+        words.insert("bad_blobs".into(), report.bad_blobs.into());
+        words.insert("newer".into(), report.newer.into());
+        Ok(words)
+    }
+
+    fn check_batch(
+        &self,
+        from: &[u8],
+        report: &mut Report,
+        doomed: &mut Vec<Vec<u8>>,
+    ) -> Result<Option<Vec<u8>>> {
+        let (mut next, mut blobs, mut seen) = (None, Vec::new(), 0);
+        let txn = self.env.read()?;
+        txn.walk(self.shared.db.entries, from, &mut |stored, bytes| {
+            if seen == BATCH {
+                next = Some(stored.to_vec());
+                return Ok(ControlFlow::Break(()));
+            }
+            seen += 1;
+            report.entries += 1;
+            match judge(stored, bytes) {
+                Verdict::Sound => {}
+                Verdict::Blob(blob, codec, len) => blobs.push((stored.to_vec(), blob, codec, len)),
+                Verdict::Newer => report.newer += 1,
+                Verdict::Bad => {
+                    report.bad += 1;
+                    doomed.push(stored.to_vec());
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        drop(txn);
+        for (stored, blob, codec, len) in blobs {
+            if !self.blob_is_sound(&stored, &blob, codec, len)? {
+                report.bad_blobs += 1;
+                doomed.push(stored);
+            }
+        }
+        Ok(next)
+    }
+
+    /// Reads a blob whole. One that was replaced meanwhile is not bad.
+    fn blob_is_sound(
+        &self,
+        stored: &[u8],
+        blob: &crate::store::blob::BlobRef,
+        codec: u8,
+        len: u64,
+    ) -> Result<bool> {
+        self.shared.forget_verified(&blob.id);
+        if self.blob_value(blob, codec, len)?.is_some() {
+            return Ok(true);
+        }
+        let txn = self.env.read()?;
+        let bytes = txn.get(self.shared.db.entries, stored)?;
+        Ok(bytes.is_none_or(|bytes| Row::of(stored, bytes).blob != Some(*blob)))
+    }
+
+    fn remove_still_bad(&self, doomed: &[Vec<u8>]) -> Result<u64> {
+        self.write(|writer| {
+            let mut removed = 0;
+            for stored in doomed {
+                let Some(bytes) = writer.txn.get(self.shared.db.entries, stored)? else { continue };
+                let bad = match judge(stored, bytes) {
+                    Verdict::Bad => true,
+                    Verdict::Blob(blob, codec, len) => {
+                        self.blob_value(&blob, codec, len)?.is_none()
+                    }
+                    Verdict::Sound | Verdict::Newer => false,
+                };
+                if bad {
+                    let row = Row::of(stored, bytes);
+                    writer.remove(stored, &row)?;
+                    writer.corrupt += 1;
+                    removed += 1;
+                }
+            }
+            Ok((removed, removed > 0))
+        })
+    }
+
+    /// Counts everything anew; tells whether the books were wrong.
+    fn balance(&self, writer: &mut Writer<'_>) -> Result<bool> {
+        let mut namespaces: BTreeMap<Vec<u8>, (u64, u64)> = BTreeMap::new();
+        let (mut entries, mut bytes) = (0, 0u64);
+        writer.txn.walk(self.shared.db.entries, &[], &mut |stored, value| {
+            let cost = Row::of(stored, value).cost;
+            let figures = namespaces.entry(row::namespace_of(stored).to_vec()).or_default();
+            *figures = (figures.0 + 1, figures.1.saturating_add(cost));
+            (entries, bytes) = (entries + 1, bytes.saturating_add(cost));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let mut wrong = (writer.totals.entries, writer.totals.bytes) != (entries, bytes);
+        (writer.totals.entries, writer.totals.bytes) = (entries, bytes);
+        let mut stale = Vec::new();
+        writer.txn.walk(MAIN, b"n", &mut |key, _| {
+            if key.first() != Some(&b'n') {
+                return Ok(ControlFlow::Break(()));
+            }
+            stale.push(key.to_vec());
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for key in stale {
+            let figures = row::namespace_figures(writer.txn.get(MAIN, &key)?);
+            if namespaces.get(&key[1..]) != Some(&figures) {
+                writer.txn.del(MAIN, &key)?;
+                wrong = true;
+            }
+        }
+        for (namespace, (n, b)) in namespaces {
+            let figures = [n.to_le_bytes(), b.to_le_bytes()].concat();
+            writer.txn.put(MAIN, &row::namespace_key(&namespace), &figures)?;
+        }
+        if wrong {
+            writer.touch_books();
+        }
+        Ok(wrong)
+    }
+}
+
+enum Verdict {
+    Sound,
+    Blob(crate::store::blob::BlobRef, u8, u64),
+    Newer,
+    Bad,
+}
+
+/// Judges a row by itself.
+fn judge(stored: &[u8], bytes: &[u8]) -> Verdict {
+    let Some((kind, _, real)) = keys::split(stored) else { return Verdict::Bad };
+    let key = match (kind, envelope::split(bytes)) {
+        (keys::REAL, _) => real,
+        (_, Ok((_, key, _))) if blake3::hash(key).as_bytes() == real => key,
+        _ => return Verdict::Bad,
+    };
+    match envelope::decode(bytes, key) {
+        Ok(envelope) => match row::blob_of(&envelope) {
+            Some(blob) => Verdict::Blob(blob, envelope.meta.codec, envelope.meta.value_len),
+            None if envelope.meta.flags & envelope::BLOB != 0 => Verdict::Bad,
+            None => {
+                let meta = &envelope.meta;
+                match decompress(meta.codec, envelope.payload, meta.value_len) {
+                    Ok(_) => Verdict::Sound,
+                    Err(_) => Verdict::Bad,
+                }
+            }
+        },
+        Err(Refused::Newer(_)) => Verdict::Newer,
+        Err(_) => Verdict::Bad,
+    }
+}

@@ -1,0 +1,115 @@
+//! Entries whose time is over: never served, swept in instalments by writers.
+
+use super::Disk;
+use super::books::Writer;
+use super::row::{self, Row};
+use crate::envelope;
+use crate::error::Result;
+use std::ops::ControlFlow;
+
+/// Rows a put sweeps at the most.
+const INSTALMENT: usize = 16;
+/// Rows that one transaction of a whole sweep takes.
+const BATCH: usize = 512;
+
+impl Disk {
+    /// Sweeps a few expired entries, if the first row says there are any.
+    pub(super) fn expire_some(&self, writer: &mut Writer<'_>) -> Result<()> {
+        self.sweep_expired(writer, INSTALMENT).map(drop)
+    }
+
+    /// Takes up to `limit` due rows off the expiry queue; returns how many rows.
+    pub(super) fn sweep_expired(&self, writer: &mut Writer<'_>, limit: usize) -> Result<usize> {
+        let db = self.shared.db;
+        if writer.txn.count(db.expiry)? == 0 {
+            return Ok(0);
+        }
+        let mut due = Vec::new();
+        let now = writer.now;
+        writer.txn.walk(db.expiry, &[], &mut |key, stored| {
+            let past = row::expiry_row(key).is_none_or(|(expires, _)| expires <= now);
+            if !past || due.len() == limit {
+                return Ok(ControlFlow::Break(()));
+            }
+            due.push((key.to_vec(), stored.to_vec()));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for (key, stored) in &due {
+            writer.txn.del(db.expiry, key)?;
+            let Some((expires, sequence)) = row::expiry_row(key) else { continue };
+            // Stale rows of entries that were replaced are dropped with it.
+            if let Some(row) = writer.row(stored)?
+                && (row.meta.sequence, row.meta.expires) == (sequence, expires)
+            {
+                writer.remove(stored, &row)?;
+                writer.expirations += 1;
+            }
+        }
+        Ok(due.len())
+    }
+
+    /// Removes all that is expired or invalidated by a tag.
+    pub(super) fn sweep_all(&self) -> Result<u64> {
+        let mut removed = 0;
+        loop {
+            let (rows, n) = self.write(|writer| {
+                let rows = self.sweep_expired(writer, BATCH)?;
+                writer.touch_books();
+                Ok(((rows, writer.expirations), rows > 0))
+            })?;
+            removed += n;
+            if rows < BATCH {
+                break;
+            }
+        }
+        Ok(removed + self.sweep_invalidated()?)
+    }
+
+    /// Removes the entries of all namespaces whose tags were invalidated.
+    fn sweep_invalidated(&self) -> Result<u64> {
+        if self.env.read()?.count(self.shared.db.tags)? == 0 {
+            return Ok(0);
+        }
+        let (mut removed, mut from) = (0, Some(Vec::new()));
+        while let Some(at) = from.take() {
+            let (next, n) = self.write(|writer| self.sweep_tagged(writer, &at))?;
+            from = next;
+            removed += n;
+        }
+        Ok(removed)
+    }
+
+    #[expect(clippy::type_complexity, reason = "where to go on, how many left; whether to commit")]
+    fn sweep_tagged(
+        &self,
+        writer: &mut Writer<'_>,
+        from: &[u8],
+    ) -> Result<((Option<Vec<u8>>, u64), bool)> {
+        let db = self.shared.db;
+        let (mut doomed, mut seen, mut next) = (Vec::new(), 0, None);
+        writer.txn.walk(db.entries, from, &mut |stored, bytes| {
+            if seen == BATCH {
+                next = Some(stored.to_vec());
+                return Ok(ControlFlow::Break(()));
+            }
+            seen += 1;
+            let Ok((_, _, envelope)) = envelope::split(bytes) else {
+                return Ok(ControlFlow::Continue(()));
+            };
+            let namespace = row::namespace_of(stored);
+            for (tag, version) in row::tags(envelope.tags) {
+                let found = writer.txn.get(db.tags, &row::tag_key(namespace, tag))?;
+                if found.and_then(row::number) != Some(version) {
+                    doomed.push((stored.to_vec(), Row::of(stored, bytes)));
+                    break;
+                }
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for (stored, row) in &doomed {
+            writer.remove(stored, row)?;
+        }
+        let n = doomed.len() as u64;
+        Ok(((next, n), n > 0))
+    }
+}

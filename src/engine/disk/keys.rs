@@ -1,0 +1,104 @@
+//! Stored keys: `[1 real | 2 hashed][length of namespace][namespace][key | BLAKE3 of key]`.
+//!
+//! LMDB takes keys of 1 to 511 bytes. Longer ones, and the empty one, are
+//! stored under their hash, and the envelope has the whole key. The namespace
+//! comes first, so that it is one range among real and one among hashed keys.
+
+use std::ops::Deref;
+
+/// Longest key LMDB takes.
+pub const MAX_STORED: usize = 511;
+/// First byte of a key that is stored as it is.
+pub const REAL: u8 = 1;
+/// First byte of a key that is stored as its hash.
+pub const HASHED: u8 = 2;
+
+/// A stored key, built on the stack.
+pub struct StoredKey {
+    bytes: [u8; MAX_STORED],
+    len: usize,
+}
+
+impl Deref for StoredKey {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+}
+
+impl StoredKey {
+    /// The stored key of a key in a namespace of at most 200 bytes.
+    #[inline]
+    pub fn new(namespace: &[u8], key: &[u8]) -> Self {
+        let mut stored = Self { bytes: [0; MAX_STORED], len: 0 };
+        let real = !key.is_empty() && 2 + namespace.len() + key.len() <= MAX_STORED;
+        stored.push(&[if real { REAL } else { HASHED }, namespace.len() as u8]);
+        stored.push(namespace);
+        if real {
+            stored.push(key);
+        } else {
+            stored.push(blake3::hash(key).as_bytes());
+        }
+        stored
+    }
+
+    #[inline]
+    fn push(&mut self, part: &[u8]) {
+        self.bytes[self.len..self.len + part.len()].copy_from_slice(part);
+        self.len += part.len();
+    }
+
+    /// Whether the envelope must carry the key.
+    #[inline]
+    pub fn is_hashed(&self) -> bool {
+        self.bytes[0] == HASHED
+    }
+}
+
+/// What the stored keys of a namespace begin with.
+pub fn range(kind: u8, namespace: &[u8]) -> Vec<u8> {
+    let mut start = vec![kind, namespace.len() as u8];
+    start.extend_from_slice(namespace);
+    start
+}
+
+/// The namespace of a stored key, and its key or hash; `None` where the bytes
+/// are not a stored key (a damaged row).
+pub fn split(stored: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (&[kind, len], rest) = stored.split_first_chunk::<2>()?;
+    let (namespace, key) = rest.split_at_checked(usize::from(len))?;
+    matches!(kind, REAL | HASHED).then_some((kind, namespace, key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_has_a_stored_key_that_lmdb_takes() {
+        let namespace = [b'n'; 200];
+        for n in [0, 1, 308, 309, 310, 509, 510, 600, 100_000] {
+            for namespace in [&namespace[..], b""] {
+                let key = vec![7; n];
+                let stored = StoredKey::new(namespace, &key);
+                assert!((1..=MAX_STORED).contains(&stored.len()));
+                let real = n > 0 && n + namespace.len() <= 509;
+                assert_eq!(stored.is_hashed(), !real);
+                let (_, found, rest) = split(&stored).unwrap();
+                assert_eq!(found, namespace);
+                assert_eq!(rest.len(), if real { n } else { 32 });
+            }
+        }
+    }
+
+    #[test]
+    fn namespaces_are_ranges_that_do_not_overlap() {
+        let a = StoredKey::new(b"a", b"bc");
+        let ab = StoredKey::new(b"ab", b"c");
+        assert_ne!(&*a, &*ab);
+        assert_eq!(split(&a).unwrap().1, b"a");
+        assert!(!ab.starts_with(&range(REAL, b"a")));
+    }
+}

@@ -1,0 +1,138 @@
+//! The persistent engine over LMDB, in two presets: `disk` keeps small values
+//! inside and large ones as files, `file` keeps every value as a file.
+//!
+//! `docs/disk.md` draws the files and databases and says what survives what.
+
+mod blobs;
+mod books;
+mod check;
+mod evict;
+mod expire;
+mod keys;
+pub mod open;
+mod read;
+pub mod row;
+mod scan;
+mod shared;
+mod write;
+
+use super::{Engine, Entry, Put, ScanState, Stored};
+use crate::compress::Compressor;
+use crate::error::Result;
+use crate::stats::EngineStats;
+use crate::store::env_registry::StoreRef;
+use crate::value::Value;
+use serde_json::{Map, Value as Json};
+use shared::Shared;
+use std::num::NonZeroU64;
+use std::path::Path;
+use std::sync::Arc;
+
+/// An open store, seen through one namespace.
+pub struct Disk {
+    name: &'static str,
+    env: StoreRef,
+    shared: Arc<Shared>,
+    namespace: Vec<u8>,
+    inline_max: u64,
+    compressor: Compressor,
+    compresses: bool,
+    max_bytes: u64,
+    verify_always: bool,
+    /// Whether the policy wants to know of reads.
+    marks: bool,
+}
+
+impl Engine for Disk {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Value>> {
+        self.find(key, &mut |bytes| Value::copy_of(bytes), &mut |value| value)
+    }
+
+    fn read(&self, key: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<bool> {
+        let sink = std::cell::RefCell::new(sink);
+        let found = self.find(key, &mut |bytes| (sink.borrow_mut())(bytes), &mut |value| {
+            (sink.borrow_mut())(&value)
+        })?;
+        Ok(found.is_some())
+    }
+
+    fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
+        self.entry_of(key)
+    }
+
+    fn put(&self, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<Stored> {
+        self.put_one(key, value, put)
+    }
+
+    fn put_file(&self, key: &[u8], path: &Path, put: &Put<'_>) -> Result<Stored> {
+        self.put_from(key, path, put)
+    }
+
+    fn delete(&self, key: &[u8]) -> Result<bool> {
+        Ok(self.delete_keys(&[key])? > 0)
+    }
+
+    fn contains(&self, key: &[u8]) -> Result<bool> {
+        self.has(key)
+    }
+
+    fn touch(&self, key: &[u8], ttl: Option<NonZeroU64>) -> Result<bool> {
+        self.touch_one(key, ttl)
+    }
+
+    fn clear(&self) -> Result<()> {
+        self.clear_namespace()
+    }
+
+    fn scan(&self, prefix: &[u8], state: &mut ScanState, out: &mut Vec<Vec<u8>>) -> Result<()> {
+        self.scan_batch(prefix, state, out)
+    }
+
+    fn incr(&self, key: &[u8], delta: i64, initial: i64, ttl: Option<NonZeroU64>) -> Result<i64> {
+        self.add_to(key, delta, initial, ttl)
+    }
+
+    fn invalidate_tag(&self, tag: &[u8]) -> Result<bool> {
+        self.raise_tag(tag)
+    }
+
+    fn expire(&self) -> Result<u64> {
+        self.sweep_all()
+    }
+
+    fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Value>>> {
+        self.find_many(keys)
+    }
+
+    fn put_many(&self, pairs: &[(&[u8], &[u8])], put: &Put<'_>) -> Result<()> {
+        self.put_all(pairs, put)
+    }
+
+    fn delete_many(&self, keys: &[&[u8]]) -> Result<u64> {
+        self.delete_keys(keys)
+    }
+
+    fn delete_prefix(&self, prefix: &[u8]) -> Result<u64> {
+        self.delete_range(prefix)
+    }
+
+    fn check(&self, repair: bool) -> Result<Map<String, Json>> {
+        self.check_all(repair)
+    }
+
+    fn flush(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn stats(&self) -> Result<EngineStats> {
+        self.figures()
+    }
+
+    fn info(&self) -> Map<String, Json> {
+        self.describe()
+    }
+}

@@ -1,0 +1,383 @@
+//! Opening a store: what is looked at before LMDB sees the file.
+
+use super::Disk;
+use super::row::{FORMAT, Totals};
+use super::shared::{Databases, Policy, Shared};
+use crate::compress::Compressor;
+use crate::config::Config;
+use crate::error::{Code, Error, Result};
+use crate::store::blob::Blobs;
+use crate::store::boot::{self, Check, Decision, Guard};
+use crate::store::env_registry::{self, Attached, Settings, StoreRef};
+use crate::store::txn::{Env, EnvOptions, MAIN};
+use serde_json::{Map, Value as Json};
+use std::cell::RefCell;
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The file that says whose directory it is and in which format.
+pub const RECORD: &str = "version";
+const RECORD_WORD: &str = "twat-cache";
+/// Address space asked for unless `map_size` says otherwise.
+const MAP_SIZE: u64 = 64 << 30;
+
+/// Opens the engine of a validated configuration.
+pub fn open(config: &Config) -> Result<Disk> {
+    let policy = Policy::of(config)?;
+    let place = Place::prepare(config)?;
+    let options = env_options(config, place.read_only);
+    let settings = settings(config, &options);
+    let blobs =
+        Blobs::new(&place.dir, config.mode("file_mode"), config.mode("dir_mode"), options.sync);
+    let seed = seed(config);
+    let notes = RefCell::new(Map::new());
+    let env = env_registry::open(
+        &place.dir,
+        &options,
+        &settings,
+        || place.enter(config, &notes),
+        |env| {
+            place.set_modes(config);
+            attach(env, blobs, seed, notes.take())
+        },
+    )
+    .map_err(|error| place.explain(error))?;
+    let shared = shared_of(&env)?;
+    let bounds = config.bounds();
+    let disk = Disk {
+        name: if config.engine() == "file" { "file" } else { "disk" },
+        env,
+        shared,
+        namespace: config.text("namespace").as_bytes().to_vec(),
+        inline_max: inline_max(config),
+        compressor: Compressor::from_config(config),
+        compresses: config.text("compression") != "none",
+        max_bytes: bounds.bytes.unwrap_or(0),
+        verify_always: config.text("verify") == "always",
+        marks: matches!(policy, Policy::Lru | Policy::Lfu),
+    };
+    disk.record_settings(bounds.entries.unwrap_or(0), bounds.bytes.unwrap_or(0), policy)?;
+    Ok(disk)
+}
+
+fn inline_max(config: &Config) -> u64 {
+    config.u64_or("inline_max_bytes", if config.engine() == "file" { 0 } else { 32 << 10 })
+}
+
+fn seed(config: &Config) -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    config.u64_or("seed", RandomState::new().hash_one(std::process::id()))
+}
+
+fn env_options(config: &Config, read_only: bool) -> EnvOptions {
+    let floor = config.bounds().bytes.unwrap_or(0).saturating_mul(2).max(1 << 20);
+    let asked = config.u64_or("map_size", MAP_SIZE.max(floor));
+    let map_size = match rustix::process::getrlimit(rustix::process::Resource::Fsize).current {
+        // LMDB's answer to a full map is an error; the system's to a file
+        // beyond this limit is SIGXFSZ.
+        Some(limit) => asked.min(limit).max(1 << 16),
+        None => asked,
+    };
+    EnvOptions {
+        map_size,
+        map_floor: floor.min(map_size),
+        sync: config.text("durability") == "system",
+        read_only,
+        file_mode: config.mode("file_mode"),
+    }
+}
+
+/// What all handles of a store in a process must agree on.
+fn settings(config: &Config, options: &EnvOptions) -> Settings {
+    let bounds = config.bounds();
+    let number = |n: Option<u64>| n.map_or("unbounded".to_owned(), |n| n.to_string());
+    let compression = match config.text("compression") {
+        "zstd" => format!("zstd {}", config.u64("compression_level")),
+        other => other.to_owned(),
+    };
+    vec![
+        ("max_entries", number(bounds.entries)),
+        ("max_bytes", number(bounds.bytes)),
+        ("policy", config.policy().to_owned()),
+        ("durability", config.text("durability").to_owned()),
+        ("inline_max_bytes", inline_max(config).to_string()),
+        ("compression", compression),
+        ("map_size", options.map_size.to_string()),
+        ("read_only", options.read_only.to_string()),
+    ]
+}
+
+fn attach(env: &Env, blobs: Blobs, seed: u64, notes: Map<String, Json>) -> Result<Attached> {
+    let names = ["entries", "order", "expiry", "tags", "blobs"];
+    let Some([entries, order, expiry, tags, blob_rows]) = env.databases(names)? else {
+        return Err(Error::new(
+            Code::Io,
+            format!("{}: the store is empty and cannot be written", env.dir().display()),
+        ));
+    };
+    let totals = {
+        let txn = env.read()?;
+        txn.get(MAIN, Totals::KEY)?.and_then(Totals::decode)
+    };
+    if let Some(totals) = totals
+        && totals.format > FORMAT
+    {
+        return Err(newer(env.dir(), totals.format));
+    }
+    let db = Databases { entries, order, expiry, tags, blobs: blob_rows };
+    Ok(Arc::new(Shared::new(db, blobs, seed, notes)))
+}
+
+fn shared_of(env: &StoreRef) -> Result<Arc<Shared>> {
+    Arc::clone(env.attached())
+        .downcast()
+        .map_err(|_| Error::new(Code::Panic, "the registry holds something else"))
+}
+
+fn newer(dir: &Path, found: u64) -> Error {
+    Error::new(
+        Code::Version,
+        format!("the store in {}: expected format {FORMAT}, found: {found}", dir.display()),
+    )
+}
+
+impl Disk {
+    /// Records the bounds and the policy: the last opener's hold for all.
+    fn record_settings(
+        &self,
+        max_entries: u64,
+        max_bytes: u64,
+        policy: super::shared::Policy,
+    ) -> Result<()> {
+        let policy = policy.number();
+        let wanted = |totals: &Totals| {
+            (totals.max_entries, totals.max_bytes, totals.policy, totals.format)
+                == (max_entries, max_bytes, policy, FORMAT)
+        };
+        let found = self.env.read()?.get(MAIN, Totals::KEY)?.and_then(Totals::decode);
+        if found.is_some_and(|totals| wanted(&totals)) || self.env.options().read_only {
+            return Ok(());
+        }
+        self.write(|writer| {
+            let totals = &mut writer.totals;
+            (totals.max_entries, totals.max_bytes) = (max_entries, max_bytes);
+            (totals.policy, totals.format) = (policy, FORMAT);
+            writer.touch_books();
+            Ok(((), true))
+        })
+    }
+}
+
+/// A directory that was looked at.
+struct Place {
+    dir: PathBuf,
+    read_only: bool,
+    /// The store is new: its files get exactly the permissions asked for.
+    fresh: bool,
+}
+
+impl Place {
+    /// Checks the directory; makes it and its record where that is asked for.
+    fn prepare(config: &Config) -> Result<Self> {
+        let given = Path::new(config.text("path"));
+        let path = std::path::absolute(given).map_err(|e| wrong("path", given, &e))?;
+        let may_create = config.bool("create") && config.text("read_only") != "true";
+        match fs::metadata(&path) {
+            Ok(found) if !found.is_dir() => {
+                let text = format!("path: expected a directory, found a file: {}", path.display());
+                return Err(Error::new(Code::Io, text));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound && !may_create => {
+                return Err(missing(config, &path));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(wrong("path", &path, &error)),
+        }
+        refuse_network(&path)?;
+        let fresh = !path.join("data.mdb").exists();
+        if fresh && !may_create {
+            return Err(missing(config, &path));
+        }
+        if fresh {
+            check_record(&path)?;
+            make_dir(&path, config.mode("dir_mode"))?;
+        }
+        let dir = fs::canonicalize(&path).map_err(|e| wrong("path", &path, &e))?;
+        if fresh {
+            write_record(&dir, config.mode("file_mode"))?;
+        } else if check_record(&dir)?.is_none() {
+            return Err(Error::new(
+                Code::Config,
+                format!(
+                    "path: {} holds a data.mdb but no '{RECORD}' file: \
+                     expected a store of twat-cache or an empty directory",
+                    dir.display()
+                ),
+            ));
+        }
+        let read_only = read_only(config, &dir)?;
+        Ok(Self { dir, read_only, fresh })
+    }
+
+    /// Has the store judged where this process is the only one to use it.
+    fn enter(&self, config: &Config, notes: &RefCell<Map<String, Json>>) -> Result<Guard> {
+        let check = Check::from_option(config.text("check"));
+        let mode = config.mode("file_mode");
+        let (guard, decision) = boot::enter(&self.dir, check, self.read_only, mode)?;
+        let mut notes = notes.borrow_mut();
+        match decision {
+            Decision::Open(None) => {}
+            Decision::Open(Some(_)) => {
+                notes.insert("checked_at_open".into(), true.into());
+            }
+            Decision::Extended { from, to } => {
+                notes.insert("extended".into(), format!("from {from} to {to} bytes").into());
+            }
+            Decision::SetAside { to, why } => {
+                notes.insert("set_aside".into(), to.to_string_lossy().into());
+                notes.insert("set_aside_because".into(), why.into());
+                write_record(&self.dir, mode)?;
+            }
+        }
+        Ok(guard)
+    }
+
+    fn set_modes(&self, config: &Config) {
+        if !self.fresh {
+            return;
+        }
+        // LMDB's open is subject to the umask; sharing between users is asked
+        // for by mode and must not be. A failure leaves tighter permissions.
+        let mode = fs::Permissions::from_mode(config.mode("file_mode"));
+        for name in ["data.mdb", "lock.mdb", RECORD] {
+            let _ = fs::set_permissions(self.dir.join(name), mode.clone());
+        }
+    }
+
+    /// Adds what the system's words leave out.
+    fn explain(&self, error: Error) -> Error {
+        let denied = error.text().contains("Permission denied")
+            || error.text().contains("Operation not permitted");
+        let owner = fs::metadata(self.dir.join("data.mdb")).map(|found| found.uid()).ok();
+        let me = rustix::process::geteuid().as_raw();
+        match owner {
+            Some(owner) if denied && owner != me => Error::new(
+                error.code(),
+                format!(
+                    "{}; the store belongs to user {owner} and this process is user {me}: \
+                     use a directory of your own, or share it by dir_mode and file_mode",
+                    error.text()
+                ),
+            ),
+            _ => error,
+        }
+    }
+}
+
+fn wrong(what: &str, path: &Path, error: &std::io::Error) -> Error {
+    Error::io(format_args!("{what}: {}", path.display()), error)
+}
+
+fn missing(config: &Config, path: &Path) -> Error {
+    let why =
+        if config.text("read_only") == "true" { "read_only is true" } else { "create is false" };
+    Error::new(Code::Io, format!("path: no store in {}, and {why}", path.display()))
+}
+
+fn make_dir(path: &Path, mode: u32) -> Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(|error| wrong("path: making", path, &error))?;
+    let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode));
+    Ok(())
+}
+
+/// The format that a directory's record names; `None` where there is none.
+fn check_record(dir: &Path) -> Result<Option<u64>> {
+    let path = dir.join(RECORD);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::InvalidData => String::new(),
+        Err(error) => return Err(wrong("reading", &path, &error)),
+    };
+    let mut words = text.split_ascii_whitespace();
+    let format = (words.next() == Some(RECORD_WORD))
+        .then(|| words.next().and_then(|format| format.parse::<u64>().ok()))
+        .flatten();
+    match format {
+        Some(format) if format > FORMAT => Err(newer(dir, format)),
+        Some(format) => Ok(Some(format)),
+        None => Err(Error::new(
+            Code::Config,
+            format!("path: {} is not the record of a twat-cache store", path.display()),
+        )),
+    }
+}
+
+/// Written before the first byte of data, so that data without a record is
+/// somebody else's.
+fn write_record(dir: &Path, mode: u32) -> Result<()> {
+    let path = dir.join(RECORD);
+    let opened = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
+    match opened {
+        Ok(mut file) => {
+            let written = file.write_all(format!("{RECORD_WORD} {FORMAT}\n").as_bytes());
+            written.map_err(|error| {
+                let _ = fs::remove_file(&path);
+                wrong("writing", &path, &error)
+            })
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(wrong("writing", &path, &error)),
+    }
+}
+
+fn read_only(config: &Config, dir: &Path) -> Result<bool> {
+    match config.text("read_only") {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => {
+            use rustix::fs::{Access, AtFlags, CWD, accessat};
+            let data = dir.join("data.mdb");
+            Ok(accessat(CWD, &data, Access::WRITE_OK, AtFlags::EACCESS)
+                .is_err_and(|error| error == rustix::io::Errno::ROFS))
+        }
+    }
+}
+
+/// Locks and mappings of LMDB do not hold over a network.
+fn refuse_network(path: &Path) -> Result<()> {
+    const REFUSED: [(u32, &str); 8] = [
+        (0x6969, "nfs"),
+        (0x517b, "smb"),
+        (0xff53_4d42, "cifs"),
+        (0xfe53_4d42, "smb2"),
+        (0x0102_1997, "9p"),
+        (0x6573_5546, "fuse"),
+        (0x00c3_6400, "ceph"),
+        (0x786f_4256, "vboxsf"),
+    ];
+    let Some(there) = path.ancestors().find(|path| path.exists()) else { return Ok(()) };
+    let Ok(found) = rustix::fs::statfs(there) else { return Ok(()) };
+    match REFUSED.iter().find(|(magic, _)| *magic == found.f_type as u32) {
+        None => Ok(()),
+        Some((_, name)) => Err(Error::new(
+            Code::Unsupported,
+            format!(
+                "path: {} lies on a network or shared-folder file system ({name}), where LMDB's \
+                 locks do not hold; choose a local directory (path, or TWAT_CACHE_DIR)",
+                path.display()
+            ),
+        )),
+    }
+}

@@ -1,0 +1,302 @@
+//! Reads: one renewed snapshot, one copy out, nothing written.
+
+use super::keys::StoredKey;
+use super::row::{self, Totals};
+use super::{Disk, Entry};
+use crate::clock;
+use crate::compress::{self, decompress};
+use crate::envelope::{self, Envelope, Refused};
+use crate::error::Result;
+use crate::stats::EngineStats;
+use crate::store::blob::BlobRef;
+use crate::store::txn::{MAIN, ReadTxn};
+use crate::value::Value;
+use serde_json::{Map, Value as Json};
+use std::num::NonZeroU64;
+use std::sync::atomic::Ordering;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// What a look-up in a snapshot found.
+enum Found<T> {
+    Nothing,
+    /// An entry that fails its checksum.
+    Damaged,
+    /// A value inside LMDB.
+    Here(T),
+    /// A value in a file: its reference, codec and length.
+    Blob(BlobRef, u8, u64),
+}
+
+/// How often a reader whose blob was just replaced looks again.
+const LOOKS: usize = 32;
+
+impl Disk {
+    /// The value of a key, as `copy` makes it from bytes in the snapshot or
+    /// `whole` from a value of its own.
+    pub(super) fn find<T>(
+        &self,
+        key: &[u8],
+        copy: &mut dyn FnMut(&[u8]) -> T,
+        whole: &mut dyn FnMut(Value) -> T,
+    ) -> Result<Option<T>> {
+        let stored = StoredKey::new(&self.namespace, key);
+        self.resolve(
+            &stored,
+            key,
+            whole,
+            &mut |envelope| {
+                let meta = &envelope.meta;
+                if meta.codec == compress::NONE {
+                    return Ok(copy(envelope.payload));
+                }
+                Ok(copy(&decompress(meta.codec, envelope.payload, meta.value_len)?))
+            },
+            &mut |_| {},
+        )
+    }
+
+    /// Looks a key up until what it finds is certain.
+    fn resolve<T>(
+        &self,
+        stored: &StoredKey,
+        key: &[u8],
+        whole: &mut dyn FnMut(Value) -> T,
+        inline: &mut dyn FnMut(&Envelope<'_>) -> Result<T>,
+        seen: &mut impl FnMut(&Envelope<'_>),
+    ) -> Result<Option<T>> {
+        let mut missing = None;
+        for _ in 0..LOOKS {
+            let txn = self.env.read()?;
+            let found = self.look(&txn, stored, key, inline, seen)?;
+            drop(txn);
+            let (blob, codec, len) = match found {
+                Found::Nothing => return Ok(None),
+                Found::Here(value) => {
+                    self.note_read(stored);
+                    return Ok(Some(value));
+                }
+                Found::Damaged => {
+                    self.remove_damaged(stored, key)?;
+                    return Ok(None);
+                }
+                Found::Blob(blob, codec, len) => (blob, codec, len),
+            };
+            if let Some(value) = self.blob_value(&blob, codec, len)? {
+                self.note_read(stored);
+                return Ok(Some(whole(value)));
+            }
+            // The file is gone or bad. Where the entry was replaced meanwhile a
+            // fresh snapshot says so; where it still points there it is lost.
+            if missing == Some(blob) {
+                self.remove_damaged(stored, key)?;
+                return Ok(None);
+            }
+            missing = Some(blob);
+        }
+        Ok(None)
+    }
+
+    #[inline]
+    fn note_read(&self, stored: &[u8]) {
+        if self.marks {
+            self.shared.mark(stored);
+        }
+    }
+
+    #[inline]
+    fn look<T>(
+        &self,
+        txn: &ReadTxn<'_>,
+        stored: &StoredKey,
+        key: &[u8],
+        inline: &mut dyn FnMut(&Envelope<'_>) -> Result<T>,
+        seen: &mut impl FnMut(&Envelope<'_>),
+    ) -> Result<Found<T>> {
+        let Some(bytes) = txn.get(self.shared.db.entries, stored)? else {
+            return Ok(Found::Nothing);
+        };
+        let envelope = match envelope::decode(bytes, key) {
+            Ok(envelope) => envelope,
+            Err(Refused::OtherKey) => return Ok(Found::Nothing),
+            Err(Refused::Newer(version)) => {
+                return match Refused::Newer(version).error() {
+                    Some(error) => Err(error),
+                    None => Ok(Found::Nothing),
+                };
+            }
+            // Every row of a store of ours is ours: a foreign magic is damage.
+            Err(Refused::Corrupt | Refused::Foreign) => return Ok(Found::Damaged),
+        };
+        if !self.is_live(&envelope, |key| txn.get(self.shared.db.tags, key))? {
+            return Ok(Found::Nothing);
+        }
+        seen(&envelope);
+        if envelope.meta.flags & envelope::BLOB != 0 {
+            return Ok(match row::blob_of(&envelope) {
+                Some(blob) => Found::Blob(blob, envelope.meta.codec, envelope.meta.value_len),
+                None => Found::Damaged,
+            });
+        }
+        match inline(&envelope) {
+            Ok(value) => Ok(Found::Here(value)),
+            Err(error) if error.code() == crate::error::Code::Corrupt => Ok(Found::Damaged),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Neither expired nor invalidated by a tag.
+    #[inline]
+    pub(super) fn is_live<'t>(
+        &self,
+        envelope: &Envelope<'_>,
+        tag_row: impl Fn(&[u8]) -> Result<Option<&'t [u8]>>,
+    ) -> Result<bool> {
+        if envelope.meta.expires != 0 && envelope.meta.is_expired(clock::unix_ms()) {
+            return Ok(false);
+        }
+        if envelope.tags.is_empty() {
+            return Ok(true);
+        }
+        for (tag, version) in row::tags(envelope.tags) {
+            let now = tag_row(&row::tag_key(&self.namespace, tag))?.and_then(row::number);
+            if now != Some(version) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Maps, verifies and unpacks a blob; `None` where it is gone or bad.
+    pub(super) fn blob_value(&self, blob: &BlobRef, codec: u8, len: u64) -> Result<Option<Value>> {
+        let mapped = match self.shared.blobs.map(blob) {
+            Ok(Some(mapped)) => mapped,
+            Ok(None) => return Ok(None),
+            Err(error) if error.code() == crate::error::Code::Corrupt => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if self.verify_always || !self.shared.is_verified(&blob.id) {
+            if xxh3_64(&mapped) != blob.sum {
+                return Ok(None);
+            }
+            self.shared.set_verified(&blob.id);
+        }
+        if codec == compress::NONE {
+            return Ok(Some(mapped));
+        }
+        match decompress(codec, &mapped, len) {
+            Ok(value) => Ok(Some(Value::copy_of(&value))),
+            Err(error) if error.code() == crate::error::Code::Corrupt => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn find_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Value>>> {
+        keys.iter()
+            .map(|key| self.find(key, &mut |bytes| Value::copy_of(bytes), &mut |value| value))
+            .collect()
+    }
+
+    pub(super) fn has(&self, key: &[u8]) -> Result<bool> {
+        let stored = StoredKey::new(&self.namespace, key);
+        let txn = self.env.read()?;
+        match self.look(&txn, &stored, key, &mut |_| Ok(()), &mut |_| {})? {
+            Found::Here(()) => Ok(true),
+            Found::Blob(blob, ..) => Ok(self.shared.blobs.is_there(&blob)),
+            Found::Nothing | Found::Damaged => Ok(false),
+        }
+    }
+
+    pub(super) fn entry_of(&self, key: &[u8]) -> Result<Option<Entry>> {
+        let stored = StoredKey::new(&self.namespace, key);
+        let (mut sequence, mut expires, mut tags) = (0, 0, Vec::new());
+        let value = self.resolve(
+            &stored,
+            key,
+            &mut |value| value,
+            &mut |envelope| {
+                let meta = &envelope.meta;
+                Ok(Value::copy_of(&decompress(meta.codec, envelope.payload, meta.value_len)?))
+            },
+            &mut |envelope| {
+                (sequence, expires) = (envelope.meta.sequence, envelope.meta.expires);
+                tags = row::tags(envelope.tags).map(|(tag, _)| tag.to_vec()).collect();
+            },
+        )?;
+        let ttl = NonZeroU64::new(match expires {
+            0 => 0,
+            expires => expires.saturating_sub(clock::unix_ms()).max(1),
+        });
+        Ok(value.map(|value| Entry { value, ttl, sequence, tags }))
+    }
+
+    /// Removes an entry that failed its checksum, unless it was replaced.
+    #[cold]
+    fn remove_damaged(&self, stored: &StoredKey, key: &[u8]) -> Result<()> {
+        self.shared.corrupt.fetch_add(1, Ordering::Relaxed);
+        if self.env.options().read_only {
+            return Ok(());
+        }
+        self.write(|writer| {
+            let Some(bytes) = writer.txn.get(self.shared.db.entries, stored)? else {
+                return Ok(((), false));
+            };
+            let sound = match envelope::decode(bytes, key) {
+                Err(Refused::Corrupt | Refused::Foreign) => false,
+                Err(_) => true,
+                Ok(envelope) => match row::blob_of(&envelope) {
+                    None => {
+                        envelope.meta.flags & envelope::BLOB == 0 && {
+                            let meta = &envelope.meta;
+                            decompress(meta.codec, envelope.payload, meta.value_len).is_ok()
+                        }
+                    }
+                    Some(blob) => {
+                        let meta = &envelope.meta;
+                        self.blob_value(&blob, meta.codec, meta.value_len)?.is_some()
+                    }
+                },
+            };
+            if sound {
+                return Ok(((), false));
+            }
+            let row = row::Row::of(stored, bytes);
+            writer.remove(stored, &row)?;
+            Ok(((), true))
+        })
+    }
+
+    pub(super) fn figures(&self) -> Result<EngineStats> {
+        let txn = self.env.read()?;
+        let totals = txn.get(MAIN, Totals::KEY)?.and_then(Totals::decode).unwrap_or_default();
+        let key = row::namespace_key(&self.namespace);
+        let (entries, bytes) = row::namespace_figures(txn.get(MAIN, &key)?);
+        let inexact = txn.count(self.shared.db.expiry)? + txn.count(self.shared.db.tags)? > 0;
+        let of = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
+        Ok(EngineStats {
+            entries,
+            bytes,
+            evictions: of(&self.shared.evictions),
+            expirations: of(&self.shared.expirations),
+            corrupt: of(&self.shared.corrupt),
+            max_entries: totals.max_entries,
+            max_bytes: totals.max_bytes,
+            entries_inexact: inexact,
+        })
+    }
+
+    pub(super) fn describe(&self) -> Map<String, Json> {
+        let info = self.env.info();
+        let (major, minor, patch) = crate::store::txn::version();
+        let mut words = self.shared.notes.clone();
+        words.insert("path".into(), self.env.dir().to_string_lossy().into());
+        words.insert("namespace".into(), String::from_utf8_lossy(&self.namespace).into());
+        words.insert("lmdb".into(), format!("{major}.{minor}.{patch}").into());
+        words.insert("readers".into(), info.readers.into());
+        words.insert("max_readers".into(), info.max_readers.into());
+        words.insert("map_size".into(), info.map_size.into());
+        words.insert("file_size".into(), ((info.last_page + 1) * info.page_size).into());
+        words.insert("last_transaction".into(), info.last_txn_id.into());
+        words.insert("read_only".into(), self.env.options().read_only.into());
+        words
+    }
+}

@@ -1,0 +1,301 @@
+//! Rows: what stands in each database, and how it is read back.
+//!
+//! | database | key | value |
+//! |---|---|---|
+//! | `entries` | stored key | envelope |
+//! | `order` | place, u64 big-endian | sequence number of the entry, u64 LE; stored key |
+//! | `expiry` | expires, sequence number, both u64 big-endian | stored key |
+//! | `tags` | namespace length, namespace, BLAKE3 of tag | version, u64 LE |
+//! | `blobs` | id, 16 bytes | length, u64 LE |
+//! | (unnamed) | `totals` | [`Totals`] |
+//! | (unnamed) | `n`, namespace | entries and bytes, u64 LE each |
+
+use super::keys;
+use crate::envelope::{self, BLOB, Envelope, Meta};
+use crate::store::blob::BlobRef;
+
+/// The version of everything in the store: databases, rows, envelopes, files.
+pub const FORMAT: u64 = 1;
+
+/// Extra: a tag (its bytes) and the version it had, u64 LE, before them.
+const TAG: u8 = 1;
+/// Extra: the weight given by the caller, u64 LE.
+const COST: u8 = 2;
+/// Extra: the place in the order queue where it is not the sequence number.
+const PLACE: u8 = 3;
+
+/// What stands beside the payload, in the tag section of the envelope: pieces
+/// of `[kind u8][length u16 LE][bytes]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    bytes: Vec<u8>,
+}
+
+impl Extras {
+    fn push(&mut self, kind: u8, number: u64, bytes: &[u8]) {
+        self.bytes.push(kind);
+        self.bytes.extend_from_slice(&((8 + bytes.len()) as u16).to_le_bytes());
+        self.bytes.extend_from_slice(&number.to_le_bytes());
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Adds a tag, of at most 60,000 bytes.
+    pub fn tag(&mut self, tag: &[u8], version: u64) {
+        self.push(TAG, version, tag);
+    }
+
+    /// Adds the weight; 0 is none.
+    pub fn cost(&mut self, cost: u64) {
+        if cost != 0 {
+            self.push(COST, cost, b"");
+        }
+    }
+
+    /// Adds the place in the order queue.
+    pub fn place(&mut self, place: u64) {
+        self.push(PLACE, place, b"");
+    }
+
+    /// Copies the tags and the weight of another entry.
+    pub fn inherit(&mut self, section: &[u8]) {
+        for (kind, number, rest) in pieces(section).filter(|(kind, ..)| *kind != PLACE) {
+            self.push(kind, number, rest);
+        }
+    }
+
+    /// The section as bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The pieces of a section: kind, number, rest.
+fn pieces(section: &[u8]) -> impl Iterator<Item = (u8, u64, &[u8])> {
+    let mut rest = section;
+    std::iter::from_fn(move || {
+        let (&[kind, low, high], after) = rest.split_first_chunk::<3>()?;
+        let (piece, after) =
+            after.split_at_checked(usize::from(u16::from_le_bytes([low, high])))?;
+        rest = after;
+        let (number, bytes) = piece.split_first_chunk::<8>()?;
+        Some((kind, u64::from_le_bytes(*number), bytes))
+    })
+}
+
+/// The tags of an entry with the versions they had.
+pub fn tags(section: &[u8]) -> impl Iterator<Item = (&[u8], u64)> {
+    pieces(section).filter(|(kind, ..)| *kind == TAG).map(|(_, version, tag)| (tag, version))
+}
+
+fn number_of(section: &[u8], wanted: u8) -> Option<u64> {
+    pieces(section).find(|(kind, ..)| *kind == wanted).map(|(_, number, _)| number)
+}
+
+/// An entry as the bookkeeping sees it. Its checksum was not verified.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The header; all zero where it cannot be read.
+    pub meta: Meta,
+    /// What it weighs against `max_bytes`.
+    pub cost: u64,
+    /// Its place in the order queue, unless it was moved since.
+    pub place: u64,
+    /// Its blob.
+    pub blob: Option<BlobRef>,
+}
+
+impl Row {
+    /// Reads what the books need of a row.
+    pub fn of(stored: &[u8], bytes: &[u8]) -> Self {
+        match envelope::split(bytes) {
+            Ok((meta, _, envelope)) => {
+                let blob = blob_of(&envelope);
+                let cost =
+                    cost(stored.len(), bytes.len(), blob.map(|blob| blob.len), envelope.tags);
+                let place = number_of(envelope.tags, PLACE).unwrap_or(meta.sequence);
+                Self { meta, cost, place, blob }
+            }
+            Err(_) => {
+                let cost = cost(stored.len(), bytes.len(), None, &[]);
+                Self { meta: Meta::default(), cost, place: 0, blob: None }
+            }
+        }
+    }
+}
+
+/// The blob that an envelope refers to.
+pub fn blob_of(envelope: &Envelope<'_>) -> Option<BlobRef> {
+    (envelope.meta.flags & BLOB != 0).then(|| BlobRef::decode(envelope.payload)).flatten()
+}
+
+const PAGE: u64 = 4096;
+/// A value that LMDB gives pages of its own: two must fit in a page else.
+const LARGE: u64 = 2000;
+
+/// What an entry weighs: its row with what LMDB adds, its row in the order
+/// queue, its blob; or what the caller said.
+pub fn cost(stored_len: usize, envelope_len: usize, blob_len: Option<u64>, extras: &[u8]) -> u64 {
+    if let Some(cost) = number_of(extras, COST) {
+        return cost;
+    }
+    let (stored, envelope) = (stored_len as u64, envelope_len as u64);
+    let value = match stored.saturating_add(envelope) {
+        n if n > LARGE => envelope.saturating_add(16).next_multiple_of(PAGE),
+        _ => envelope,
+    };
+    let blob = blob_len.map_or(0, |len| len.max(1).next_multiple_of(PAGE));
+    (2 * stored + 48).saturating_add(value).saturating_add(blob)
+}
+
+/// The figures of a store, changed in the transaction of the change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// [`FORMAT`] of the writer.
+    pub format: u64,
+    /// Last sequence number given.
+    pub sequence: u64,
+    /// Entries, expired ones that were not swept included.
+    pub entries: u64,
+    /// Their weight.
+    pub bytes: u64,
+    /// Bound on entries, as the last opener set it; 0 is none.
+    pub max_entries: u64,
+    /// Bound on weight; 0 is none.
+    pub max_bytes: u64,
+    /// Number of the eviction policy.
+    pub policy: u64,
+}
+
+impl Totals {
+    /// Its key in the unnamed database.
+    pub const KEY: &[u8] = b"totals";
+    const FIELDS: usize = 7;
+
+    /// As it is stored.
+    pub fn encode(&self) -> [u8; 8 * Self::FIELDS] {
+        let fields = [
+            self.format,
+            self.sequence,
+            self.entries,
+            self.bytes,
+            self.max_entries,
+            self.max_bytes,
+            self.policy,
+        ];
+        let mut out = [0; 8 * Self::FIELDS];
+        for (to, field) in out.chunks_exact_mut(8).zip(fields) {
+            to.copy_from_slice(&field.to_le_bytes());
+        }
+        out
+    }
+
+    /// As it was stored; more fields than we know are a newer version's.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut fields = bytes.chunks_exact(8).map(le);
+        let totals = Self {
+            format: fields.next()?,
+            sequence: fields.next()?,
+            entries: fields.next()?,
+            bytes: fields.next()?,
+            max_entries: fields.next()?,
+            max_bytes: fields.next()?,
+            policy: fields.next()?,
+        };
+        Some(totals)
+    }
+}
+
+fn le(eight: &[u8]) -> u64 {
+    eight.try_into().map_or(0, u64::from_le_bytes)
+}
+
+/// A number stored alone or at the beginning of a row.
+pub fn number(bytes: &[u8]) -> Option<u64> {
+    bytes.first_chunk::<8>().map(|eight| u64::from_le_bytes(*eight))
+}
+
+/// The key of a namespace's figures.
+pub fn namespace_key(namespace: &[u8]) -> Vec<u8> {
+    [b"n", namespace].concat()
+}
+
+/// A namespace's figures: entries and bytes.
+pub fn namespace_figures(bytes: Option<&[u8]>) -> (u64, u64) {
+    match bytes.and_then(|bytes| bytes.first_chunk::<16>()) {
+        Some(both) => (le(&both[..8]), le(&both[8..])),
+        None => (0, 0),
+    }
+}
+
+/// The value of a row of the order queue.
+pub fn order_value(sequence: u64, stored: &[u8]) -> Vec<u8> {
+    [&sequence.to_le_bytes(), stored].concat()
+}
+
+/// Place, sequence number and stored key of a row of the order queue.
+pub fn order_row<'a>(key: &[u8], value: &'a [u8]) -> Option<(u64, u64, &'a [u8])> {
+    let place = u64::from_be_bytes(key.try_into().ok()?);
+    let (sequence, stored) = value.split_first_chunk::<8>()?;
+    Some((place, u64::from_le_bytes(*sequence), stored))
+}
+
+/// The key of an expiry row.
+pub fn expiry_key(expires: u64, sequence: u64) -> [u8; 16] {
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&expires.to_be_bytes());
+    key[8..].copy_from_slice(&sequence.to_be_bytes());
+    key
+}
+
+/// Time and sequence number of an expiry row.
+pub fn expiry_row(key: &[u8]) -> Option<(u64, u64)> {
+    let (expires, sequence) = key.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*expires), u64::from_be_bytes(sequence.try_into().ok()?)))
+}
+
+/// The key of a tag's version.
+pub fn tag_key(namespace: &[u8], tag: &[u8]) -> Vec<u8> {
+    [&[namespace.len() as u8], namespace, blake3::hash(tag).as_bytes()].concat()
+}
+
+/// The namespace of a stored key, empty where it is damaged.
+pub fn namespace_of(stored: &[u8]) -> &[u8] {
+    keys::split(stored).map_or(&[], |(_, namespace, _)| namespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extras_come_back() {
+        let mut extras = Extras::default();
+        extras.tag(b"red", 7);
+        extras.cost(0);
+        extras.cost(99);
+        extras.tag(b"", 8);
+        extras.place(5);
+        let found: Vec<_> = tags(extras.bytes()).collect();
+        assert_eq!(found, [(&b"red"[..], 7), (&b""[..], 8)]);
+        assert_eq!(number_of(extras.bytes(), COST), Some(99));
+        assert_eq!(cost(10, 1000, None, extras.bytes()), 99);
+        let mut moved = Extras::default();
+        moved.inherit(extras.bytes());
+        moved.place(6);
+        assert_eq!(number_of(moved.bytes(), PLACE), Some(6));
+        assert_eq!(tags(moved.bytes()).count(), 2);
+        for cut in 0..extras.bytes().len() {
+            let _ = tags(&extras.bytes()[..cut]).count();
+        }
+    }
+
+    #[test]
+    fn totals_come_back_and_tolerate_more_fields() {
+        let totals = Totals { format: 1, sequence: 2, entries: 3, bytes: 4, ..Totals::default() };
+        let mut bytes = totals.encode().to_vec();
+        assert_eq!(Totals::decode(&bytes), Some(totals));
+        bytes.extend_from_slice(&[1; 8]);
+        assert_eq!(Totals::decode(&bytes), Some(totals));
+        assert_eq!(Totals::decode(&bytes[..20]), None);
+    }
+}

@@ -1,0 +1,182 @@
+//! What all handles of a store in a process share in memory. Nothing here is
+//! needed for correctness: access marks steer eviction, the list of verified
+//! blobs saves work, counters count.
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::store::blob::{BlobId, Blobs};
+use crate::store::txn::Dbi;
+use serde_json::{Map, Value as Json};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// How a store chooses what leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// Oldest first, but what was read since gets a second chance.
+    Lru,
+    /// The same, with as many chances as reads (halved each time).
+    Lfu,
+    /// Oldest first.
+    Fifo,
+    /// At random.
+    Rr,
+    /// Nothing leaves; a full store refuses.
+    None,
+}
+
+impl Policy {
+    /// The policy of a configuration.
+    pub fn of(config: &Config) -> Result<Self> {
+        Ok(match config.policy() {
+            "lru" => Policy::Lru,
+            "lfu" => Policy::Lfu,
+            "fifo" => Policy::Fifo,
+            "rr" => Policy::Rr,
+            "none" => Policy::None,
+            other => {
+                let text = format!("policy: expected lru lfu fifo rr none, found: {other}");
+                return Err(Error::config(text));
+            }
+        })
+    }
+
+    /// As it stands in the totals.
+    pub fn number(self) -> u64 {
+        match self {
+            Policy::Lru => 0,
+            Policy::Lfu => 1,
+            Policy::Fifo => 2,
+            Policy::Rr => 3,
+            Policy::None => 4,
+        }
+    }
+
+    /// From the totals; a number of a newer version is lru.
+    pub fn from_number(number: u64) -> Self {
+        match number {
+            1 => Policy::Lfu,
+            2 => Policy::Fifo,
+            3 => Policy::Rr,
+            4 => Policy::None,
+            _ => Policy::Lru,
+        }
+    }
+}
+
+/// The databases of a store.
+#[derive(Clone, Copy, Debug)]
+pub struct Databases {
+    pub entries: Dbi,
+    pub order: Dbi,
+    pub expiry: Dbi,
+    pub tags: Dbi,
+    pub blobs: Dbi,
+}
+
+const MARKS: usize = 1 << 18;
+const VERIFIED: usize = 1 << 12;
+
+/// See the module.
+pub struct Shared {
+    /// The databases.
+    pub db: Databases,
+    /// The blob files.
+    pub blobs: Blobs,
+    /// Entries that left for want of room.
+    pub evictions: AtomicU64,
+    /// Entries that left because their time was over.
+    pub expirations: AtomicU64,
+    /// Entries that failed their checksum.
+    pub corrupt: AtomicU64,
+    /// State of the random choices.
+    pub random: Mutex<u64>,
+    /// Where the sweep of stale rows goes on.
+    pub sweep_at: AtomicU64,
+    /// What the opening of the store has to say.
+    pub notes: Map<String, Json>,
+    marks: Box<[AtomicU8]>,
+    verified: Box<[AtomicU64]>,
+}
+
+impl Shared {
+    /// Nothing marked, nothing counted.
+    pub fn new(db: Databases, blobs: Blobs, seed: u64, notes: Map<String, Json>) -> Self {
+        Self {
+            db,
+            blobs,
+            evictions: AtomicU64::new(0),
+            expirations: AtomicU64::new(0),
+            corrupt: AtomicU64::new(0),
+            random: Mutex::new(seed),
+            sweep_at: AtomicU64::new(0),
+            notes,
+            marks: std::iter::repeat_with(AtomicU8::default).take(MARKS).collect(),
+            verified: std::iter::repeat_with(AtomicU64::default).take(VERIFIED).collect(),
+        }
+    }
+
+    fn mark_of(&self, stored: &[u8]) -> &AtomicU8 {
+        &self.marks[xxh3_64(stored) as usize % MARKS]
+    }
+
+    /// Notes a read. Racing threads may lose one; marks are a hint.
+    #[inline]
+    pub fn mark(&self, stored: &[u8]) {
+        let mark = self.mark_of(stored);
+        let seen = mark.load(Ordering::Relaxed);
+        if seen < u8::MAX {
+            mark.store(seen + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Forgets the reads of an entry.
+    pub fn unmark(&self, stored: &[u8]) {
+        self.mark_of(stored).store(0, Ordering::Relaxed);
+    }
+
+    /// Whether an entry was read since it was last asked about: uses up the
+    /// mark (lru) or half of it (lfu).
+    pub fn was_read(&self, stored: &[u8], policy: Policy) -> bool {
+        let mark = self.mark_of(stored);
+        let seen = mark.load(Ordering::Relaxed);
+        let left = if policy == Policy::Lfu { seen / 2 } else { 0 };
+        mark.store(left, Ordering::Relaxed);
+        seen > 0
+    }
+
+    fn verified_of(&self, id: &BlobId) -> (&AtomicU64, u64) {
+        let mut eight = [0; 8];
+        eight.copy_from_slice(&id[8..]);
+        let name = u64::from_le_bytes(eight) | 1;
+        (&self.verified[usize::from(u16::from_le_bytes([id[0], id[1]])) % VERIFIED], name)
+    }
+
+    /// Whether this process has verified a blob.
+    pub fn is_verified(&self, id: &BlobId) -> bool {
+        let (cell, name) = self.verified_of(id);
+        cell.load(Ordering::Relaxed) == name
+    }
+
+    /// Has it verified anew.
+    pub fn forget_verified(&self, id: &BlobId) {
+        self.verified_of(id).0.store(0, Ordering::Relaxed);
+    }
+
+    /// Notes that it has.
+    pub fn set_verified(&self, id: &BlobId) {
+        let (cell, name) = self.verified_of(id);
+        cell.store(name, Ordering::Relaxed);
+    }
+
+    /// A random number (splitmix64).
+    pub fn draw(&self) -> u64 {
+        let mut state = self.random.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = *state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}

@@ -1,0 +1,773 @@
+//! The unsafe face of LMDB: every call of lmdb-rkv-sys is in this file.
+//!
+//! What it holds, and callers rely on:
+//! - bytes that LMDB hands out live no longer than the transaction or than the
+//!   next write of the same transaction (the borrow checker sees both);
+//! - a read transaction is renewed from a bounded pool and reset when its
+//!   guard goes, so that no call leaves a snapshot pinned behind it;
+//! - no cursor leaves the function that opened it;
+//! - a write transaction stays on its thread and aborts unless committed.
+
+#![expect(unsafe_code, reason = "the one wrapper of lmdb-rkv-sys")]
+
+use super::boot::Guard;
+use crate::error::{Code, Error, Result};
+use crossbeam::queue::ArrayQueue;
+use lmdb_sys as ffi;
+use std::cell::Cell;
+use std::ffi::CString;
+use std::marker::PhantomData;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Read transactions a process has in one environment; further callers wait.
+pub const POOL: usize = 64;
+/// Slots of the reader table, for all processes of a store.
+pub const MAX_READERS: u32 = 1024;
+const MAX_DBS: u32 = 16;
+/// How long a caller waits for a reader slot before it is told so.
+const READER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A database of the environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dbi(ffi::MDB_dbi);
+
+/// LMDB's list of free pages, which is a database like others.
+pub const FREE: Dbi = Dbi(0);
+/// The unnamed database: named ones are rows in it.
+pub const MAIN: Dbi = Dbi(1);
+
+/// How an environment is opened.
+#[derive(Clone, Debug)]
+pub struct EnvOptions {
+    /// Bytes to reserve.
+    pub map_size: u64,
+    /// The least that will do: the reservation is halved down to it.
+    pub map_floor: u64,
+    /// Sync each commit.
+    pub sync: bool,
+    /// Open read-only.
+    pub read_only: bool,
+    /// Permissions of the two files.
+    pub file_mode: u32,
+}
+
+/// Figures of an environment.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "named as in lmdb.h")]
+pub struct EnvInfo {
+    pub map_size: u64,
+    pub last_page: u64,
+    pub last_txn_id: u64,
+    pub readers: u32,
+    pub max_readers: u32,
+    pub page_size: u64,
+}
+
+/// An open environment with its pool of read transactions.
+pub struct Env {
+    env: lmdb::Environment,
+    dir: PathBuf,
+    options: EnvOptions,
+    page_size: u64,
+    idle: ArrayQueue<RawRead>,
+    made: AtomicUsize,
+    waiting: AtomicUsize,
+    lock: Mutex<()>,
+    wake: Condvar,
+    writers: Mutex<()>,
+    refuse_new: AtomicBool,
+    // Declared after `env`, and so left after LMDB has closed the file.
+    place: Place,
+}
+
+/// Our place among the users of the store.
+struct Place(Option<Guard>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(guard) = self.0.take() {
+            guard.leave();
+        }
+    }
+}
+
+struct RawRead(*mut ffi::MDB_txn);
+// SAFETY: the environment is NOTLS, so a read transaction belongs to no thread;
+// the pool hands it to one at a time.
+unsafe impl Send for RawRead {}
+
+/// What went wrong inside LMDB, as one of our errors.
+pub fn fault(rc: i32, doing: &str) -> Error {
+    let (code, hint) = match rc {
+        ffi::MDB_MAP_FULL => (Code::Full, "; raise map_size or lower max_bytes"),
+        ffi::MDB_READERS_FULL => (Code::Busy, "; too many processes read this store at once"),
+        ffi::MDB_VERSION_MISMATCH | ffi::MDB_INVALID => {
+            (Code::Corrupt, "; the file is not a store of this library")
+        }
+        ffi::MDB_CORRUPTED | ffi::MDB_PAGE_NOTFOUND | ffi::MDB_PANIC => {
+            (Code::Corrupt, "; the store is damaged")
+        }
+        libc::EAGAIN => (
+            Code::Busy,
+            "; another process of the same number uses the store from another PID namespace \
+             (containers that share a directory need a shared PID namespace or a directory each)",
+        ),
+        libc::EIO => (Code::Io, "; a full disk or a file-size limit can show like this too"),
+        rc if rc > 0 => {
+            return Error::io(doing, &std::io::Error::from_raw_os_error(rc));
+        }
+        _ => (Code::Io, ""),
+    };
+    // SAFETY: `mdb_strerror` returns a static, NUL-terminated text for any code.
+    let text = unsafe { std::ffi::CStr::from_ptr(ffi::mdb_strerror(rc)) };
+    Error::new(code, format!("{doing}: {}{hint}", text.to_string_lossy()))
+}
+
+fn check(rc: i32, doing: &str) -> Result<()> {
+    if rc == 0 { Ok(()) } else { Err(fault(rc, doing)) }
+}
+
+/// LMDB's version at run time.
+pub fn version() -> (i32, i32, i32) {
+    let (mut major, mut minor, mut patch) = (0, 0, 0);
+    // SAFETY: three valid places to write to.
+    unsafe { ffi::mdb_version(&mut major, &mut minor, &mut patch) };
+    (major, minor, patch)
+}
+
+impl Env {
+    /// Opens the environment in a directory. The caller (the registry) makes
+    /// sure that the process has no other one over the same file.
+    pub fn open(dir: &Path, options: EnvOptions, guard: Guard) -> Result<Self> {
+        if version() != (0, 9, 24) {
+            return Err(Error::new(
+                Code::Unsupported,
+                format!("LMDB: expected the bundled 0.9.24, found: {:?}", version()),
+            ));
+        }
+        let (env, map_size) = reserve(dir, &options)?;
+        let options = EnvOptions { map_size, ..options };
+        let mut opened = Self {
+            env,
+            dir: dir.to_owned(),
+            options,
+            page_size: 4096,
+            idle: ArrayQueue::new(POOL),
+            made: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            lock: Mutex::new(()),
+            wake: Condvar::new(),
+            writers: Mutex::new(()),
+            refuse_new: AtomicBool::new(false),
+            place: Place(Some(guard)),
+        };
+        let mut stat = zeroed_stat();
+        // SAFETY: a live environment and a place to write to.
+        check(unsafe { ffi::mdb_env_stat(opened.raw(), &mut stat) }, "reading the store")?;
+        opened.page_size = u64::from(stat.ms_psize);
+        opened.reap();
+        Ok(opened)
+    }
+
+    fn raw(&self) -> *mut ffi::MDB_env {
+        self.env.env()
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// How it was opened, with the map size that could be had.
+    pub fn options(&self) -> &EnvOptions {
+        &self.options
+    }
+
+    /// Figures.
+    pub fn info(&self) -> EnvInfo {
+        let mut info = ffi::MDB_envinfo {
+            me_mapaddr: ptr::null_mut(),
+            me_mapsize: 0,
+            me_last_pgno: 0,
+            me_last_txnid: 0,
+            me_maxreaders: 0,
+            me_numreaders: 0,
+        };
+        // SAFETY: a live environment and a place to write to; it cannot fail.
+        unsafe { ffi::mdb_env_info(self.raw(), &mut info) };
+        EnvInfo {
+            map_size: info.me_mapsize as u64,
+            last_page: info.me_last_pgno as u64,
+            last_txn_id: info.me_last_txnid as u64,
+            readers: info.me_numreaders,
+            max_readers: info.me_maxreaders,
+            page_size: self.page_size,
+        }
+    }
+
+    #[inline]
+    fn before_write(&self) -> Result<()> {
+        self.place.0.as_ref().map_or(Ok(()), Guard::before_write)
+    }
+
+    /// Has the next process that is alone with the store judge it.
+    pub fn suspect(&self) {
+        if let Some(guard) = &self.place.0 {
+            guard.suspect();
+        }
+    }
+
+    /// Clears the reader slots of dead processes; returns how many.
+    pub fn reap(&self) -> i32 {
+        let mut dead = 0;
+        // SAFETY: a live environment and a place to write to.
+        unsafe { ffi::mdb_reader_check(self.raw(), &mut dead) };
+        dead
+    }
+
+    /// Flushes to the medium.
+    pub fn sync(&self) -> Result<()> {
+        // SAFETY: a live environment.
+        check(unsafe { ffi::mdb_env_sync(self.raw(), 1) }, "syncing the store")
+    }
+
+    /// Opens (and makes, unless read-only) the named databases.
+    pub fn databases<const N: usize>(&self, names: [&str; N]) -> Result<Option<[Dbi; N]>> {
+        if let Some(found) = self.open_databases(&names, ffi::MDB_RDONLY, 0)? {
+            return Ok(found.try_into().ok());
+        }
+        if self.options.read_only {
+            return Ok(None);
+        }
+        self.before_write()?;
+        let made = self.open_databases(&names, 0, ffi::MDB_CREATE)?;
+        Ok(made.and_then(|made| made.try_into().ok()))
+    }
+
+    fn open_databases(
+        &self,
+        names: &[&str],
+        txn_flags: u32,
+        flags: u32,
+    ) -> Result<Option<Vec<Dbi>>> {
+        let mut txn = ptr::null_mut();
+        // SAFETY: a live environment; the transaction ends below on every path.
+        let rc = unsafe { ffi::mdb_txn_begin(self.raw(), ptr::null_mut(), txn_flags, &mut txn) };
+        check(rc, "opening the store")?;
+        let mut found = Vec::new();
+        for name in names {
+            let name = CString::new(*name).unwrap_or_default();
+            let mut dbi = 0;
+            // SAFETY: a live transaction and a NUL-terminated name.
+            let rc = unsafe { ffi::mdb_dbi_open(txn, name.as_ptr(), flags, &mut dbi) };
+            if rc != 0 {
+                // SAFETY: a live transaction, not used again.
+                unsafe { ffi::mdb_txn_abort(txn) };
+                return match rc {
+                    ffi::MDB_NOTFOUND => Ok(None),
+                    rc => Err(fault(rc, "opening the store")),
+                };
+            }
+            found.push(Dbi(dbi));
+        }
+        // SAFETY: a live transaction, not used again. Committing a read
+        // transaction is what keeps its database handles.
+        check(unsafe { ffi::mdb_txn_commit(txn) }, "opening the store")?;
+        Ok(Some(found))
+    }
+
+    /// Begins a read; waits while [`POOL`] others are under way.
+    #[inline]
+    pub fn read(&self) -> Result<ReadTxn<'_>> {
+        let raw = match self.idle.pop() {
+            Some(raw) => raw,
+            None => self.another()?,
+        };
+        // SAFETY: a reset read transaction that only we hold.
+        let rc = unsafe { ffi::mdb_txn_renew(raw.0) };
+        if rc == 0 {
+            return Ok(ReadTxn { env: self, raw: raw.0, only_here: PhantomData });
+        }
+        self.retry_renew(raw, rc)
+    }
+
+    #[cold]
+    fn retry_renew(&self, raw: RawRead, rc: i32) -> Result<ReadTxn<'_>> {
+        // A transaction that could not be renewed is of no use: its slot goes.
+        self.discard(raw);
+        match rc {
+            ffi::MDB_MAP_RESIZED => {
+                self.adopt_map_size()?;
+                self.read()
+            }
+            rc => Err(fault(rc, "reading the store")),
+        }
+    }
+
+    fn discard(&self, raw: RawRead) {
+        // SAFETY: only we hold it, and it is not used again.
+        unsafe { ffi::mdb_txn_abort(raw.0) };
+        self.made.fetch_sub(1, Ordering::SeqCst);
+        self.notify();
+    }
+
+    fn give_back(&self, raw: RawRead) {
+        if let Err(raw) = self.idle.push(raw) {
+            return self.discard(raw);
+        }
+        self.notify();
+    }
+
+    #[inline]
+    fn notify(&self) {
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            let _held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+            self.wake.notify_one();
+        }
+    }
+
+    /// A further transaction for the pool, or one that came back meanwhile.
+    #[cold]
+    fn another(&self) -> Result<RawRead> {
+        let since = Instant::now();
+        loop {
+            let room = !self.refuse_new.load(Ordering::SeqCst)
+                && self
+                    .made
+                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| {
+                        (n < POOL).then_some(n + 1)
+                    })
+                    .is_ok();
+            if room {
+                match self.begin_read() {
+                    Ok(raw) => return Ok(raw),
+                    Err(rc) => {
+                        let others = self.made.fetch_sub(1, Ordering::SeqCst) > 1;
+                        match rc {
+                            ffi::MDB_MAP_RESIZED => self.adopt_map_size()?,
+                            ffi::MDB_READERS_FULL if self.reap() > 0 => continue,
+                            ffi::MDB_READERS_FULL
+                                if others && since.elapsed() < READER_PATIENCE => {}
+                            rc => return Err(fault(rc, "reading the store")),
+                        }
+                    }
+                }
+            } else if since.elapsed() > READER_PATIENCE {
+                let text = format!("{POOL} reads are under way in this process and none ends");
+                return Err(Error::new(Code::Busy, text));
+            }
+            if let Some(raw) = self.wait() {
+                return Ok(raw);
+            }
+        }
+    }
+
+    fn begin_read(&self) -> std::result::Result<RawRead, i32> {
+        let mut txn = ptr::null_mut();
+        // SAFETY: a live environment and a place to write to.
+        match unsafe { ffi::mdb_txn_begin(self.raw(), ptr::null_mut(), ffi::MDB_RDONLY, &mut txn) }
+        {
+            0 => {
+                // SAFETY: a live read transaction; the caller renews it.
+                unsafe { ffi::mdb_txn_reset(txn) };
+                Ok(RawRead(txn))
+            }
+            rc => Err(rc),
+        }
+    }
+
+    /// Waits a while for a transaction to come back. The wait is bounded: a
+    /// waker may look before we are counted as waiting.
+    fn wait(&self) -> Option<RawRead> {
+        let held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let found = self.idle.pop().or_else(|| {
+            let _ = self.wake.wait_timeout(held, Duration::from_millis(10));
+            self.idle.pop()
+        });
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        found
+    }
+
+    /// Begins a write; waits for other threads and processes.
+    pub fn write(&self) -> Result<WriteTxn<'_>> {
+        self.before_write()?;
+        for _ in 0..8 {
+            let turn = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut txn = ptr::null_mut();
+            // SAFETY: a live environment and a place to write to.
+            let rc = unsafe { ffi::mdb_txn_begin(self.raw(), ptr::null_mut(), 0, &mut txn) };
+            match rc {
+                0 => {
+                    return Ok(WriteTxn {
+                        env: self,
+                        raw: txn,
+                        map_full: Cell::new(false),
+                        _turn: turn,
+                    });
+                }
+                ffi::MDB_MAP_RESIZED => {
+                    drop(turn);
+                    self.adopt_map_size()?;
+                }
+                rc => return Err(fault(rc, "writing the store")),
+            }
+        }
+        Err(fault(ffi::MDB_MAP_RESIZED, "writing the store"))
+    }
+
+    /// Another process opened the store with a larger map: take its size over,
+    /// which LMDB allows only while this process has no transaction.
+    #[cold]
+    fn adopt_map_size(&self) -> Result<()> {
+        let _turn = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        self.refuse_new.store(true, Ordering::SeqCst);
+        let since = Instant::now();
+        while self.made.load(Ordering::SeqCst) > 0 && since.elapsed() < READER_PATIENCE {
+            while let Some(raw) = self.idle.pop() {
+                self.discard(raw);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let rc = match self.made.load(Ordering::SeqCst) {
+            // SAFETY: no transaction of this process is active: the pool is
+            // empty and refuses new ones, and we hold the writers' turn.
+            0 => unsafe { ffi::mdb_env_set_mapsize(self.raw(), 0) },
+            _ => libc::EBUSY,
+        };
+        self.refuse_new.store(false, Ordering::SeqCst);
+        check(rc, "taking over the size of the store")
+    }
+}
+
+impl Drop for Env {
+    fn drop(&mut self) {
+        while let Some(raw) = self.idle.pop() {
+            // SAFETY: only we hold it; the environment is still open.
+            unsafe { ffi::mdb_txn_abort(raw.0) };
+        }
+    }
+}
+
+/// Opens with the largest map that can be had, down to the floor.
+fn reserve(dir: &Path, options: &EnvOptions) -> Result<(lmdb::Environment, u64)> {
+    use lmdb::EnvironmentFlags as Flag;
+    let mut flags = Flag::NO_TLS | Flag::NO_READAHEAD;
+    if !options.sync {
+        flags |= Flag::NO_SYNC;
+    }
+    if options.read_only {
+        flags |= Flag::READ_ONLY;
+    }
+    let mut size = options.map_size;
+    loop {
+        let page = 4096;
+        let opened = lmdb::Environment::new()
+            .set_flags(flags)
+            .set_max_readers(MAX_READERS)
+            .set_max_dbs(MAX_DBS)
+            .set_map_size((size - size % page) as usize)
+            .open_with_permissions(dir, options.file_mode as libc::mode_t);
+        match opened {
+            Ok(env) => return Ok((env, size - size % page)),
+            Err(lmdb::Error::Other(libc::ENOMEM)) if size / 2 >= options.map_floor => size /= 2,
+            Err(error) => {
+                let doing = format!("opening the store in {}", dir.display());
+                return Err(fault(error.to_err_code(), &doing));
+            }
+        }
+    }
+}
+
+fn zeroed_stat() -> ffi::MDB_stat {
+    ffi::MDB_stat {
+        ms_psize: 0,
+        ms_depth: 0,
+        ms_branch_pages: 0,
+        ms_leaf_pages: 0,
+        ms_overflow_pages: 0,
+        ms_entries: 0,
+    }
+}
+
+fn val(bytes: &[u8]) -> ffi::MDB_val {
+    ffi::MDB_val { mv_size: bytes.len(), mv_data: bytes.as_ptr().cast_mut().cast() }
+}
+
+/// # Safety
+/// `val` was filled by LMDB and its bytes stay as they are for `'a`.
+unsafe fn bytes<'a>(val: &ffi::MDB_val) -> &'a [u8] {
+    if val.mv_size == 0 {
+        return &[];
+    }
+    // SAFETY: the caller's promise; LMDB gives `mv_size` readable bytes.
+    unsafe { std::slice::from_raw_parts(val.mv_data.cast::<u8>(), val.mv_size) }
+}
+
+/// # Safety
+/// `raw` is a live transaction that outlives `'a`, and nothing is written in it
+/// during `'a`.
+unsafe fn get<'a>(raw: *mut ffi::MDB_txn, dbi: Dbi, key: &[u8]) -> Result<Option<&'a [u8]>> {
+    let (mut key, mut data) = (val(key), val(&[]));
+    // SAFETY: the caller's promise; LMDB only reads the key.
+    match unsafe { ffi::mdb_get(raw, dbi.0, &mut key, &mut data) } {
+        // SAFETY: filled by LMDB; the caller's promise.
+        0 => Ok(Some(unsafe { bytes(&data) })),
+        ffi::MDB_NOTFOUND | ffi::MDB_BAD_VALSIZE => Ok(None),
+        rc => Err(fault(rc, "reading the store")),
+    }
+}
+
+/// A cursor that is closed where it goes out of scope.
+struct Cursor(*mut ffi::MDB_cursor);
+
+impl Drop for Cursor {
+    fn drop(&mut self) {
+        // SAFETY: opened by `walk` and not closed before; its transaction lives.
+        unsafe { ffi::mdb_cursor_close(self.0) };
+    }
+}
+
+/// What [`ReadTxn::walk`] calls with each key and value.
+pub type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>> + 'v;
+
+/// # Safety
+/// `raw` is a live transaction in which nothing is written during the call.
+unsafe fn walk(raw: *mut ffi::MDB_txn, dbi: Dbi, from: &[u8], visit: &mut Visit<'_>) -> Result<()> {
+    let mut cursor = ptr::null_mut();
+    // SAFETY: the caller's promise.
+    check(unsafe { ffi::mdb_cursor_open(raw, dbi.0, &mut cursor) }, "reading the store")?;
+    let cursor = Cursor(cursor);
+    let (mut key, mut data) = (val(from), val(&[]));
+    let mut op = if from.is_empty() { ffi::MDB_FIRST } else { ffi::MDB_SET_RANGE };
+    loop {
+        // SAFETY: a live cursor and places to write to.
+        match unsafe { ffi::mdb_cursor_get(cursor.0, &mut key, &mut data, op) } {
+            0 => {}
+            ffi::MDB_NOTFOUND => return Ok(()),
+            rc => return Err(fault(rc, "reading the store")),
+        }
+        // SAFETY: filled by LMDB, and nothing is written while we visit.
+        let (key, data) = unsafe { (bytes(&key), bytes(&data)) };
+        if visit(key, data)?.is_break() {
+            return Ok(());
+        }
+        op = ffi::MDB_NEXT;
+    }
+}
+
+/// # Safety
+/// `raw` is a live transaction that outlives `'a`, and nothing is written in it
+/// during `'a`.
+unsafe fn last<'a>(raw: *mut ffi::MDB_txn, dbi: Dbi) -> Result<Option<(&'a [u8], &'a [u8])>> {
+    let mut cursor = ptr::null_mut();
+    // SAFETY: the caller's promise.
+    check(unsafe { ffi::mdb_cursor_open(raw, dbi.0, &mut cursor) }, "reading the store")?;
+    let cursor = Cursor(cursor);
+    let (mut key, mut data) = (val(&[]), val(&[]));
+    // SAFETY: a live cursor and places to write to.
+    match unsafe { ffi::mdb_cursor_get(cursor.0, &mut key, &mut data, ffi::MDB_LAST) } {
+        // SAFETY: filled by LMDB; the caller's promise.
+        0 => Ok(Some(unsafe { (bytes(&key), bytes(&data)) })),
+        ffi::MDB_NOTFOUND => Ok(None),
+        rc => Err(fault(rc, "reading the store")),
+    }
+}
+
+/// # Safety
+/// `raw` is a live transaction.
+unsafe fn count(raw: *mut ffi::MDB_txn, dbi: Dbi) -> Result<u64> {
+    let mut stat = zeroed_stat();
+    // SAFETY: the caller's promise.
+    check(unsafe { ffi::mdb_stat(raw, dbi.0, &mut stat) }, "reading the store")?;
+    Ok(stat.ms_entries as u64)
+}
+
+/// A snapshot. Ends (is reset and goes back to the pool) when dropped.
+pub struct ReadTxn<'e> {
+    env: &'e Env,
+    raw: *mut ffi::MDB_txn,
+    only_here: PhantomData<*const ()>,
+}
+
+impl ReadTxn<'_> {
+    /// The value of a key.
+    #[inline]
+    pub fn get(&self, dbi: Dbi, key: &[u8]) -> Result<Option<&[u8]>> {
+        // SAFETY: live until `self` is dropped; nothing is written in a read
+        // transaction, and LMDB keeps its pages as long as it lasts.
+        unsafe { get(self.raw, dbi, key) }
+    }
+
+    /// Visits keys in order from `from` (empty: from the first).
+    pub fn walk(&self, dbi: Dbi, from: &[u8], visit: &mut Visit<'_>) -> Result<()> {
+        // SAFETY: as for `get`.
+        unsafe { walk(self.raw, dbi, from, visit) }
+    }
+
+    /// How many keys a database has.
+    pub fn count(&self, dbi: Dbi) -> Result<u64> {
+        // SAFETY: live.
+        unsafe { count(self.raw, dbi) }
+    }
+
+    /// Pages that the next writers can use, as the free list has it.
+    pub fn free_pages(&self) -> Result<u64> {
+        let mut free = 0u64;
+        self.walk(FREE, &[], &mut |_, list| {
+            let count = list.first_chunk::<{ size_of::<usize>() }>().copied();
+            free += count.map_or(0, usize::from_ne_bytes) as u64;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(free)
+    }
+
+    /// Number of the write that this snapshot shows.
+    #[inline]
+    pub fn id(&self) -> u64 {
+        // SAFETY: live.
+        unsafe { ffi::mdb_txn_id(self.raw) as u64 }
+    }
+}
+
+impl Drop for ReadTxn<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: a live read transaction; reset keeps its slot for renewal.
+        unsafe { ffi::mdb_txn_reset(self.raw) };
+        self.env.give_back(RawRead(self.raw));
+    }
+}
+
+/// A write transaction. Aborts when dropped uncommitted.
+pub struct WriteTxn<'e> {
+    env: &'e Env,
+    raw: *mut ffi::MDB_txn,
+    map_full: Cell<bool>,
+    _turn: MutexGuard<'e, ()>,
+}
+
+impl<'e> WriteTxn<'e> {
+    /// The environment it writes to.
+    pub fn env(&self) -> &'e Env {
+        self.env
+    }
+
+    /// The value of a key.
+    pub fn get(&self, dbi: Dbi, key: &[u8]) -> Result<Option<&[u8]>> {
+        // SAFETY: live until `self` is dropped; a write needs `&mut self`.
+        unsafe { get(self.raw, dbi, key) }
+    }
+
+    /// Visits keys in order from `from` (empty: from the first).
+    pub fn walk(&self, dbi: Dbi, from: &[u8], visit: &mut Visit<'_>) -> Result<()> {
+        // SAFETY: as for `get`.
+        unsafe { walk(self.raw, dbi, from, visit) }
+    }
+
+    /// The last key and its value.
+    pub fn last(&self, dbi: Dbi) -> Result<Option<(&[u8], &[u8])>> {
+        // SAFETY: as for `get`.
+        unsafe { last(self.raw, dbi) }
+    }
+
+    /// How many keys a database has.
+    pub fn count(&self, dbi: Dbi) -> Result<u64> {
+        // SAFETY: live.
+        unsafe { count(self.raw, dbi) }
+    }
+
+    /// Whether a write failed for want of room in the map.
+    pub fn map_full(&self) -> bool {
+        self.map_full.get()
+    }
+
+    fn done(&self, rc: i32) -> Result<()> {
+        if matches!(rc, ffi::MDB_MAP_FULL | ffi::MDB_TXN_FULL) {
+            self.map_full.set(true);
+        }
+        check(rc, "writing the store")
+    }
+
+    /// Stores a value.
+    pub fn put(&mut self, dbi: Dbi, key: &[u8], value: &[u8]) -> Result<()> {
+        let (mut key, mut data) = (val(key), val(value));
+        // SAFETY: live; LMDB copies both.
+        let rc = unsafe { ffi::mdb_put(self.raw, dbi.0, &mut key, &mut data, 0) };
+        self.done(rc)
+    }
+
+    /// Stores a value under a key that is greater than all others; fills pages
+    /// to the brim.
+    pub fn append(&mut self, dbi: Dbi, key: &[u8], value: &[u8]) -> Result<()> {
+        let (mut raw_key, mut data) = (val(key), val(value));
+        // SAFETY: live; LMDB copies both.
+        let rc = unsafe { ffi::mdb_put(self.raw, dbi.0, &mut raw_key, &mut data, ffi::MDB_APPEND) };
+        match rc {
+            ffi::MDB_KEYEXIST => self.put(dbi, key, value),
+            rc => self.done(rc),
+        }
+    }
+
+    /// Makes room for a value of `len` bytes and lets `fill` write it.
+    pub fn put_with(
+        &mut self,
+        dbi: Dbi,
+        key: &[u8],
+        len: usize,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Result<()> {
+        let mut raw_key = val(key);
+        let mut data = ffi::MDB_val { mv_size: len, mv_data: ptr::null_mut() };
+        // SAFETY: live; the databases are not DUPSORT, so RESERVE is allowed.
+        let rc =
+            unsafe { ffi::mdb_put(self.raw, dbi.0, &mut raw_key, &mut data, ffi::MDB_RESERVE) };
+        self.done(rc)?;
+        if len > 0 {
+            // SAFETY: LMDB reserved `len` writable bytes, ours until the next
+            // call into this transaction. `fill` only ever writes to them.
+            fill(unsafe { std::slice::from_raw_parts_mut(data.mv_data.cast::<u8>(), len) });
+        }
+        Ok(())
+    }
+
+    /// Removes a key; false where there was none.
+    pub fn del(&mut self, dbi: Dbi, key: &[u8]) -> Result<bool> {
+        let mut key = val(key);
+        // SAFETY: live; LMDB only reads the key.
+        match unsafe { ffi::mdb_del(self.raw, dbi.0, &mut key, ptr::null_mut()) } {
+            ffi::MDB_NOTFOUND | ffi::MDB_BAD_VALSIZE => Ok(false),
+            rc => self.done(rc).map(|()| true),
+        }
+    }
+
+    /// Removes every key of a database.
+    pub fn empty(&mut self, dbi: Dbi) -> Result<()> {
+        // SAFETY: live; 0 keeps the database itself.
+        let rc = unsafe { ffi::mdb_drop(self.raw, dbi.0, 0) };
+        self.done(rc)
+    }
+
+    /// Commits; also tells whether the map was full. On failure nothing of the
+    /// transaction is there.
+    pub fn commit(mut self) -> (Result<()>, bool) {
+        let raw = std::mem::replace(&mut self.raw, ptr::null_mut());
+        // SAFETY: live until here, and `self` is not used again.
+        let rc = unsafe { ffi::mdb_txn_commit(raw) };
+        (self.done(rc), self.map_full.get())
+    }
+}
+
+impl Drop for WriteTxn<'_> {
+    fn drop(&mut self) {
+        if !self.raw.is_null() {
+            // SAFETY: live and not used again.
+            unsafe { ffi::mdb_txn_abort(self.raw) };
+        }
+    }
+}

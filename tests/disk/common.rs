@@ -1,0 +1,42 @@
+//! What the tests of the persistent engine share.
+
+use std::path::Path;
+use twat_cache::{Cache, Config, Error};
+
+/// A configuration of a store in `dir`: 1 GiB of map, so that many fit.
+pub fn config(dir: &Path, options: &[(&str, &str)]) -> Config {
+    let mut config = Config::new("disk").unwrap();
+    config.set("path", dir.to_str().unwrap()).unwrap();
+    config.set("max_bytes", "134217728").unwrap();
+    config.set("map_size", "1073741824").unwrap();
+    for (name, text) in options {
+        config.set(name, text).unwrap();
+    }
+    config
+}
+
+/// An open store.
+pub fn open(dir: &Path, options: &[(&str, &str)]) -> Cache {
+    Cache::open(&config(dir, options)).unwrap()
+}
+
+/// Why a store does not open.
+pub fn refused(dir: &Path, options: &[(&str, &str)]) -> Error {
+    Cache::open(&config(dir, options)).err().expect("it opened")
+}
+
+/// The value of a key as bytes.
+pub fn get(cache: &Cache, key: &[u8]) -> Option<Vec<u8>> {
+    cache.get(key).unwrap().map(|value| value.to_vec())
+}
+
+/// All keys that begin with a prefix, sorted.
+pub fn keys(cache: &Cache, prefix: &[u8]) -> Vec<Vec<u8>> {
+    let mut scan = cache.scan(prefix).unwrap();
+    let mut keys = Vec::new();
+    while let Some(key) = scan.next_key().unwrap() {
+        keys.push(key);
+    }
+    keys.sort();
+    keys
+}
