@@ -30,4 +30,23 @@ for source in tests/c/*.c; do
     run "$stage/$name-static"
 done
 
+say "the C++ header: gcc and clang, without RTTI, without exceptions, C++20"
+need_package clang++ clang
+for compiler in "$CXX" clang++; do
+    for flags in "" -fno-rtti "-fno-rtti -fno-exceptions" -std=c++20; do
+        compile_cxx "$compiler" tests/cpp/header.cpp "$stage/header.o" $flags
+    done
+done
+
+say "the C++ programs, shared and static"
+for source in tests/cpp/*.cpp; do
+    name=$(basename "$source" .cpp)
+    wanted "cpp/$name" "$@" || continue
+    compile_cxx "$CXX" "$source" "$stage/cpp-$name.o" -fno-rtti
+    $CXX "$stage/cpp-$name.o" -o "$stage/cpp-$name" "${shared[@]}" -pthread
+    $CXX "$stage/cpp-$name.o" -o "$stage/cpp-$name-static" "${static[@]}"
+    run "$stage/cpp-$name"
+    run "$stage/cpp-$name-static"
+done
+
 say "passed"

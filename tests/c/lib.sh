@@ -78,3 +78,10 @@ run() {
     rm -rf "$dir"
     [ $status = 0 ] || { echo "FAILED ($status): $*" >&2; exit 1; }
 }
+
+compile_cxx() {
+    local compiler=$1 source=$2 object=$3
+    shift 3
+    $compiler -std=c++17 "${warnings[@]}" -Wshadow -O1 -g -Iinclude -Ibindings/c -Itests/cpp "$@" \
+        -c "$source" -o "$object"
+}

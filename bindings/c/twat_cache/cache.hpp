@@ -275,7 +275,7 @@ public:
 
 private:
     struct Shared {
-        Shared(twat_cache* raw, const Config& config) : raw(raw), config(config) {}
+        Shared(twat_cache* handle, const Config& with) : raw(handle), config(with) {}
         Shared(const Shared&) = delete;
         Shared& operator=(const Shared&) = delete;
         ~Shared() { twat_cache_close(raw); }

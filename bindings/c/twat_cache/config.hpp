@@ -81,7 +81,7 @@ public:
     // Text, for any option.
     Config& set(const std::string& name, const std::string& value, OnError on = {})
     {
-        return apply({Step::text, name, value, 0, nullptr}, on);
+        return apply({Step::a_text, name, value, 0, nullptr}, on);
     }
     Config& set(const std::string& name, const char* value, OnError on = {})
     {
@@ -96,7 +96,7 @@ public:
         } else {
             // The library refuses a negative number and says what it expects.
             if (std::is_signed_v<Integer> && value < Integer{}) return set(name, std::to_string(value), on);
-            return apply({Step::number, name, {}, static_cast<std::uint64_t>(value), nullptr}, on);
+            return apply({Step::a_number, name, {}, static_cast<std::uint64_t>(value), nullptr}, on);
         }
     }
     // Durations, for the options that end in _ms.
@@ -109,13 +109,13 @@ public:
     // Lays a JSON object or a MessagePack map over the configuration.
     Config& load(View json_or_msgpack, OnError on = {})
     {
-        return apply({Step::load, {}, std::string(json_or_msgpack.text()), 0, nullptr}, on);
+        return apply({Step::a_load, {}, std::string(json_or_msgpack.text()), 0, nullptr}, on);
     }
 
     // Adds a tier below those already there (engine "tiered").
     Config& add_tier(const Config& tier, OnError on = {})
     {
-        return apply({Step::tier, {}, {}, 0, std::make_shared<const Config>(tier)}, on);
+        return apply({Step::a_tier, {}, {}, 0, std::make_shared<const Config>(tier)}, on);
     }
 
     // The C handle, owned by this object. NULL after a failed construction.
@@ -125,7 +125,7 @@ private:
     // The C ABI copies no configuration: what was done to this one is kept,
     // and done again to a copy.
     struct Step {
-        enum Kind { text, number, load, tier } kind;
+        enum Kind { a_text, a_number, a_load, a_tier } kind;
         std::string name;
         std::string value;
         std::uint64_t n;
@@ -145,18 +145,18 @@ private:
     std::int32_t run(const Step& step)
     {
         switch (step.kind) {
-        case Step::text: return twat_config_set(raw_.get(), step.name.c_str(), step.value.c_str());
-        case Step::number: return twat_config_set_u64(raw_.get(), step.name.c_str(), step.n);
-        case Step::load: return twat_config_load(raw_.get(), step.value.data(), step.value.size());
-        case Step::tier: return twat_config_add_tier(raw_.get(), step.config->get());
+        case Step::a_text: return twat_config_set(raw_.get(), step.name.c_str(), step.value.c_str());
+        case Step::a_number: return twat_config_set_u64(raw_.get(), step.name.c_str(), step.n);
+        case Step::a_load: return twat_config_load(raw_.get(), step.value.data(), step.value.size());
+        case Step::a_tier: return twat_config_add_tier(raw_.get(), step.config->get());
         }
         return TWAT_E_ARG;
     }
 
     Config& apply(Step step, const OnError& on)
     {
-        bool text = step.kind == Step::text || step.kind == Step::number;
-        if (text && !(no_nul(step.name, on) && no_nul(step.value, on))) return *this;
+        bool has_text = step.kind == Step::a_text || step.kind == Step::a_number;
+        if (has_text && !(no_nul(step.name, on) && no_nul(step.value, on))) return *this;
         if (on.ok(run(step))) steps_.push_back(std::move(step));
         return *this;
     }

@@ -1,0 +1,432 @@
+// MessagePack as docs/format.md has it: Writer (canonical in keys) and Reader.
+// Specialisations of twat::codec are written with these two.
+#ifndef TWAT_CACHE_MSGPACK_HPP
+#define TWAT_CACHE_MSGPACK_HPP
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "bytes.hpp"
+
+namespace twat {
+
+template <class T, class = void> struct codec;
+
+// Numbers of the extension types that languages share.
+namespace ext {
+constexpr int timestamp = -1, tuple = 1, set = 2, big_integer = 3, decimal = 4, date = 5, time = 6,
+              uuid = 7, complex = 8, path = 9, array = 10, named = 11, undefined = 12;
+}
+
+inline bool is_utf8(std::string_view text) noexcept
+{
+    for (std::size_t i = 0; i < text.size();) {
+        unsigned char c = static_cast<unsigned char>(text[i++]);
+        if (c < 0x80) continue;
+        int more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
+        std::uint32_t code = c & (0x3fu >> more);
+        if (c < 0xc2 || c > 0xf4 || text.size() - i < static_cast<std::size_t>(more)) return false;
+        for (int k = 0; k < more; k++, i++) {
+            unsigned char next = static_cast<unsigned char>(text[i]);
+            if ((next & 0xc0) != 0x80) return false;
+            code = code << 6 | (next & 0x3f);
+        }
+        bool overlong = (more == 2 && code < 0x800) || (more == 3 && code < 0x10000);
+        if (overlong || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return false;
+    }
+    return true;
+}
+
+// Writes MessagePack. Chainable; a failure sticks, with its first text.
+class Writer {
+public:
+    enum Purpose { for_value, for_key };
+    explicit Writer(Purpose purpose = for_value) noexcept : purpose_(purpose) {}
+
+    // In keys every value has exactly one encoding.
+    bool is_key() const noexcept { return purpose_ == for_key; }
+
+    Writer& nil() { return byte(0xc0); }
+    Writer& boolean(bool value) { return byte(value ? 0xc3 : 0xc2); }
+
+    template <class Integer> Writer& integer(Integer value)
+    {
+        static_assert(std::is_integral_v<Integer>);
+        if constexpr (std::is_signed_v<Integer>) {
+            if (value < 0) return negative(static_cast<std::int64_t>(value));
+        }
+        auto n = static_cast<std::uint64_t>(value);
+        if (n < 0x80) return byte(static_cast<unsigned>(n));
+        return sized(n, 0xcc);
+    }
+
+    Writer& real(double value)
+    {
+        std::uint64_t bits = 0;
+        if (is_key() && value == 0) value = 0;
+        std::memcpy(&bits, &value, sizeof bits);
+        if (is_key() && value != value) bits = 0x7ff8000000000000;
+        return byte(0xcb).big_endian(bits, 8);
+    }
+
+    Writer& text(std::string_view text)
+    {
+        if (!is_utf8(text)) return fail("expected UTF-8 text, found other bytes (use std::vector<std::byte>)");
+        if (text.size() < 32)
+            byte(0xa0 | static_cast<unsigned>(text.size()));
+        else
+            sized(text.size(), 0xd9);
+        return raw(text);
+    }
+
+    Writer& bytes(View bytes) { return sized(bytes.size(), 0xc4).raw(bytes); }
+
+    // Headers: so many values (or pairs) follow. Keys of a map inside of a key
+    // must be sorted by their encoding: see sorted_map.
+    Writer& array(std::size_t n) { return n < 16 ? byte(0x90 | static_cast<unsigned>(n)) : many(n, 0xdc); }
+    Writer& map(std::size_t n) { return n < 16 ? byte(0x80 | static_cast<unsigned>(n)) : many(n, 0xde); }
+
+    Writer& extension(int type, View payload)
+    {
+        std::size_t n = payload.size();
+        switch (n) {
+        case 1: byte(0xd4); break;
+        case 2: byte(0xd5); break;
+        case 4: byte(0xd6); break;
+        case 8: byte(0xd7); break;
+        case 16: byte(0xd8); break;
+        default: sized(n, 0xc7);
+        }
+        return byte(static_cast<unsigned>(type) & 0xff).raw(payload);
+    }
+
+    // An extension whose payload is MessagePack, which `write` writes.
+    template <class Write> Writer& extension_of(int type, Write write)
+    {
+        Writer inner(purpose_);
+        write(inner);
+        if (!inner.error_.empty()) fail(inner.error_);
+        return extension(type, inner.out_);
+    }
+
+    // Encoded keys and values; sorted, and checked for twins, in keys.
+    Writer& sorted_map(std::vector<std::pair<std::string, std::string>> pairs)
+    {
+        if (is_key()) {
+            std::sort(pairs.begin(), pairs.end());
+            for (std::size_t i = 1; i < pairs.size(); i++)
+                if (pairs[i - 1].first == pairs[i].first) fail("two keys of one map encode alike");
+        }
+        map(pairs.size());
+        for (const auto& [key, value] : pairs) raw(key).raw(value);
+        return *this;
+    }
+
+    // A set of encoded items.
+    Writer& sorted_set(std::vector<std::string> items)
+    {
+        std::sort(items.begin(), items.end());
+        items.erase(std::unique(items.begin(), items.end()), items.end());
+        return extension_of(ext::set, [&](Writer& inner) {
+            inner.array(items.size());
+            for (const std::string& item : items) inner.raw(item);
+        });
+    }
+
+    // Whatever has a codec.
+    template <class T> Writer& value(const T& value)
+    {
+        codec<T>::write(*this, value);
+        return *this;
+    }
+
+    // The encoding of one value, by the rules of this writer.
+    template <class T> std::string encoded(const T& value)
+    {
+        Writer inner(purpose_);
+        inner.value(value);
+        if (!inner.error_.empty()) fail(inner.error_);
+        return std::move(inner.out_);
+    }
+
+    // Bytes that are encoded already.
+    Writer& raw(View bytes)
+    {
+        out_.append(bytes.text());
+        return *this;
+    }
+
+    Writer& fail(const std::string& text)
+    {
+        if (error_.empty()) error_ = text;
+        return *this;
+    }
+
+    const std::string& error() const noexcept { return error_; } // empty: none
+    const std::string& str() const& noexcept { return out_; }
+    std::string str() && noexcept { return std::move(out_); }
+
+private:
+    Writer& byte(unsigned value)
+    {
+        out_.push_back(static_cast<char>(value));
+        return *this;
+    }
+    Writer& big_endian(std::uint64_t value, int bytes)
+    {
+        for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) byte(static_cast<unsigned>(value >> shift) & 0xff);
+        return *this;
+    }
+    // A code for one byte and its followers for two, four, eight.
+    Writer& sized(std::uint64_t n, unsigned code)
+    {
+        int power = n <= 0xff ? 0 : n <= 0xffff ? 1 : n <= 0xffffffff ? 2 : 3;
+        return byte(code + static_cast<unsigned>(power)).big_endian(n, 1 << power);
+    }
+    Writer& many(std::size_t n, unsigned code)
+    {
+        return n <= 0xffff ? byte(code).big_endian(n, 2) : byte(code + 1).big_endian(n, 4);
+    }
+    Writer& negative(std::int64_t value)
+    {
+        if (value >= -32) return byte(static_cast<unsigned>(value) & 0xff);
+        int power = value >= INT8_MIN ? 0 : value >= INT16_MIN ? 1 : value >= INT32_MIN ? 2 : 3;
+        return byte(0xd0 + static_cast<unsigned>(power)).big_endian(static_cast<std::uint64_t>(value), 1 << power);
+    }
+
+    std::string out_;
+    std::string error_;
+    Purpose purpose_;
+};
+
+// Reads MessagePack: each call takes one value if it is of that type, and
+// answers whether it was. Never reads beyond the end, whatever the bytes say.
+class Reader {
+public:
+    explicit Reader(View bytes) noexcept
+        : next_(static_cast<const unsigned char*>(bytes.data())), left_(bytes.size())
+    {
+    }
+
+    bool at_end() const noexcept { return left_ == 0; }
+    // The first byte of the next value; 0xc1, which is never used, at the end.
+    unsigned peek() const noexcept { return left_ > 0 ? *next_ : 0xc1; }
+
+    bool nil() { return is(0xc0); }
+    bool boolean(bool& out)
+    {
+        if (peek() != 0xc2 && peek() != 0xc3) return false;
+        out = peek() == 0xc3;
+        return take(1) != nullptr;
+    }
+
+    // False also for a number that does not fit.
+    template <class Integer> bool integer(Integer& out)
+    {
+        Reader before = *this;
+        std::uint64_t bits = 0;
+        bool negative = false;
+        if (number(bits, negative)) {
+            if (negative) {
+                auto value = static_cast<std::int64_t>(bits);
+                if (std::is_signed_v<Integer> && value >= lowest<Integer>()) {
+                    out = static_cast<Integer>(value);
+                    return true;
+                }
+            } else if (bits <= static_cast<std::uint64_t>(std::numeric_limits<Integer>::max())) {
+                out = static_cast<Integer>(bits);
+                return true;
+            }
+        }
+        *this = before;
+        return false;
+    }
+
+    // Integers too: JavaScript writes its integral numbers so.
+    bool real(double& out)
+    {
+        std::uint64_t bits = 0;
+        bool negative = false;
+        if (peek() == 0xcb || peek() == 0xca) {
+            int size = peek() == 0xcb ? 8 : 4;
+            if (left_ <= static_cast<std::size_t>(size)) return false;
+            take(1);
+            bits = big_endian(take(static_cast<std::size_t>(size)), size);
+            if (size == 8) {
+                std::memcpy(&out, &bits, 8);
+            } else {
+                auto low = static_cast<std::uint32_t>(bits);
+                float single;
+                std::memcpy(&single, &low, 4);
+                out = static_cast<double>(single);
+            }
+            return true;
+        }
+        if (!number(bits, negative)) return false;
+        out = negative ? static_cast<double>(static_cast<std::int64_t>(bits)) : static_cast<double>(bits);
+        return true;
+    }
+
+    bool text(std::string_view& out)
+    {
+        unsigned code = peek();
+        if (code >= 0xa0 && code <= 0xbf) return chars(code & 31, 1, out);
+        return code >= 0xd9 && code <= 0xdb && sized_chars(1 << (code - 0xd9), out);
+    }
+    bool bytes(std::string_view& out)
+    {
+        unsigned code = peek();
+        return code >= 0xc4 && code <= 0xc6 && sized_chars(1 << (code - 0xc4), out);
+    }
+
+    // Headers: so many values (or pairs) follow, never more than bytes are left.
+    bool array(std::size_t& n) { return many(n, 0x90, 0xdc, 1); }
+    bool map(std::size_t& n) { return many(n, 0x80, 0xde, 2); }
+
+    // `payload` reads inside of the extension.
+    bool extension(int& type, Reader& payload)
+    {
+        unsigned code = peek();
+        int length = code >= 0xc7 && code <= 0xc9 ? 1 << (code - 0xc7) : 0;
+        if (length == 0 && (code < 0xd4 || code > 0xd8)) return false;
+        std::size_t head = 2 + static_cast<std::size_t>(length);
+        if (left_ < head) return false;
+        std::uint64_t n = length > 0 ? big_endian(next_ + 1, length) : std::uint64_t{1} << (code - 0xd4);
+        if (n > left_ - head) return false;
+        type = static_cast<signed char>(next_[head - 1]);
+        take(head);
+        const unsigned char* begin = take(static_cast<std::size_t>(n));
+        payload = Reader(View(begin, static_cast<std::size_t>(n)));
+        return true;
+    }
+    // The payload of an extension of this very type.
+    bool extension(int type, std::string_view& out)
+    {
+        Reader before = *this, payload{View()};
+        int found = 0;
+        if (extension(found, payload) && found == type) {
+            out = payload.rest();
+            return true;
+        }
+        *this = before;
+        return false;
+    }
+
+    // What was not read yet.
+    std::string_view rest() const noexcept { return View(next_, left_).text(); }
+
+    // Passes over one value of any type.
+    bool skip(int depth = 128)
+    {
+        std::size_t n = 0;
+        std::string_view chars;
+        Reader payload{View()};
+        double number = 0;
+        bool truth = false;
+        int type = 0;
+        if (depth == 0) return false;
+        if (nil() || boolean(truth) || real(number) || text(chars) || bytes(chars) || extension(type, payload))
+            return true;
+        bool pairs = map(n);
+        if (!pairs && !array(n)) return false;
+        for (std::size_t i = 0; i < (pairs ? 2 * n : n); i++)
+            if (!skip(depth - 1)) return false;
+        return true;
+    }
+
+    template <class T> bool value(T& out) { return codec<T>::read(*this, out); }
+
+private:
+    template <class Integer> static constexpr std::int64_t lowest()
+    {
+        if constexpr (std::is_signed_v<Integer>)
+            return static_cast<std::int64_t>(std::numeric_limits<Integer>::min());
+        else
+            return 0;
+    }
+
+    const unsigned char* take(std::size_t n) noexcept
+    {
+        const unsigned char* at = next_;
+        next_ += n;
+        left_ -= n;
+        return at;
+    }
+    bool is(unsigned code) noexcept { return peek() == code && take(1) != nullptr; }
+
+    static std::uint64_t big_endian(const unsigned char* at, int size) noexcept
+    {
+        std::uint64_t value = 0;
+        for (int i = 0; i < size; i++) value = value << 8 | at[i];
+        return value;
+    }
+
+    bool number(std::uint64_t& bits, bool& negative)
+    {
+        unsigned code = peek();
+        negative = false;
+        if (code < 0x80 || code >= 0xe0) {
+            if (left_ == 0) return false;
+            negative = code >= 0xe0;
+            bits = negative ? static_cast<std::uint64_t>(static_cast<signed char>(code)) : code;
+            return take(1) != nullptr;
+        }
+        if (code < 0xcc || code > 0xd3) return false;
+        int size = 1 << (code & 3);
+        if (left_ <= static_cast<std::size_t>(size)) return false;
+        bits = big_endian(next_ + 1, size);
+        if (code >= 0xd0) {
+            int spare = 64 - 8 * size;
+            auto value = static_cast<std::int64_t>(bits << spare) >> spare;
+            negative = value < 0;
+            bits = static_cast<std::uint64_t>(value);
+        }
+        return take(1 + static_cast<std::size_t>(size)) != nullptr;
+    }
+
+    bool chars(std::uint64_t n, std::size_t head, std::string_view& out)
+    {
+        if (left_ < head || n > left_ - head) return false;
+        take(head);
+        out = View(take(static_cast<std::size_t>(n)), static_cast<std::size_t>(n)).text();
+        return true;
+    }
+    bool sized_chars(int length, std::string_view& out)
+    {
+        auto head = 1 + static_cast<std::size_t>(length);
+        return left_ >= head && chars(big_endian(next_ + 1, length), head, out);
+    }
+
+    bool many(std::size_t& n, unsigned fix, unsigned code, std::size_t least)
+    {
+        std::size_t head = 1;
+        std::uint64_t count = 0;
+        if ((peek() & 0xf0) == fix && left_ > 0) {
+            count = peek() & 15;
+        } else if (peek() == code || peek() == code + 1) {
+            int length = peek() == code ? 2 : 4;
+            head += static_cast<std::size_t>(length);
+            if (left_ < head) return false;
+            count = big_endian(next_ + 1, length);
+        } else {
+            return false;
+        }
+        if (count > (left_ - head) / least) return false;
+        n = static_cast<std::size_t>(count);
+        return take(head) != nullptr;
+    }
+
+    const unsigned char* next_;
+    std::size_t left_;
+};
+
+} // namespace twat
+
+#endif
