@@ -5,10 +5,12 @@ use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use twat_cache::{Cache, Config, clock};
 
+/// Opens an empty cache with these options besides an engine's own.
+type Open = dyn Fn(&[(&str, &str)]) -> Opened + Send + Sync;
+
 /// How an engine is opened and what it may do otherwise.
 pub struct Subject {
-    /// Opens an empty cache with these options besides its own.
-    pub open: Box<dyn Fn(&[(&str, &str)]) -> Opened + Send + Sync>,
+    pub open: Box<Open>,
     /// Lets so many milliseconds pass.
     pub wait: fn(u64),
     /// `max_entries` and `max_bytes` are its options.
