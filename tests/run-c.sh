@@ -32,11 +32,12 @@ done
 
 say "the C++ header: gcc and clang, without RTTI, without exceptions, C++20"
 need_package clang++ clang
-for compiler in "$CXX" clang++; do
-    for flags in "" -fno-rtti "-fno-rtti -fno-exceptions" -std=c++20; do
-        compile_cxx "$compiler" tests/cpp/header.cpp "$stage/header.o" $flags
+if wanted cpp/header "$@"; then
+    for flags in -fno-rtti "-fno-rtti -fno-exceptions" -std=c++20; do
+        compile_cxx "$CXX" tests/cpp/header.cpp "$stage/header.o" $flags
+        compile_cxx clang++ tests/cpp/header.cpp "$stage/header.o" $flags
     done
-done
+fi
 
 say "the C++ programs, shared and static"
 for source in tests/cpp/*.cpp; do

@@ -131,6 +131,11 @@ template <class T, class> struct codec {
     static_assert(detail::never<T>, "twat::codec<T>: this type has no encoding; specialise twat::codec for it");
 };
 
+template <> struct codec<std::nullptr_t> {
+    static void write(Writer& to, std::nullptr_t) { to.nil(); }
+    static bool read(Reader& from, std::nullptr_t&) { return from.nil(); }
+};
+
 template <> struct codec<bool> {
     static void write(Writer& to, bool value) { to.boolean(value); }
     static bool read(Reader& from, bool& value) { return from.boolean(value); }
