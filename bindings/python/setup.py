@@ -1,0 +1,104 @@
+"""Builds the core library with cargo and puts it into the package.
+
+Everything else is in pyproject.toml. The core's source is the repository around
+this directory, or the directory ``core`` of a source distribution.
+TWAT_CACHE_LIBRARY names a library that is built already.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
+from setuptools.dist import Distribution
+
+HERE = Path(__file__).resolve().parent
+NAME = {"darwin": "libtwat_cache.dylib", "win32": "twat_cache.dll"}.get(sys.platform, "libtwat_cache.so")
+CORE = ("Cargo.toml", "Cargo.lock", "cbindgen.toml", "README.md", "LICENSE", "build.rs", ".cargo", "src", "include", "benches")
+
+
+def core() -> Path:
+    for place in (HERE / "core", HERE.parent.parent):
+        if (place / "Cargo.toml").is_file() and (place / "include" / "twat_cache.h").is_file():
+            return place
+    raise SystemExit(f"twat-cache: the source of the core was not found beside {HERE}")
+
+
+def version() -> str:
+    found = re.search(r'^version = "([^"]+)"', (core() / "Cargo.toml").read_text(), re.M)
+    if found is None:
+        raise SystemExit("twat-cache: Cargo.toml has no version")
+    return found.group(1)
+
+
+def build_library() -> Path:
+    given = os.environ.get("TWAT_CACHE_LIBRARY")
+    if given:
+        return Path(given)
+    cargo = shutil.which("cargo") or shutil.which("cargo", path=os.path.expanduser("~/.cargo/bin"))
+    if cargo is None:
+        raise SystemExit(
+            "twat-cache: building from source needs cargo (Rust 1.88 or newer, https://rustup.rs) and a C compiler, "
+            "and cargo was not found; install it, or install a wheel for this platform"
+        )
+    source = core()
+    target = Path(os.environ.get("CARGO_TARGET_DIR") or source / "target")
+    command = [cargo, "build", "--release", "--lib", "--locked", "--target-dir", str(target)]
+    if subprocess.run(command, cwd=source).returncode:
+        raise SystemExit("twat-cache: cargo could not build the core; its messages are above")
+    return target / "release" / NAME
+
+
+class BuildPy(build_py):
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            return
+        place = Path(self.build_lib) / "twat_cache" / "_native" / NAME
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(build_library(), place)
+        place.chmod(0o755)
+        strip = shutil.which("strip")
+        if strip and sys.platform == "linux":
+            subprocess.run([strip, "--strip-unneeded", str(place)], check=False)
+
+    def get_outputs(self, include_bytecode: bool = True) -> list[str]:
+        return [*super().get_outputs(include_bytecode), str(Path(self.build_lib) / "twat_cache" / "_native" / NAME)]
+
+
+class Wheel(bdist_wheel):
+    """The library is loaded by ctypes: any Python 3, this platform."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        return "py3", "none", super().get_tag()[2]
+
+
+class Sdist(sdist):
+    """Takes the core along."""
+
+    def make_release_tree(self, base_dir: str, files: list[str]) -> None:
+        super().make_release_tree(base_dir, files)
+        source = core()
+        for name in CORE:
+            place, copy = source / name, Path(base_dir) / "core" / name
+            if place.is_dir():
+                shutil.copytree(place, copy, dirs_exist_ok=True)
+            elif place.is_file():
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(place, copy)
+
+
+class Binary(Distribution):
+    def has_ext_modules(self) -> bool:
+        return True
+
+
+setup(version=version(), cmdclass={"build_py": BuildPy, "bdist_wheel": Wheel, "sdist": Sdist}, distclass=Binary)

@@ -1,0 +1,250 @@
+"""Memoized functions whose results lie in a byte engine."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from twat_cache import _generate
+from twat_cache import exceptions as ex
+from twat_cache._codec import Codec, Foreign
+from twat_cache._flight import AsyncFlight, Flight
+from twat_cache._keys import encode_call, prefix_of
+from twat_cache._memo import CacheInfo, Memo, attach
+from twat_cache._native._bytecache import ByteCache
+from twat_cache._open import milliseconds, warn_once
+from twat_cache._options import Common, refuse_generator
+from twat_cache._signature import Signature
+
+MISSING: Any = object()
+
+
+class ByteMemo(Memo):
+    """The wrapper, its namespace in a store, and what ties them together."""
+
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        common: Common,
+        store: ByteCache,
+        codec: Codec,
+        *,
+        maxsize: int | None = None,
+        ttl: float | None = None,
+        mapped: bool = False,
+        single_flight: bool = True,
+        version: Any = None,
+        argument_serializer: Callable[[Any], Any] | None = None,
+        parameters: dict[str, Any] | None = None,
+    ) -> None:
+        self.func, self.common, self.store, self.codec = func, common, store, codec
+        self.name, self.maxsize = common.name, maxsize
+        self.parameters = {"maxsize": maxsize, "typed": True, "ttl": ttl, **(parameters or {})}
+        self.nothing = maxsize == 0 or (ttl is not None and ttl <= 0)
+        self.ttl_ms = milliseconds(ttl)
+        self.mapped = mapped
+        self.hits = self.misses = 0
+        self.flight = Flight() if single_flight else None
+        self.async_flight = AsyncFlight()
+        self._prefix = prefix_of(common.name)
+        self._version = version
+        self._argument_serializer = argument_serializer
+        signature = Signature.of(func, common.ignore)
+        self._names = signature.key_names
+        is_async = inspect.iscoroutinefunction(func)
+        wrapper, self._key_of = _compile(signature, is_async, self)
+        self.made = attach(_generate.dress(wrapper, func), self)
+
+    # A call
+
+    def encode(self, positional: tuple[Any, ...], keywords: dict[str, Any] | None) -> bytes:
+        """The key of bound arguments."""
+        if self._argument_serializer is not None:
+            one = self._argument_serializer
+            positional = tuple(one(value) for value in positional)
+            keywords = {name: one(value) for name, value in (keywords or {}).items()}
+        if self._version is not None:
+            positional = (*positional, ("version", self._version))
+        return encode_call(self._prefix, positional, keywords, self._names)
+
+    def encode_custom(self, key: Any) -> bytes:
+        """The key that a ``key=`` function gave."""
+        return encode_call(self._prefix, (key,) if self._version is None else (key, ("version", self._version)))
+
+    def look_up(self, key: bytes) -> Any:
+        """The result, or MISSING. What cannot be read is a miss."""
+        try:
+            if self.mapped:
+                mapped = self.store.get_mapped(key)
+                if mapped is None:
+                    return MISSING
+                value = self.codec.decode_mapped(key, mapped)
+            else:
+                data = self.store.get(key)
+                if data is None:
+                    return MISSING
+                value = self.codec.decode(key, data)
+        except Foreign as error:
+            warn_once(f"{self.name}: a stored value is computed anew: {error}")
+            return MISSING
+        except (ex.CacheOperationError, ex.ResourceError, ex.EngineError) as error:
+            self._trouble(error)
+            return MISSING
+        self.hits += 1
+        if self.common.callback is not None:
+            self.common.callback("hit", key, value)
+        return value
+
+    def miss(self, key: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Computes and stores; concurrent callers wait for one."""
+        self.misses += 1
+        if self.flight is None or self.nothing:
+            return self._compute(key, args, kwargs)
+        return self.flight.run(key, lambda: self._compute(key, args, kwargs))
+
+    def _compute(self, key: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            value = self.func(*args, **kwargs)
+        except tuple(self.common.exceptions) as error:
+            self._keep_error(key, error)
+            raise
+        self.keep(key, value)
+        return value
+
+    def keep(self, key: bytes, value: Any) -> None:
+        """Stores a result, unless the options or the medium say no."""
+        refuse_generator(value)
+        if not self.nothing and (self.common.cache_if is None or self.common.cache_if(value)):
+            self._set(key, self.codec.encode(key, value), self.ttl_ms)
+        if self.common.callback is not None:
+            self.common.callback("miss", key, value)
+
+    def _set(self, key: bytes, data: Any, ttl_ms: int) -> None:
+        try:
+            self.store.set(key, bytes(data) if isinstance(data, bytearray) else data, ttl_ms)
+        except (ex.CacheValueError, ex.ResourceError, ex.EngineError, ex.CacheOperationError, MemoryError) as error:
+            self._trouble(error)
+
+    def _keep_error(self, key: bytes, error: BaseException) -> None:
+        ttls = [ttl for kind, ttl in self.common.exceptions.items() if isinstance(error, kind)]
+        if self.nothing or (ttls and ttls[0] is not None and ttls[0] <= 0):
+            return
+        try:
+            data = self.codec.encode(key, KeptError(error))
+        except ex.SerializationError:
+            return
+        self._set(key, data, milliseconds(ttls[0]) if ttls and ttls[0] is not None else self.ttl_ms)
+
+    def _trouble(self, error: Exception) -> None:
+        """A store that fails costs the store, never the result."""
+        warn_once(f"{self.name}: the store failed, results are computed: {error}")
+
+    # A call of a coroutine function
+
+    async def async_call(self, key: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Looks up without holding the loop for a server; concurrent callers wait for one."""
+        value = await self._async_look_up(key)
+        if value is not MISSING:
+            return value
+        self.misses += 1
+
+        async def compute() -> Any:
+            try:
+                value = await self.func(*args, **kwargs)
+            except tuple(self.common.exceptions) as error:
+                self._keep_error(key, error)
+                raise
+            if self.store.engine in ("memory", "null"):
+                self.keep(key, value)
+            else:
+                await asyncio.to_thread(self.keep, key, value)
+            return value
+
+        return await self.async_flight.run(key, compute)
+
+    async def _async_look_up(self, key: bytes) -> Any:
+        if self.store.engine in ("memory", "null", "disk"):
+            return unwrap(self.look_up(key))
+        return unwrap(await asyncio.to_thread(self.look_up, key))
+
+    # Management
+
+    def info(self) -> CacheInfo:
+        return CacheInfo(self.hits, self.misses, self.maxsize, self.store.stats()["entries"])
+
+    def clear(self) -> None:
+        self.store.clear()
+        self.hits = self.misses = 0
+
+    def key(self, *args: Any, **kwargs: Any) -> bytes:
+        key: bytes = self._key_of(*args, **kwargs)
+        return key
+
+    def invalidate(self, *args: Any, **kwargs: Any) -> bool:
+        return self.store.delete(self.key(*args, **kwargs))
+
+
+class KeptError:
+    """A stored exception: signed like every pickle."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error.with_traceback(None)
+
+
+def unwrap(value: Any) -> Any:
+    """A result; raises what was kept as an exception."""
+    if value.__class__ is KeptError:
+        raise value.error.with_traceback(None)
+    return value
+
+
+def _compile(signature: Signature, is_async: bool, memo: ByteMemo) -> tuple[Any, Any]:
+    """A wrapper whose parameters Python binds itself."""
+    names = "".join(f"{name}, " for name in signature.key_names)
+    star = signature.var_positional
+    if star is not None and star not in signature.ignore:
+        names += f"*{star}, "
+    double = signature.var_keyword
+    keywords = double if double is not None and double not in signature.ignore else "None"
+    key = f"_tc_encode(({names}), {keywords})"
+    if memo.common.key is not None:
+        key = f"_tc_custom(_tc_key({signature.call()}))"
+    elif double is not None and signature.ignore:
+        key = f"_tc_encode(({names}), _tc_without({keywords}))"
+    call = f"_tc_pack({signature.call()})"
+    if is_async:
+        body = f"        return await _tc_async_call({key}, *{call})\n"
+    else:
+        body = (
+            f"        _tc_k = {key}\n"
+            "        _tc_v = _tc_look_up(_tc_k)\n"
+            "        if _tc_v is _tc_missing:\n"
+            f"            return _tc_miss(_tc_k, *{call})\n"
+            "        if _tc_v.__class__ is _tc_kept:\n"
+            "            raise _tc_v.error.with_traceback(None)\n"
+            "        return _tc_v\n"
+        )
+    text = (
+        "def _tc_make(_tc_defaults, _tc_encode, _tc_custom, _tc_key, _tc_without, _tc_async_call, _tc_look_up,"
+        " _tc_missing, _tc_miss, _tc_kept):\n"
+        f"    {'async ' if is_async else ''}def _tc_wrapper({signature.text()}):\n{body}"
+        f"    def _tc_key_of({signature.text()}):\n        return {key}\n"
+        "    return _tc_wrapper, _tc_key_of, None\n"
+    )
+    ignore = signature.ignore
+    cells = {
+        "_tc_defaults": signature.defaults(),
+        "_tc_encode": memo.encode,
+        "_tc_custom": memo.encode_custom,
+        "_tc_key": memo.common.key,
+        "_tc_without": lambda mapping: {k: v for k, v in (mapping or {}).items() if k not in ignore},
+        "_tc_async_call": memo.async_call,
+        "_tc_look_up": memo.look_up,
+        "_tc_missing": MISSING,
+        "_tc_miss": memo.miss,
+        "_tc_kept": KeptError,
+    }
+    wrapper, key_of, _ = _generate.compile_wrapper(text, cells)
+    return wrapper, key_of

@@ -1,0 +1,350 @@
+"""``Cache``: a mutable mapping over any engine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from typing import Any
+
+from twat_cache import _keys, _open, _options
+from twat_cache._codec import Codec, Foreign
+from twat_cache._native._abi import STATS_EXACT, TTL_NEVER
+from twat_cache._native._bytecache import ByteCache
+from twat_cache.exceptions import CacheOperationError, ConfigurationError
+
+_MISSING: Any = object()
+
+
+class Cache(MutableMapping[Any, Any]):
+    """A mutable mapping over any engine.
+
+    ``options`` are those of the core (docs/options.md), with ``ttl`` in seconds,
+    ``compress`` and ``secure`` as the decorators have them.
+
+    >>> with Cache(engine="memory", max_entries=100) as cache:
+    ...     cache["a"] = {"b": (1, 2)}
+    ...     cache["a"], cache.get("c", "nothing")
+    ({'b': (1, 2)}, 'nothing')
+    """
+
+    def __init__(self, engine: str = "auto", path: Any = None, **options: Any) -> None:
+        self._settings = (engine, None if path is None else str(path), dict(options))
+        self.engine, core = self._core_options(engine, path, dict(options))
+        serializer = options.get("serializer", "auto")
+        self._codec = Codec(serializer, core.get("namespace") or "")
+        self._core = core
+        self._store = self._open()
+
+    def _core_options(self, engine: str, path: Any, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        if engine not in ("auto", "tiered"):
+            engine = _open.order(engine)
+        options.pop("serializer", None)
+        core: dict[str, Any] = {}
+        if not _options.truth("secure", options.pop("secure", True)):
+            core.update(_open.modes(False))
+        if _options.truth("compress", options.pop("compress", False)):
+            core["compression"] = "zstd"
+        if "ttl" in options:
+            ttl = _options.seconds("ttl", options.pop("ttl"))
+            core["ttl_ms"] = _open.milliseconds(ttl)
+        if path is not None:
+            core["path"] = str(path)
+        elif engine in ("disk", "file"):
+            raise ConfigurationError(f"path: engine '{engine}' needs a directory, found none")
+        self._tiers = options.pop("tiers", ())
+        return engine, {**core, **options}
+
+    def _open(self) -> ByteCache:
+        tiers = [_tier(tier) for tier in self._tiers]
+        return ByteCache(self.engine, self._core, tiers)
+
+    # One entry
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The value of a key, or the default. An error for one that cannot be read here."""
+        found = self._get(_keys.direct(key))
+        return default if found is _MISSING else found
+
+    def _get(self, key: bytes) -> Any:
+        if self._store.engine == "file":
+            mapped = self._store.get_mapped(key)
+            if mapped is None:
+                return _MISSING
+            return self._decode(key, lambda: self._codec.decode_mapped(key, mapped))
+        data = self._store.get(key)
+        if data is None:
+            return _MISSING
+        return self._decode(key, lambda: self._codec.decode(key, data))
+
+    def _decode(self, key: bytes, read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except Foreign as error:
+            if error.corrupt:
+                return _MISSING
+            raise CacheOperationError(f"the value of key {_keys.undirect(key)!r} cannot be read: {error}") from error
+
+    def set(self, key: Any, value: Any, ttl: float | None = None, tag: str | None = None) -> None:
+        """Stores a value; ``ttl`` in seconds, None for the cache's own, infinity for ever."""
+        self._set(_keys.direct(key), value, ttl, tag, add=False)
+
+    def add(self, key: Any, value: Any, ttl: float | None = None, tag: str | None = None) -> bool:
+        """Stores a value where there is none; whether it did."""
+        return self._set(_keys.direct(key), value, ttl, tag, add=True)
+
+    def _set(self, key: bytes, value: Any, ttl: float | None, tag: str | None, *, add: bool) -> bool:
+        data = bytes(self._codec.encode(key, value))
+        ttl_ms = _ttl(ttl)
+        if ttl_ms is None:
+            if not add:
+                self._store.delete(key)
+            return False
+        if tag is not None or add:
+            return self._store.set_with(key, data, ttl_ms, tags=_tags(tag), add=add)
+        self._store.set(key, data, ttl_ms)
+        return True
+
+    def delete(self, key: Any) -> bool:
+        """Removes an entry; whether there was one."""
+        return self._store.delete(_keys.direct(key))
+
+    def pop(self, key: Any, default: Any = _MISSING) -> Any:
+        """Removes an entry and returns its value, or the default, or raises KeyError."""
+        name = _keys.direct(key)
+        found = self._get(name)
+        if found is _MISSING:
+            if default is _MISSING:
+                raise KeyError(key)
+            return default
+        self._store.delete(name)
+        return found
+
+    def incr(self, key: Any, delta: int = 1, default: int = 0, ttl: float | None = None) -> int:
+        """Adds to a counter, atomically between processes; a missing one starts at ``default``."""
+        for name, number in (("delta", delta), ("default", default)):
+            if not isinstance(number, int) or not -(2**63) <= number < 2**63:
+                raise CacheOperationError(f"{name}: expected an integer of 64 bits, found: {number!r}")
+        return self._store.incr(_keys.direct(key), delta, default, _ttl(ttl) or 0)
+
+    def decr(self, key: Any, delta: int = 1, default: int = 0, ttl: float | None = None) -> int:
+        """Takes from a counter."""
+        return self.incr(key, -delta, default, ttl)
+
+    def touch(self, key: Any, ttl: float | None = None) -> bool:
+        """Gives an entry a new time to live; whether there was one."""
+        ttl_ms = _ttl(ttl)
+        if ttl_ms is None:
+            return self.delete(key)
+        return self._store.touch(_keys.direct(key), ttl_ms)
+
+    # Many entries
+
+    def get_many(self, keys: Iterable[Any]) -> dict[Any, Any]:
+        """The values of those keys that there are."""
+        wanted = list(keys)
+        names = [_keys.direct(key) for key in wanted]
+        found: dict[Any, Any] = {}
+        for key, name, data in zip(wanted, names, self._store.get_many(names)):
+            if data is not None:
+                value = self._decode(name, lambda name=name, data=data: self._codec.decode(name, data))  # type: ignore[misc]
+                if value is not _MISSING:
+                    found[key] = value
+        return found
+
+    def set_many(self, items: Mapping[Any, Any], ttl: float | None = None, tag: str | None = None) -> None:
+        """Stores all or, where the engine has transactions, none."""
+        names = [_keys.direct(key) for key in items]
+        ttl_ms = _ttl(ttl)
+        if ttl_ms is None:
+            self._store.delete_many(names)
+            return
+        values = [bytes(self._codec.encode(name, value)) for name, value in zip(names, items.values())]
+        self._store.set_many(names, values, ttl_ms, _tags(tag))
+
+    def delete_many(self, keys: Iterable[Any]) -> int:
+        """Removes entries; how many there were."""
+        return self._store.delete_many([_keys.direct(key) for key in keys])
+
+    def evict(self, tag: str) -> bool:
+        """Makes every entry with a tag a miss, in constant time; whether any ever had it."""
+        return self._store.invalidate_tag(tag.encode())
+
+    def expire(self) -> int:
+        """Removes what is expired; how many entries."""
+        return self._store.expire()
+
+    def clear(self) -> None:
+        """Removes every entry of this namespace."""
+        self._store.clear()
+
+    # As a mapping
+
+    def __getitem__(self, key: Any) -> Any:
+        found = self._get(_keys.direct(key))
+        if found is _MISSING:
+            raise KeyError(key)
+        return found
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.set(key, value)
+
+    def __delitem__(self, key: Any) -> None:
+        if not self.delete(key):
+            raise KeyError(key)
+
+    def __contains__(self, key: object) -> bool:
+        return self._store.contains(_keys.direct(key))
+
+    def iterkeys(self, prefix: Any = None) -> Iterator[Any]:
+        """The keys that begin with a text, in no particular order."""
+        for name in self._store.keys(b"" if prefix is None else _keys.direct(prefix)):
+            yield _keys.undirect(name)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.iterkeys()
+
+    def __len__(self) -> int:
+        stats = self._store.stats()
+        if stats["flags"] & STATS_EXACT:
+            return stats["entries"]
+        # Expired and invalidated entries are among them until they are swept.
+        return sum(1 for _ in self._store.keys())
+
+    def __bool__(self) -> bool:
+        return True
+
+    # The rest
+
+    def volume(self) -> int:
+        """Bytes accounted to the entries."""
+        return self._store.stats()["bytes"]
+
+    def stats(self) -> dict[str, Any]:
+        """The figures since it was opened."""
+        stats: dict[str, Any] = dict(self._store.stats())
+        asked = stats["hits"] + stats["misses"]
+        return {**stats, "size": stats["entries"], "hit_ratio": stats["hits"] / asked if asked else 0.0}
+
+    def info(self) -> dict[str, Any]:
+        """What the core says in words: the engine chosen and why, and what that has to say."""
+        return self._store.info()
+
+    def check(self, *, repair: bool = False) -> dict[str, Any]:
+        """Verifies every entry."""
+        return self._store.check(repair=repair)
+
+    def export(self, file: Any) -> int:
+        """Writes every entry to a file; how many."""
+        return self._store.export(str(file))
+
+    def import_(self, file: Any) -> int:
+        """Sets every entry of an export; how many."""
+        return self._store.import_(str(file))
+
+    def flush(self) -> None:
+        """Waits until what was stored is as durable as the medium can make it."""
+        self._store.flush()
+
+    def memoize(self, ttl: float | None = None, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+        """A decorator that keeps results in this cache, under keys of their own."""
+        from twat_cache._cache_memo import memoize
+
+        return memoize(self, ttl, options)
+
+    def close(self) -> None:
+        """Closes it. Calling it again does nothing; every other call raises then."""
+        self._store.close()
+
+    def __enter__(self) -> Cache:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self._settings
+
+    def __setstate__(self, settings: tuple[str, str | None, dict[str, Any]]) -> None:
+        self.__init__(settings[0], settings[1], **settings[2])  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        shown = {k: "…" if k in ("url", "password") else v for k, v in self._core.items()}
+        return f"Cache({self.engine!r}, {json.dumps(shown)})"
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    # Async twins: in a thread where a call may wait, else at once.
+
+    async def _later(self, function: Callable[..., Any], *args: Any) -> Any:
+        if self._store.local:
+            return function(*args)
+        return await asyncio.to_thread(function, *args)
+
+    async def aget(self, key: Any, default: Any = None) -> Any:
+        """As ``get``."""
+        if self._store.engine == "disk":
+            return self.get(key, default)
+        return await self._later(self.get, key, default)
+
+    async def aset(self, key: Any, value: Any, ttl: float | None = None, tag: str | None = None) -> None:
+        """As ``set``."""
+        await self._later(self.set, key, value, ttl, tag)
+
+    async def adelete(self, key: Any) -> bool:
+        """As ``delete``."""
+        found: bool = await self._later(self.delete, key)
+        return found
+
+    async def aget_many(self, keys: Iterable[Any]) -> dict[Any, Any]:
+        """As ``get_many``."""
+        found: dict[Any, Any] = await self._later(self.get_many, list(keys))
+        return found
+
+    async def aset_many(self, items: Mapping[Any, Any], ttl: float | None = None, tag: str | None = None) -> None:
+        """As ``set_many``."""
+        await self._later(self.set_many, items, ttl, tag)
+
+    async def aclear(self) -> None:
+        """As ``clear``."""
+        await self._later(self.clear)
+
+    async def aclose(self) -> None:
+        """As ``close``."""
+        await self._later(self.close)
+
+    async def __aenter__(self) -> Cache:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+def _ttl(ttl: float | None) -> int | None:
+    """Milliseconds for the core; None where nothing is to be kept."""
+    if ttl is None:
+        return 0
+    if isinstance(ttl, (int, float)) and math.isinf(ttl) and ttl > 0:
+        return TTL_NEVER
+    value = _options.seconds("ttl", ttl)
+    if value == 0:
+        return None
+    return _open.milliseconds(value)
+
+
+def _tags(tag: str | None) -> list[bytes]:
+    if tag is None:
+        return []
+    return [one.encode() for one in ([tag] if isinstance(tag, str) else tag)]
+
+
+def _tier(tier: Any) -> tuple[str, dict[str, Any]]:
+    """A tier as a name, or a mapping with ``engine``."""
+    if isinstance(tier, str):
+        return tier, {}
+    options = dict(tier)
+    return options.pop("engine"), options

@@ -1,0 +1,228 @@
+"""How a result becomes a value and a value a result (docs/format.md, "Values")."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+from typing import TYPE_CHECKING, Any
+
+from twat_cache import _arrays, _named
+from twat_cache import _msgpack as mp
+from twat_cache import _msgpack_read as reader
+from twat_cache._msgpack import Encoder, Unencodable
+from twat_cache.exceptions import ConfigurationError, SerializationError
+
+if TYPE_CHECKING:
+    from twat_cache._native._values import Mapped
+
+RAW, MSGPACK, JSON, ARRAY, COUNTER, PICKLE, PICKLE_OUT = 0, 1, 2, 3, 4, 16, 17
+_MAC = 32
+_Malformed = reader.Malformed
+_COUNTER = struct.Struct("<q")
+_HEAD_17 = struct.Struct("<3xIQ")
+
+
+class Foreign(Exception):
+    """A value that cannot be read here; ``corrupt`` says that its signature failed."""
+
+    def __init__(self, text: str, *, corrupt: bool = False) -> None:
+        super().__init__(text)
+        self.corrupt = corrupt
+
+
+def _frozenset(encoder: Encoder, out: bytearray, value: Any) -> None:
+    inner = bytearray(b"\x92")
+    mp.write_str(encoder, inner, "builtins.frozenset")
+    inner += mp.encoded_set(encoder, value)
+    mp.write_ext(out, mp.NAMED, inner)
+
+
+def _other(encoder: Encoder, out: bytearray, value: Any) -> None:
+    if _arrays.is_array(value):
+        inner = bytearray()
+        mp.write_items(encoder, inner, _arrays.parts(value))
+        mp.write_ext(out, mp.ARRAY, inner)
+        return
+    named = _named.exact_parts(value)
+    if named is None:
+        raise Unencodable(f"a {type(value).__module__}.{type(value).__qualname__}")
+    mp.write_named(encoder, out, *named)
+
+
+_TABLE = {
+    **mp.PLAIN,
+    float: mp.write_float,
+    dict: mp.write_map,
+    frozenset: _frozenset,
+    complex: mp.write_complex,
+    reader.Undefined: lambda _, out, __: mp.write_ext(out, mp.UNDEFINED, b""),
+}
+_ENCODER = Encoder(_TABLE, _other, canonical=False)
+
+
+class Codec:
+    """Values of one namespace, by one serializer."""
+
+    __slots__ = ("mapped", "namespace", "serializer")
+
+    def __init__(self, serializer: Any = "auto", namespace: str = "", *, mapped: bool = True) -> None:
+        names = ("auto", "msgpack", "json", "pickle")
+        if serializer is None:
+            serializer = "auto"
+        if isinstance(serializer, str):
+            if serializer not in names:
+                raise ConfigurationError(f"serializer: expected one of {' '.join(names)}, found: {serializer}")
+        elif not (hasattr(serializer, "dumps") and hasattr(serializer, "loads")):
+            raise ConfigurationError(
+                f"serializer: expected a name or an object with dumps and loads, found: {serializer!r}"
+            )
+        self.serializer = serializer
+        self.namespace = namespace.encode("utf-8", "replace")
+        self.mapped = mapped
+
+    # Writing
+
+    def encode(self, key: bytes, value: Any) -> bytes | bytearray:
+        """A value as bytes. Raises SerializationError, which names the type."""
+        kind = self.serializer
+        if kind == "auto":
+            return self._auto(key, value)
+        if kind == "msgpack":
+            try:
+                return self._msgpack(value)
+            except (Unencodable, RecursionError) as error:
+                raise _unserializable(value, error) from error
+        if kind == "json":
+            try:
+                return b"\x02" + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+            except (TypeError, ValueError, RecursionError) as error:
+                raise _unserializable(value, error) from error
+        if kind == "pickle":
+            return self._pickle(key, value)
+        data = kind.dumps(value)
+        return b"\x00" + (data.encode() if isinstance(data, str) else bytes(data))
+
+    def _auto(self, key: bytes, value: Any) -> bytes | bytearray:
+        if type(value) is bytes:
+            return b"\x00" + value
+        if _arrays.is_array(value):
+            return _arrays.encode(value)
+        try:
+            return self._msgpack(value)
+        except (Unencodable, RecursionError):
+            return self._pickle(key, value)
+
+    def _msgpack(self, value: Any) -> bytes:
+        out = bytearray(b"\x01")
+        _TABLE.get(value.__class__, _other)(_ENCODER, out, value)
+        return bytes(out)
+
+    def _pickle(self, key: bytes, value: Any) -> bytes | bytearray:
+        buffers: list[pickle.PickleBuffer] = []
+        try:
+            body = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+            views = [buffer.raw() for buffer in buffers]
+        except Exception as error:
+            raise _unserializable(value, error) from error
+        if not views:
+            return b"\x10" + self._sign(key, body) + body
+        rest = bytearray(_HEAD_17.pack(len(views), len(body)))
+        for view in views:
+            rest += view.nbytes.to_bytes(8, "little")
+        rest += body
+        for view in views:
+            rest += bytes(-(1 + _MAC + len(rest)) % _arrays.ALIGNMENT)
+            rest += view
+        return b"\x11" + self._sign(key, rest) + rest
+
+    def _sign(self, key: bytes, rest: bytes | bytearray | memoryview) -> bytes:
+        from twat_cache._native._digest import mac
+        from twat_cache._secret import secret
+
+        return mac(secret(), self.namespace, key, rest)
+
+    # Reading
+
+    def decode(self, key: bytes, data: bytes) -> Any:
+        """The value. Raises Foreign for what cannot be read here."""
+        kind = data[0] if data else -1
+        try:
+            if kind == MSGPACK:
+                return reader.decode(data[1:])
+            if kind == RAW:
+                return self._raw(data[1:])
+            if kind == ARRAY:
+                return _arrays.decode(data)
+            return self._rarer(kind, key, data)
+        except _Malformed as error:
+            raise Foreign(str(error)) from error
+
+    def decode_mapped(self, key: bytes, mapped: Mapped) -> Any:
+        """The value, arrays as read-only views of where it lies."""
+        if mapped.size and self.mapped:
+            kind = mapped.tobytes(0, 1)[0]
+            try:
+                if kind == ARRAY:
+                    return _arrays.decode_mapped(mapped)
+                if kind == PICKLE_OUT:
+                    return self._unpickle_out(key, mapped.view_at(0, mapped.size), copy=False)
+            except _Malformed as error:
+                raise Foreign(str(error)) from error
+        data = mapped.tobytes()
+        mapped.close()
+        return self.decode(key, data)
+
+    def _raw(self, data: bytes) -> Any:
+        return data if isinstance(self.serializer, str) else self.serializer.loads(data)
+
+    def _rarer(self, kind: int, key: bytes, data: bytes) -> Any:
+        if kind == JSON:
+            try:
+                return json.loads(data[1:])
+            except ValueError as error:
+                raise Foreign(f"not JSON: {error}") from error
+        if kind == COUNTER and len(data) == 9:
+            return _COUNTER.unpack_from(data, 1)[0]
+        if kind == PICKLE:
+            self._verify(key, data[1 : 1 + _MAC], data[1 + _MAC :])
+            return _unpickle(data[1 + _MAC :])
+        if kind == PICKLE_OUT:
+            return self._unpickle_out(key, memoryview(data), copy=True)
+        raise Foreign(f"value format {kind}, which Python does not read" if kind >= 0 else "an empty value")
+
+    def _verify(self, key: bytes, found: bytes, rest: bytes | memoryview) -> None:
+        from hmac import compare_digest
+
+        if len(found) != _MAC or not compare_digest(found, self._sign(key, rest)):
+            raise Foreign("a pickle that was not signed with this secret", corrupt=True)
+
+    def _unpickle_out(self, key: bytes, view: memoryview, *, copy: bool) -> Any:
+        start = 1 + _MAC
+        self._verify(key, bytes(view[1:start]), view[start:])
+        n, size = _HEAD_17.unpack_from(view, start)
+        at = start + _HEAD_17.size
+        lengths = [int.from_bytes(view[at + 8 * i : at + 8 * i + 8], "little") for i in range(n)]
+        at += 8 * n
+        body = view[at : at + size]
+        at += size
+        buffers = []
+        for length in lengths:
+            at += -at % _arrays.ALIGNMENT
+            piece = view[at : at + length]
+            buffers.append(bytearray(piece) if copy else piece)
+            at += length
+        return _unpickle(body, buffers)
+
+
+def _unpickle(body: Any, buffers: Any = ()) -> Any:
+    """Only ever called with bytes whose signature was verified."""
+    try:
+        return pickle.loads(body, buffers=buffers)  # noqa: S301
+    except Exception as error:
+        raise Foreign(f"a pickle that cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _unserializable(value: Any, error: Exception) -> SerializationError:
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    return SerializationError(f"a result of type {kind} cannot be serialised: {error}")

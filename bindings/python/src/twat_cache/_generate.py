@@ -1,0 +1,209 @@
+"""Writes the wrapper of a memoized function as source fit to its signature.
+
+A hit is then a dictionary look-up and nothing else that the options did not
+ask for: Python binds the arguments itself, so that keyword order and omitted
+defaults make no difference, and every name is a cell. Names of ours begin with
+``_tc_``.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from twat_cache._native import _abi
+from twat_cache._native._policy import LOG_SIZE
+from twat_cache._signature import Signature
+
+_FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a wrapper has to do besides looking up."""
+
+    needs: int = _abi.NEEDS_NOTHING
+    ttl: bool = False
+    typed: bool = False
+    copy: bool = False
+    callback: bool = False
+    raises: bool = False
+    key: bool = False
+    asynchronous: bool = False
+    cache_nothing: bool = False
+
+
+def key_source(signature: Signature, plan: Plan) -> str:
+    """The expression that makes the key of a call."""
+    if plan.key:
+        return f"_tc_key({signature.call()})"
+    names = signature.key_names
+    if signature.method:
+        names = tuple(name for name in names if name != "self")
+    star = signature.var_positional if signature.var_positional not in signature.ignore else None
+    double = signature.var_keyword if signature.var_keyword not in signature.ignore else None
+    if not star and not double:
+        if len(names) == 1 and not plan.typed:
+            return names[0]
+        items = list(names) + [f"_tc_type({name})" for name in names if plan.typed]
+        return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+    items = [*names]
+    if plan.typed:
+        items += [f"_tc_type({name})" for name in names]
+    if star and not double and not items and not plan.typed:
+        return star
+    if star:
+        items.append(f"*{star}" if not double else star)
+        if plan.typed:
+            items.append(f"_tc_types({star})")
+    if double:
+        items.append(f"_tc_sorted({double}) if {double} else None")
+        if plan.typed:
+            items.append(f"_tc_types({double}.values())")
+    return f"({', '.join(items)},)"
+
+
+def source(signature: Signature, plan: Plan) -> str:
+    """The factory of a wrapper and of its key function."""
+    a = "async " if plan.asynchronous else ""
+    table = "_tc_tables[_tc_id(self)]" if signature.method and not plan.key else "_tc_table"
+    own = "_tc_table_of(self)" if signature.method and not plan.key else "_tc_table"
+    call, parameters = signature.call(), signature.text()
+    key = key_source(signature, plan)
+    counts_itself = plan.needs != _abi.NEEDS_LOG
+    hit = _hit_lines(plan, counts_itself)
+    one_name = key in signature.named
+    lookup = key if one_name else "_tc_k"
+    lines = [
+        "def _tc_make(_tc_func, _tc_defaults, _tc_table, _tc_tables, _tc_table_of, _tc_log, _tc_append,"
+        " _tc_drain, _tc_keep, _tc_find, _tc_freeze, _tc_key, _tc_sorted, _tc_types, _tc_now, _tc_copy,"
+        " _tc_callback, _tc_raised, _tc_errors, _tc_keep_error, _tc_run, _tc_counter, _tc_next,"
+        " _tc_type, _tc_id, _tc_len):",
+        "    _tc_hits = 0",
+        "    _tc_misses = 0",
+        f"    {a}def _tc_wrapper({parameters}):",
+        "        nonlocal _tc_hits, _tc_misses",
+        *([] if one_name else [f"        _tc_k = {key}"]),
+        "        try:",
+        f"            _tc_e = {table}[{lookup}]" if plan.needs == _abi.NEEDS_MARK else
+        f"            _tc_value, _tc_slot, _tc_deadline = {table}[{lookup}]",
+        "        except KeyError:",
+        *(["            _tc_k = " + key] if one_name else ["            pass"]),
+        "        except TypeError as _tc_error:",
+        f"            _tc_k = _tc_freeze(({key},) if {one_name or plan.key} else _tc_k, _tc_error)",
+        f"            _tc_e = _tc_find(_tc_k, {own})",
+        "            if _tc_e is not None:",
+        "                _tc_value = _tc_e[0]",
+        *_indent(_after_found(plan, counts_itself, "_tc_k"), 16),
+        "        else:",
+        *_indent(hit(lookup), 12),
+        *(["        _tc_k = " + key] if one_name and plan.ttl else []),
+        *_indent(_miss_lines(plan, call, own), 8),
+        "    def _tc_key_of(" + parameters + "):",
+        f"        _tc_k = {key}",
+        "        try:",
+        "            hash(_tc_k)",
+        "        except TypeError as _tc_error:",
+        f"            _tc_k = _tc_freeze(({key},) if {one_name or plan.key} else _tc_k, _tc_error)",
+        f"        return _tc_k, {own}",
+        "    def _tc_counts(_tc_reset=False):",
+        "        nonlocal _tc_hits, _tc_misses",
+        "        if _tc_reset:",
+        "            _tc_hits = _tc_misses = 0",
+        "        return _tc_hits, _tc_misses",
+        "    return _tc_wrapper, _tc_key_of, _tc_counts",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _hit_lines(plan: Plan, counts_itself: bool) -> Callable[[str], list[str]]:
+    def lines(key: str) -> list[str]:
+        out: list[str] = []
+        value, deadline = ("_tc_e[0]", "_tc_e[2]") if plan.needs == _abi.NEEDS_MARK else ("_tc_value", "_tc_deadline")
+        body: list[str] = []
+        if plan.needs == _abi.NEEDS_LOG:
+            body += ["_tc_append(_tc_slot)", f"if _tc_len(_tc_log) >= {LOG_SIZE}:", "    _tc_drain()"]
+        elif plan.needs == _abi.NEEDS_MARK:
+            body += ["if not _tc_e[3]:", "    _tc_e[3] = True", "    _tc_append(_tc_e)"]
+        if value != "_tc_value" and (plan.copy or plan.callback or plan.raises):
+            body.append(f"_tc_value = {value}")
+            value = "_tc_value"
+        body += _after_found(plan, counts_itself, key)
+        if value != "_tc_value":
+            body[-1] = f"return {value}"
+        if plan.ttl:
+            out += [f"if {deadline} > _tc_now():", *_indent(body, 4)]
+        else:
+            out += body
+        return out
+
+    return lines
+
+
+def _after_found(plan: Plan, counts_itself: bool, key: str) -> list[str]:
+    """What follows once ``_tc_value`` is a hit."""
+    lines: list[str] = []
+    if counts_itself:
+        lines.append("_tc_next(_tc_counter)" if _FREE_THREADED else "_tc_hits += 1")
+    if plan.raises:
+        lines += ["if _tc_value.__class__ is _tc_raised:", "    raise _tc_value.again()"]
+    if plan.copy:
+        lines.append("_tc_value = _tc_copy(_tc_value)")
+    if plan.callback:
+        lines.append(f"_tc_callback('hit', {key}, _tc_value)")
+    return [*lines, "return _tc_value"]
+
+
+def _miss_lines(plan: Plan, call: str, own: str) -> list[str]:
+    lines = ["_tc_misses += 1"]
+    run = f"_tc_func({call})"
+    if plan.asynchronous:
+        return [*lines, f"return await _tc_run(_tc_k, {own}, *_tc_pack({call}))"]
+    if plan.raises:
+        lines += [
+            "try:",
+            f"    _tc_value = {run}",
+            "except _tc_errors as _tc_error:",
+            f"    _tc_keep_error(_tc_k, _tc_error, {own})",
+            "    raise",
+        ]
+    else:
+        lines.append(f"_tc_value = {run}")
+    lines.append(f"_tc_keep(_tc_k, _tc_value, None, {own})")
+    if plan.copy:
+        lines.append("_tc_value = _tc_copy(_tc_value)")
+    if plan.callback:
+        lines.append("_tc_callback('miss', _tc_k, _tc_value)")
+    return [*lines, "return _tc_value"]
+
+
+def _indent(lines: list[str], by: int) -> list[str]:
+    return [" " * by + line for line in lines]
+
+
+@functools.lru_cache(maxsize=512)
+def _factory(text: str) -> tuple[Any, tuple[str, ...]]:
+    scope: dict[str, Any] = {"_tc_pack": _pack}
+    exec(compile(text, "<twat_cache wrapper>", "exec"), scope)  # noqa: S102 - our own source over parameter names
+    factory = scope["_tc_make"]
+    return factory, tuple(inspect.signature(factory).parameters)
+
+
+def compile_wrapper(text: str, cells: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """The wrapper, its key function and its counters, over these cells."""
+    factory, names = _factory(text)
+    made: tuple[Any, Any, Any] = factory(*[cells.get(name) for name in names])
+    return made
+
+
+def _pack(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
+    return args, kwargs
+
+
+def dress(wrapper: Any, func: Any) -> Any:
+    """Makes a wrapper look like what it wraps."""
+    return functools.update_wrapper(wrapper, func)

@@ -1,0 +1,194 @@
+"""How a call becomes the bytes of a key (docs/format.md, "Keys of memoized calls")."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import PurePath
+from typing import Any
+
+from twat_cache import _arrays, _named
+from twat_cache import _msgpack as mp
+from twat_cache._msgpack import Encoder, Unencodable
+from twat_cache.exceptions import CacheKeyError
+
+_WAYS_OUT = "give the decorator a key= function, or leave the argument out with ignore="
+
+
+def _other(encoder: Encoder, out: bytearray, value: Any) -> None:
+    """What the table does not know by its exact type."""
+    stands = getattr(type(value), "__cache_key__", None)
+    if stands is not None:
+        encoder.write(out, stands(value))
+        return
+    named = _named.parts(value)
+    if named is not None:
+        mp.write_named(encoder, out, *named)
+    elif _is_numpy(value):
+        _write_array(encoder, out, value)
+    elif isinstance(value, PurePath):
+        mp.PurePathText(encoder, out, value)
+    elif isinstance(value, (bytearray, memoryview)):
+        mp.write_bytes(encoder, out, bytes(value))
+    elif type(value).__module__.partition(".")[0] == "pandas":
+        _write_frame(encoder, out, value)
+    elif isinstance(value, type):
+        # A class is what its name says; that is how classmethods are told apart.
+        mp.write_named(encoder, out, "builtins.type", f"{value.__module__}.{value.__qualname__}")
+    else:
+        raise Unencodable(f"a {type(value).__module__}.{type(value).__qualname__}")
+
+
+def _is_numpy(value: Any) -> bool:
+    np = _arrays.numpy()
+    return np is not None and isinstance(value, (np.ndarray, np.generic))
+
+
+def _write_array(encoder: Encoder, out: bytearray, value: Any) -> None:
+    from twat_cache._native._digest import blake3
+
+    np = _arrays.numpy()
+    array = np.asarray(value)
+    kind = array.dtype.str if array.dtype.names is None else repr(array.dtype.descr)
+    if array.dtype.hasobject:
+        digest = blake3(encoder.encode(array.tolist()))
+    else:
+        digest = blake3(_arrays.data_of(array, "C"))
+    inner = bytearray()
+    mp.write_items(encoder, inner, [kind, list(array.shape), "C", digest])
+    mp.write_ext(out, mp.ARRAY, inner)
+
+
+def _write_frame(encoder: Encoder, out: bytearray, value: Any) -> None:
+    """A pandas object by its class, its labels and its columns."""
+    pd = sys.modules["pandas"]
+    name = f"pandas.{type(value).__name__}"
+    if isinstance(value, pd.DataFrame):
+        columns = [_column(value.iloc[:, i]) for i in range(value.shape[1])]
+        fields = [list(value.columns), _column(value.index), columns]
+    elif isinstance(value, (pd.Series, pd.Index)):
+        index = _column(value.index) if isinstance(value, pd.Series) else None
+        fields = [value.name, index, _column(value)]
+    elif isinstance(value, pd.Timestamp):
+        fields = [value.isoformat()]
+    else:
+        raise Unencodable(f"a {type(value).__module__}.{type(value).__qualname__}")
+    mp.write_named(encoder, out, name, fields)
+
+
+def _column(values: Any) -> list[Any]:
+    array = values.to_numpy()
+    return [str(values.dtype), array if not array.dtype.hasobject else [_plain(x) for x in array]]
+
+
+def _plain(value: Any) -> Any:
+    return None if value is None or value != value else value
+
+
+_TABLE = {
+    **mp.PLAIN,
+    float: mp.write_canonical_float,
+    dict: mp.write_sorted_map,
+    frozenset: mp.write_set,
+    complex: lambda e, out, z: mp.write_complex(e, out, complex(z.real + 0.0, z.imag + 0.0)),
+}
+
+ENCODER = Encoder(_TABLE, _other, canonical=True)
+
+
+def prefix_of(name: str) -> bytes:
+    """What every key of a function begins with."""
+    out = bytearray(b"\x94\x01")
+    try:
+        mp.write_str(ENCODER, out, name)
+    except Unencodable as error:
+        raise CacheKeyError(f"name: {error}") from None
+    return bytes(out)
+
+
+def encode_call(
+    prefix: bytes,
+    positional: Iterable[Any],
+    keywords: Mapping[str, Any] | None = None,
+    names: Iterable[str] = (),
+) -> bytes:
+    """The key of a call. ``names`` are those of the positional arguments, for errors."""
+    arguments = positional if isinstance(positional, (tuple, list)) else list(positional)
+    out = bytearray(prefix)
+    table = _TABLE
+    try:
+        mp.write_array_header(out, len(arguments))
+        for value in arguments:
+            table.get(value.__class__, _other)(ENCODER, out, value)
+        if keywords:
+            mp.write_sorted_map(ENCODER, out, dict(keywords))
+        else:
+            out.append(0x80)
+    except (Unencodable, RecursionError) as error:
+        raise _blame(error, arguments, keywords or {}, list(names)) from None
+    return bytes(out)
+
+
+def _blame(error: Exception, arguments: Any, keywords: Mapping[str, Any], names: list[str]) -> CacheKeyError:
+    labelled = [
+        (repr(names[i]) if i < len(names) else f"number {i}", value) for i, value in enumerate(arguments)
+    ]
+    labelled += [(repr(name), value) for name, value in keywords.items()]
+    for label, value in labelled:
+        try:
+            ENCODER.encode(value)
+        except Unencodable as found:
+            return CacheKeyError(
+                f"argument {label}: expected a value that has a canonical form, found {found}; {_WAYS_OUT}"
+            )
+        except RecursionError:
+            return CacheKeyError(f"argument {label}: expected a value that ends, found one that holds itself")
+    return CacheKeyError(f"the arguments have no canonical form: {error}; {_WAYS_OUT}")
+
+
+def direct(key: Any) -> bytes:
+    """The key of ``Cache.set`` and its like."""
+    if type(key) is bytes:
+        return key
+    if type(key) is str:
+        try:
+            return key.encode()
+        except UnicodeEncodeError:
+            raise CacheKeyError("key: expected text that is UTF-8, found a lone surrogate") from None
+    if isinstance(key, (bytearray, memoryview)):
+        return bytes(key)
+    if isinstance(key, str):
+        return direct(str.__str__(key))
+    if isinstance(key, (bool, int, tuple)):
+        try:
+            return b"\x00\xff" + ENCODER.encode(key)
+        except (Unencodable, RecursionError) as error:
+            raise CacheKeyError(f"key: expected text, bytes, an integer or a tuple of them, found {error}") from None
+    raise CacheKeyError(
+        f"key: expected text, bytes, an integer or a tuple of them, found: {type(key).__qualname__}"
+    )
+
+
+def undirect(key: bytes) -> Any:
+    """The key that ``direct`` made these bytes from: text where they are UTF-8."""
+    if key[:2] == b"\x00\xff":
+        from twat_cache._msgpack_read import Malformed, decode
+
+        try:
+            return decode(key[2:])
+        except Malformed:
+            return key
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        return key
+
+
+def namespace_of(name: str) -> str:
+    """The namespace that bears a function's name."""
+    data = name.encode("utf-8", "replace")
+    if len(data) <= 200:
+        return data.decode()
+    from twat_cache._native._digest import blake3
+
+    return data[:135].decode("utf-8", "ignore") + "~" + blake3(data).hex()

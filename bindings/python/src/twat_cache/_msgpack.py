@@ -1,0 +1,288 @@
+"""MessagePack with exact types: what is common to keys and values (docs/format.md).
+
+Writers append to a bytearray and are found by the exact type of a value, so
+that a subclass never passes for its base. What a table does not know goes to
+that table's ``other``.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path, PurePath
+from typing import Any
+from uuid import UUID
+
+TIMESTAMP, TUPLE, SET, BIGINT, DECIMAL, DATE, TIME, UUID_, COMPLEX, PATH, ARRAY, NAMED, UNDEFINED = (
+    -1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+)  # fmt: skip
+
+Writer = Callable[["Encoder", bytearray, Any], None]
+
+_F64 = struct.Struct(">Bd").pack
+_PAIR = struct.Struct(">dd")
+_H, _I, _Q = struct.Struct(">BH").pack, struct.Struct(">BI").pack, struct.Struct(">BQ").pack
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class Unencodable(Exception):
+    """A value that this encoding does not carry; the text says which."""
+
+
+class Encoder:
+    """Writes values by a table from exact type to writer."""
+
+    __slots__ = ("canonical", "other", "table")
+
+    def __init__(self, table: dict[type, Writer], other: Writer, canonical: bool) -> None:
+        self.table = table
+        self.other = other
+        self.canonical = canonical
+
+    def write(self, out: bytearray, value: Any) -> None:
+        """Appends one value."""
+        self.table.get(value.__class__, self.other)(self, out, value)
+
+    def encode(self, value: Any) -> bytes:
+        """One value as bytes."""
+        out = bytearray()
+        self.table.get(value.__class__, self.other)(self, out, value)
+        return bytes(out)
+
+
+def write_nil(_: Encoder, out: bytearray, value: None) -> None:
+    out.append(0xC0)
+
+
+def write_bool(_: Encoder, out: bytearray, value: bool) -> None:
+    out.append(0xC3 if value else 0xC2)
+
+
+def write_int(_: Encoder, out: bytearray, n: int) -> None:
+    if 0 <= n < 0x80:
+        out.append(n)
+    elif n >= 0:
+        if n < 0x100:
+            out += bytes((0xCC, n))
+        elif n < 0x10000:
+            out += _H(0xCD, n)
+        elif n < 0x100000000:
+            out += _I(0xCE, n)
+        elif n < 1 << 64:
+            out += _Q(0xCF, n)
+        else:
+            write_ext(out, BIGINT, n.to_bytes(n.bit_length() // 8 + 1, "big", signed=True))
+    elif n >= -32:
+        out.append(n + 256)
+    elif n >= -0x80:
+        out += bytes((0xD0, n + 256))
+    elif n >= -0x8000:
+        out += _H(0xD1, n + 0x10000)
+    elif n >= -0x80000000:
+        out += _I(0xD2, n + 0x100000000)
+    elif n >= -(1 << 63):
+        out += _Q(0xD3, n + (1 << 64))
+    else:
+        # One bit more than the magnitude of n + 1 holds the sign.
+        size = (~n).bit_length() // 8 + 1
+        write_ext(out, BIGINT, n.to_bytes(size, "big", signed=True))
+
+
+def write_float(_: Encoder, out: bytearray, value: float) -> None:
+    out += _F64(0xCB, value)
+
+
+def write_canonical_float(_: Encoder, out: bytearray, value: float) -> None:
+    if value != value:
+        out += b"\xcb\x7f\xf8\0\0\0\0\0\0"
+    else:
+        out += _F64(0xCB, value + 0.0)  # -0.0 + 0.0 is 0.0
+
+
+def write_str(_: Encoder, out: bytearray, value: str) -> None:
+    try:
+        data = value.encode()
+    except UnicodeEncodeError:
+        raise Unencodable("a text with a lone surrogate") from None
+    n = len(data)
+    if n < 32:
+        out.append(0xA0 | n)
+    elif n < 0x100:
+        out += bytes((0xD9, n))
+    elif n < 0x10000:
+        out += _H(0xDA, n)
+    else:
+        out += _I(0xDB, _limit(n))
+    out += data
+
+
+def write_bytes(_: Encoder, out: bytearray, value: bytes) -> None:
+    n = len(value)
+    if n < 0x100:
+        out += bytes((0xC4, n))
+    elif n < 0x10000:
+        out += _H(0xC5, n)
+    else:
+        out += _I(0xC6, _limit(n))
+    out += value
+
+
+def write_array_header(out: bytearray, n: int) -> None:
+    if n < 16:
+        out.append(0x90 | n)
+    elif n < 0x10000:
+        out += _H(0xDC, n)
+    else:
+        out += _I(0xDD, _limit(n))
+
+
+def write_map_header(out: bytearray, n: int) -> None:
+    if n < 16:
+        out.append(0x80 | n)
+    elif n < 0x10000:
+        out += _H(0xDE, n)
+    else:
+        out += _I(0xDF, _limit(n))
+
+
+def write_ext(out: bytearray, kind: int, data: bytes | bytearray) -> None:
+    n = len(data)
+    fixed = {1: 0xD4, 2: 0xD5, 4: 0xD6, 8: 0xD7, 16: 0xD8}.get(n)
+    if fixed:
+        out.append(fixed)
+    elif n < 0x100:
+        out += bytes((0xC7, n))
+    elif n < 0x10000:
+        out += _H(0xC8, n)
+    else:
+        out += _I(0xC9, _limit(n))
+    out.append(kind & 0xFF)
+    out += data
+
+
+def _limit(n: int) -> int:
+    if n >= 1 << 32:
+        raise Unencodable(f"something of {n} items or bytes, more than MessagePack's 2^32 - 1")
+    return n
+
+
+def write_items(encoder: Encoder, out: bytearray, items: Any) -> None:
+    """An array: the items of a list or tuple."""
+    write_array_header(out, len(items))
+    table, other = encoder.table, encoder.other
+    for item in items:
+        table.get(item.__class__, other)(encoder, out, item)
+
+
+def write_tuple(encoder: Encoder, out: bytearray, value: Any) -> None:
+    inner = bytearray()
+    write_items(encoder, inner, value)
+    write_ext(out, TUPLE, inner)
+
+
+def encoded_set(encoder: Encoder, value: Any) -> bytearray:
+    inner = bytearray()
+    write_array_header(inner, len(value))
+    encoded = sorted(encoder.encode(item) for item in value)
+    if len(set(encoded)) != len(encoded):
+        raise Unencodable("a set with two items that encode alike")
+    for item in encoded:
+        inner += item
+    return inner
+
+
+def write_set(encoder: Encoder, out: bytearray, value: Any) -> None:
+    write_ext(out, SET, encoded_set(encoder, value))
+
+
+def write_map(encoder: Encoder, out: bytearray, value: dict[Any, Any]) -> None:
+    write_map_header(out, len(value))
+    table, other = encoder.table, encoder.other
+    for key, item in value.items():
+        table.get(key.__class__, other)(encoder, out, key)
+        table.get(item.__class__, other)(encoder, out, item)
+
+
+def write_sorted_map(encoder: Encoder, out: bytearray, value: dict[Any, Any]) -> None:
+    pairs = sorted((encoder.encode(key), n, item) for n, (key, item) in enumerate(value.items()))
+    write_map_header(out, len(pairs))
+    before = None
+    for key, _, item in pairs:
+        if key == before:
+            raise Unencodable("a map with two keys that encode alike")
+        before = key
+        out += key
+        encoder.write(out, item)
+
+
+def write_named(encoder: Encoder, out: bytearray, name: str, fields: Any) -> None:
+    inner = bytearray(b"\x92")
+    write_str(encoder, inner, name)
+    encoder.write(inner, fields)
+    write_ext(out, NAMED, inner)
+
+
+def _text_ext(kind: int, text: Callable[[Any], str]) -> Writer:
+    def write(_: Encoder, out: bytearray, value: Any) -> None:
+        try:
+            write_ext(out, kind, text(value).encode())
+        except UnicodeEncodeError:
+            raise Unencodable("a text with a lone surrogate") from None
+
+    return write
+
+
+def write_datetime(encoder: Encoder, out: bytearray, value: datetime) -> None:
+    if value.tzinfo is None or value.utcoffset() is None:
+        write_named(encoder, out, "datetime.datetime", value.isoformat())
+        return
+    since = value - _EPOCH
+    write_timestamp(out, since.days * 86400 + since.seconds, since.microseconds * 1000)
+
+
+def write_timestamp(out: bytearray, seconds: int, nanoseconds: int) -> None:
+    if 0 <= seconds < 1 << 34:
+        if nanoseconds == 0 and seconds < 1 << 32:
+            write_ext(out, TIMESTAMP, seconds.to_bytes(4, "big"))
+        else:
+            write_ext(out, TIMESTAMP, (nanoseconds << 34 | seconds).to_bytes(8, "big"))
+    else:
+        data = nanoseconds.to_bytes(4, "big") + seconds.to_bytes(8, "big", signed=True)
+        write_ext(out, TIMESTAMP, data)
+
+
+def write_time(_: Encoder, out: bytearray, value: time) -> None:
+    if value.tzinfo is not None and type(value.tzinfo) is not timezone:
+        raise Unencodable("a time of a named zone")
+    write_ext(out, TIME, value.isoformat().encode())
+
+
+def write_timedelta(encoder: Encoder, out: bytearray, value: timedelta) -> None:
+    write_named(encoder, out, "datetime.timedelta", [value.days, value.seconds, value.microseconds])
+
+
+def write_complex(_: Encoder, out: bytearray, value: complex) -> None:
+    write_ext(out, COMPLEX, _PAIR.pack(value.real, value.imag))
+
+
+PLAIN: dict[type, Writer] = {
+    type(None): write_nil,
+    bool: write_bool,
+    int: write_int,
+    str: write_str,
+    bytes: write_bytes,
+    list: write_items,
+    tuple: write_tuple,
+    set: write_set,
+    Decimal: _text_ext(DECIMAL, str),
+    date: _text_ext(DATE, date.isoformat),
+    datetime: write_datetime,
+    time: write_time,
+    timedelta: write_timedelta,
+    UUID: lambda _, out, value: write_ext(out, UUID_, value.bytes),
+    type(Path()): _text_ext(PATH, str),
+}
+
+PurePathText = _text_ext(PATH, PurePath.__str__)

@@ -1,0 +1,1 @@
+"""The core library, seen from Python: everything that touches ctypes lives here."""

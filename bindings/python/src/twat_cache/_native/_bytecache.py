@@ -1,0 +1,300 @@
+"""A cache of bytes: one method for each call of the core, nothing more."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from twat_cache._native import _abi
+from twat_cache._native._config import Config
+from twat_cache._native._handle import Handle
+from twat_cache._native._lib import freed, held
+from twat_cache._native._status import check
+from twat_cache._native._values import Mapped, slices, take
+
+_BUFFER = 64 * 1024
+_OK, _MISS = _abi.OK, _abi.MISS
+
+
+class _Buffer:
+    """Room for one small value, and the addresses of that room."""
+
+    __slots__ = ("address", "length", "length_address", "room", "view")
+
+    def __init__(self) -> None:
+        self.room = ctypes.create_string_buffer(_BUFFER)
+        self.view = memoryview(self.room).cast("B")
+        self.address = ctypes.addressof(self.room)
+        self.length = ctypes.c_size_t()
+        self.length_address = ctypes.addressof(self.length)
+
+
+# Taken out for a call and put back after: safe for threads, signal handlers
+# and destructors that call us while a call of ours is under way.
+_buffers: list[_Buffer] = []
+
+
+class ByteCache(Handle):
+    """An open cache. ``local`` says that no call of it waits for a disk or a server."""
+
+    __slots__ = ("engine", "local", "quick")
+
+    def __init__(
+        self,
+        engine: str,
+        options: Mapping[str, Any] | None = None,
+        tiers: Sequence[tuple[str, Mapping[str, Any]]] = (),
+    ) -> None:
+        self.engine = engine
+        out = ctypes.c_void_p()
+        path = (options or {}).get("path")
+        with Config(engine, options) as config:
+            for name, tier_options in tiers:
+                with Config(name, tier_options) as tier:
+                    config.add_tiers([tier])
+            # Opening may read a disk, so it gives the interpreter lock up.
+            check(freed.twat_cache_open(config.pointer, ctypes.byref(out)), opening=True, path=path)
+        super().__init__(out.value or 0)
+        self.local = engine in ("memory", "null")
+        # Small look-ups on disk read a mapped page: quick enough to keep the lock.
+        self.quick = held if engine in ("memory", "null", "disk") else freed
+
+    def _free(self, pointer: int) -> None:
+        freed.twat_cache_close(pointer)
+
+    # Reading
+
+    def get(self, key: bytes) -> bytes | None:
+        """A copy of the value, or None."""
+        busy = self._busy
+        busy.append(None)
+        try:
+            buffer = _buffers.pop() if _buffers else _Buffer()
+        except IndexError:
+            buffer = _Buffer()
+        try:
+            pointer = self._pointer
+            if pointer is None:
+                raise_closed()
+            status = self.quick.twat_cache_get_into(
+                pointer, key, len(key), buffer.address, _BUFFER, buffer.length_address
+            )
+            if status == _OK:
+                return buffer.view[: buffer.length.value].tobytes()
+            if status == _MISS:
+                return None
+            check(status)
+        finally:
+            _buffers.append(buffer)
+            busy.pop()
+        value = self.get_mapped(key)
+        return None if value is None else value.tobytes()
+
+    def get_mapped(self, key: bytes) -> Mapped | None:
+        """The value where it lies; it stays there while the result lives."""
+        raw = _abi.Bytes()
+        library = held if self.local else freed
+        if self._call(library.twat_cache_get, key, len(key), ctypes.byref(raw)) == _MISS:
+            return None
+        return Mapped(raw)
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """A copy of each value, or None."""
+        table, keep = slices(keys)
+        values = (_abi.Bytes * max(len(keys), 1))()
+        self._call(self._library().twat_cache_get_many, table, len(keys), values)
+        del keep
+        found: list[bytes | None] = []
+        for value in values[: len(keys)]:
+            found.append(None if value.data is None else take(value))
+        return found
+
+    def contains(self, key: bytes) -> bool:
+        """Whether a get would hit."""
+        return self._call(self.quick.twat_cache_contains, key, len(key)) == _OK
+
+    # Writing
+
+    def set(self, key: bytes, value: bytes, ttl_ms: int = 0) -> None:
+        """Stores a value."""
+        self._call(self._library().twat_cache_set, key, len(key), value, len(value), ttl_ms)
+
+    def add(self, key: bytes, value: bytes, ttl_ms: int = 0) -> bool:
+        """Stores a value where there is none; whether it did."""
+        status = self._call(self._library().twat_cache_add, key, len(key), value, len(value), ttl_ms)
+        return status == _OK
+
+    def set_with(
+        self, key: bytes, value: bytes, ttl_ms: int = 0, *, tags: Sequence[bytes] = (), add: bool = False
+    ) -> bool:
+        """Stores a value with tags; whether it did."""
+        options, keep = _set_options(ttl_ms, tags, add)
+        status = self._call(
+            self._library().twat_cache_set_with, key, len(key), value, len(value), ctypes.byref(options)
+        )
+        del keep
+        return status == _OK
+
+    def set_many(
+        self, keys: Sequence[bytes], values: Sequence[bytes], ttl_ms: int = 0, tags: Sequence[bytes] = ()
+    ) -> None:
+        """Stores many values, in one transaction where there are any."""
+        if len(keys) != len(values):
+            raise ValueError(f"expected as many values as keys, found: {len(values)} and {len(keys)}")
+        options, keep = _set_options(ttl_ms, tags, False)
+        key_table, keep_keys = slices(keys)
+        value_table, keep_values = slices(values)
+        self._call(
+            self._library().twat_cache_set_many, key_table, value_table, len(keys), ctypes.byref(options)
+        )
+        del keep, keep_keys, keep_values
+
+    def set_file(self, key: bytes, path: str, ttl_ms: int = 0) -> None:
+        """Stores the content of a file."""
+        options, _ = _set_options(ttl_ms, (), False)
+        name = _path(path)
+        self._call(freed.twat_cache_set_file, key, len(key), name, ctypes.byref(options))
+
+    def incr(self, key: bytes, delta: int = 1, initial: int = 0, ttl_ms: int = 0) -> int:
+        """Adds to a counter and returns it."""
+        out = ctypes.c_int64()
+        self._call(
+            self._library().twat_cache_incr, key, len(key), delta, initial, ttl_ms, ctypes.byref(out)
+        )
+        return out.value
+
+    def touch(self, key: bytes, ttl_ms: int) -> bool:
+        """Gives an entry a new time to live; whether there was one."""
+        return self._call(self._library().twat_cache_touch, key, len(key), ttl_ms) == _OK
+
+    # Removing
+
+    def delete(self, key: bytes) -> bool:
+        """Removes an entry; whether there was one."""
+        return self._call(self._library().twat_cache_delete, key, len(key)) == _OK
+
+    def delete_many(self, keys: Sequence[bytes]) -> int:
+        """Removes entries; how many there were."""
+        table, keep = slices(keys)
+        out = ctypes.c_uint64()
+        self._call(self._library().twat_cache_delete_many, table, len(keys), ctypes.byref(out))
+        del keep
+        return out.value
+
+    def delete_prefix(self, prefix: bytes) -> int:
+        """Removes every key that begins so; how many there were."""
+        out = ctypes.c_uint64()
+        self._call(self._library().twat_cache_delete_prefix, prefix, len(prefix), ctypes.byref(out))
+        return out.value
+
+    def invalidate_tag(self, tag: bytes) -> bool:
+        """Makes every entry with a tag a miss; whether any ever had it."""
+        return self._call(self._library().twat_cache_invalidate_tag, tag, len(tag)) == _OK
+
+    def expire(self) -> int:
+        """Removes what is expired; how many."""
+        out = ctypes.c_uint64()
+        self._call(self._library().twat_cache_expire, ctypes.byref(out))
+        return out.value
+
+    def clear(self) -> None:
+        """Removes every entry of this namespace."""
+        self._call(self._library().twat_cache_clear)
+
+    # The rest
+
+    def flush(self) -> None:
+        """Waits until what was stored is durable."""
+        self._call(self._library().twat_cache_flush)
+
+    def stats(self) -> dict[str, int]:
+        """The core's figures."""
+        stats = _abi.Stats(struct_size=ctypes.sizeof(_abi.Stats))
+        self._call(self._library().twat_cache_stats, ctypes.byref(stats))
+        return {name: getattr(stats, name) for name, _ in _abi.Stats._fields_[1:]}
+
+    def info(self) -> dict[str, Any]:
+        """What the core has to say in words."""
+        return self._json(self._library().twat_cache_info)
+
+    def check(self, *, repair: bool = False) -> dict[str, Any]:
+        """Verifies every entry."""
+        return self._json(freed.twat_cache_check, int(repair))
+
+    def export(self, path: str) -> int:
+        """Writes every entry to a file; how many."""
+        out = ctypes.c_uint64()
+        self._call(freed.twat_cache_export, _path(path), ctypes.byref(out))
+        return out.value
+
+    def import_(self, path: str) -> int:
+        """Sets every entry of an export; how many."""
+        out = ctypes.c_uint64()
+        self._call(freed.twat_cache_import, _path(path), ctypes.byref(out))
+        return out.value
+
+    def keys(self, prefix: bytes = b"") -> Iterator[bytes]:
+        """Walks over the keys that begin so."""
+        out = ctypes.c_void_p()
+        library = self._library()
+        self._call(library.twat_cache_scan, prefix, len(prefix), ctypes.byref(out))
+        with _Scan(out.value or 0) as scan:
+            while True:
+                raw = _abi.Bytes()
+                if check(library.twat_scan_next(scan.pointer, ctypes.byref(raw))) == _MISS:
+                    return
+                yield take(raw)
+
+    def _library(self) -> Any:
+        return held if self.local else freed
+
+    def _call(self, function: Any, *arguments: Any) -> int:
+        busy = self._busy
+        busy.append(None)
+        try:
+            status: int = function(self.pointer, *arguments)
+        finally:
+            busy.pop()
+        return check(status) if status < 0 else status
+
+    def _json(self, function: Any, *arguments: Any) -> dict[str, Any]:
+        raw = _abi.Bytes()
+        self._call(function, *arguments, ctypes.byref(raw))
+        answer: dict[str, Any] = json.loads(take(raw))
+        return answer
+
+
+class _Scan(Handle):
+    __slots__ = ()
+
+    def _free(self, pointer: int) -> None:
+        held.twat_scan_free(pointer)
+
+
+def raise_closed() -> None:
+    """Raises what every call on a closed cache raises."""
+    from twat_cache.exceptions import CacheOperationError
+
+    raise CacheOperationError("already closed")
+
+
+def _set_options(ttl_ms: int, tags: Sequence[bytes], add: bool) -> tuple[_abi.SetOptions, object]:
+    options = _abi.SetOptions(struct_size=ctypes.sizeof(_abi.SetOptions), ttl_ms=ttl_ms)
+    options.flags = _abi.SET_ADD if add else 0
+    keep: object = None
+    if tags:
+        table, keep = slices(tags)
+        options.tags, options.n_tags = table, len(tags)
+        keep = (table, keep)
+    return options, keep
+
+
+def _path(path: str) -> bytes:
+    import os
+
+    data = os.fsencode(path)
+    if b"\0" in data:
+        raise ValueError(f"path: expected text without NUL, found: {path!r}")
+    return data

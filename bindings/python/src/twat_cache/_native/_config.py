@@ -1,0 +1,67 @@
+"""Builds a ``twat_config`` from a dictionary."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from twat_cache._native._handle import Handle
+from twat_cache._native._lib import held
+from twat_cache._native._status import check
+from twat_cache.exceptions import ConfigurationError
+
+_U64 = 2**64
+
+
+class Config(Handle):
+    """A configuration under construction."""
+
+    __slots__ = ()
+
+    def __init__(self, engine: str, options: Mapping[str, Any] | None = None) -> None:
+        out = ctypes.c_void_p()
+        check(held.twat_config_new(_text("engine", engine), ctypes.byref(out)), opening=True)
+        super().__init__(out.value or 0)
+        for name, value in (options or {}).items():
+            self.set(name, value)
+
+    def set(self, name: str, value: Any) -> None:
+        """Sets an option; None leaves its default."""
+        if value is None:
+            return
+        key = _text("option", name)
+        if isinstance(value, bool):
+            value = "true" if value else "false"
+        if isinstance(value, int):
+            if not 0 <= value < _U64:
+                raise ConfigurationError(f"{name}: expected an integer from 0 to 2^64 - 1, found: {value}")
+            check(held.twat_config_set_u64(self.pointer, key, value), opening=True)
+        elif isinstance(value, str):
+            check(held.twat_config_set(self.pointer, key, _text(name, value)), opening=True)
+        else:
+            raise ConfigurationError(f"{name}: expected text, a number or a truth value, found: {value!r}")
+
+    def load(self, options: Mapping[str, Any]) -> None:
+        """Lays options over it, tiers included."""
+        data = json.dumps(options).encode()
+        check(held.twat_config_load(self.pointer, data, len(data)), opening=True)
+
+    def add_tiers(self, tiers: Sequence[Config]) -> None:
+        """Adds tiers below those already there."""
+        for tier in tiers:
+            check(held.twat_config_add_tier(self.pointer, tier.pointer), opening=True)
+
+    def _free(self, pointer: int) -> None:
+        held.twat_config_free(pointer)
+
+
+def _text(name: str, value: str) -> bytes:
+    try:
+        data = value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ConfigurationError(f"{name}: expected UTF-8 text, found: {value!r}") from error
+    if b"\0" in data:
+        raise ConfigurationError(f"{name}: expected text without NUL, found: {value!r}")
+    return data

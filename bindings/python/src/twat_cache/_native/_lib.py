@@ -1,0 +1,99 @@
+"""Finds the shared object and loads it once, in two ways.
+
+``held`` keeps the interpreter lock during a call: a call of a microsecond must
+not give it up, since beside one busy thread it costs half a millisecond to win
+it back. ``freed`` gives it up, for whatever may wait for a disk, a server or
+another process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from twat_cache._native import _abi
+from twat_cache.exceptions import EngineError
+
+_MAJOR = 0  # the ABI promises nothing between minor versions before 1.0
+_NAMES = {"darwin": "libtwat_cache.dylib", "win32": "twat_cache.dll"}
+FILE_NAME = _NAMES.get(sys.platform, "libtwat_cache.so")
+
+
+def _candidates() -> list[Path]:
+    here = Path(__file__).resolve().parent
+    found = [here / FILE_NAME]
+    # Development inside the repository: whatever cargo built last.
+    for parent in here.parents:
+        if (parent / "include" / "twat_cache.h").is_file() and (parent / "Cargo.toml").is_file():
+            built = [parent / "target" / kind / FILE_NAME for kind in ("release", "debug")]
+            found += sorted(
+                (path for path in built if path.is_file()),
+                key=lambda path: path.stat().st_mtime,
+                reverse=True,
+            )
+            break
+    return found
+
+
+def library_path() -> Path:
+    """The shared object that is (or would be) loaded."""
+    given = os.environ.get("TWAT_CACHE_LIBRARY")
+    if given:
+        if not Path(given).is_file():
+            raise EngineError(f"TWAT_CACHE_LIBRARY: expected a shared object, found no file at: {given}")
+        return Path(given)
+    looked = _candidates()
+    for path in looked:
+        if path.is_file():
+            return path
+    raise EngineError(
+        f"the core library {FILE_NAME} was not found; install a wheel, run `cargo build --release`, "
+        f"or name it in TWAT_CACHE_LIBRARY; looked in: {', '.join(map(str, looked))}"
+    )
+
+
+def _load() -> tuple[Any, Any]:
+    path = str(library_path())
+    try:
+        freed, held = ctypes.CDLL(path), ctypes.PyDLL(path)
+        for library in (freed, held):
+            _abi.declare(library)
+    except (OSError, AttributeError) as error:
+        raise EngineError(f"the core library cannot be used ({path}): {error}") from error
+    return freed, held
+
+
+freed, held = _load()
+
+
+def last_error() -> str:
+    """The text of this thread's last failure."""
+    text: bytes = held.twat_last_error()
+    return text.decode("utf-8", "replace")
+
+
+def has_engine(name: str) -> bool:
+    """Whether the core was built with an engine."""
+    return bool(held.twat_has_engine(name.encode()) == 1)
+
+
+def version() -> str:
+    """The core's version."""
+    text: bytes = held.twat_version_string()
+    return text.decode()
+
+
+def options() -> dict[str, dict[str, str]]:
+    """The option table of the core: name to its type, default, range, engines and doc."""
+    table: dict[str, dict[str, str]] = {}
+    for index in range(held.twat_option_count()):
+        info = _abi.Option(struct_size=ctypes.sizeof(_abi.Option))
+        if held.twat_option_info(index, ctypes.byref(info)) != _abi.OK:
+            break
+        fields = ("name", "type_name", "default_value", "range", "engines", "doc")
+        row = {field: (getattr(info, field) or b"").decode() for field in fields}
+        table[row.pop("name")] = row
+    return table

@@ -1,0 +1,49 @@
+"""What a negative status becomes."""
+
+from __future__ import annotations
+
+from twat_cache import exceptions as ex
+from twat_cache._native import _abi
+from twat_cache._native._lib import last_error
+
+_BY_STATUS: dict[int, type[Exception]] = {
+    _abi.E_NOMEM: MemoryError,
+    _abi.E_IO: ex.ResourceError,
+    _abi.E_FULL: ex.ResourceError,
+    _abi.E_BUSY: ex.ConcurrencyError,
+    _abi.E_TOO_LARGE: ex.CacheValueError,
+    _abi.E_CORRUPT: ex.CacheOperationError,
+    _abi.E_VERSION: ex.CacheOperationError,
+    _abi.E_UNSUPPORTED: ex.CacheOperationError,
+    _abi.E_CLOSED: ex.CacheOperationError,
+}
+
+
+def error_of(status: int, *, opening: bool = False, path: str | None = None) -> Exception:
+    """The exception for a failure that has just happened on this thread.
+
+    ``opening`` is true for calls that make something from a configuration.
+    """
+    text = last_error()
+    if status in (_abi.E_ARG, _abi.E_CONFIG):
+        if opening or status == _abi.E_CONFIG:
+            return ex.ConfigurationError(text)
+        return ex.CacheKeyError(text) if text.startswith("key") else ex.CacheValueError(text)
+    if opening and path is not None and status == _abi.E_IO:
+        return ex.PathError(f"Failed to create cache directory {path}: {text}")
+    if opening and status == _abi.E_UNSUPPORTED:
+        return ex.EngineNotAvailableError(text if " " in text else f"engine: {text}")
+    if status == _abi.E_UNAVAILABLE:
+        return ex.EngineNotAvailableError(text if " " in text else f"server: {text}")
+    if status == _abi.E_CLOSED:
+        return ex.CacheOperationError("already closed")
+    if status == _abi.E_PANIC:
+        return ex.EngineError(f"report this: {text}")
+    return _BY_STATUS.get(status, ex.EngineError)(text)
+
+
+def check(status: int, *, opening: bool = False, path: str | None = None) -> int:
+    """Raises for a failure, returns an outcome."""
+    if status < 0:
+        raise error_of(status, opening=opening, path=path)
+    return status

@@ -1,0 +1,63 @@
+"""Byte strings that the core hands out, and lists of them that it takes."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+from twat_cache._native import _abi
+from twat_cache._native._handle import Handle
+from twat_cache._native._lib import held
+
+
+class Mapped(Handle):
+    """A value where the core has it, released with the last view of it.
+
+    It lets NumPy look at the bytes in place: an array made from ``array_at``
+    keeps this object alive, and never sees the value change.
+    """
+
+    __slots__ = ("_raw", "address", "size")
+
+    def __init__(self, raw: _abi.Bytes) -> None:
+        self.address: int = raw.data or 0
+        self.size: int = raw.len
+        self._raw = raw
+        super().__init__(self.address)
+
+    def _free(self, pointer: int) -> None:
+        held.twat_bytes_free(ctypes.byref(self._raw))
+
+    def tobytes(self, start: int = 0, size: int | None = None) -> bytes:
+        """A copy of the bytes."""
+        return ctypes.string_at(self.address + start, self.size - start if size is None else size)
+
+    def view_at(self, start: int, size: int) -> memoryview:
+        """A read-only view of some of the bytes."""
+        array = (ctypes.c_char * size).from_address(self.address + start)
+        array._owner = self
+        return memoryview(array).cast("B").toreadonly()
+
+    def __len__(self) -> int:
+        return self.size
+
+
+def take(raw: _abi.Bytes) -> bytes:
+    """Copies a byte string out and releases it."""
+    try:
+        return ctypes.string_at(raw.data, raw.len) if raw.len else b""
+    finally:
+        held.twat_bytes_free(ctypes.byref(raw))
+
+
+def slices(items: Sequence[bytes]) -> tuple[Any, object]:
+    """A table of byte strings for the core, and what must live as long as it is used."""
+    table = (_abi.Slice * max(len(items), 1))()
+    keep = []
+    for piece, item in zip(table, items):
+        holder = ctypes.c_char_p(item)
+        piece.data = ctypes.cast(holder, ctypes.c_void_p).value
+        piece.len = len(item)
+        keep.append((holder, item))
+    return table, keep

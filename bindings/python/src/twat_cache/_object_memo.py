@@ -1,0 +1,190 @@
+"""Memoized functions whose results are live objects."""
+
+from __future__ import annotations
+
+import copy as copying
+import inspect
+import itertools
+import sys
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from twat_cache import _generate
+from twat_cache._flight import AsyncFlight
+from twat_cache._freeze import freeze
+from twat_cache._memo import CacheInfo, Memo, attach
+from twat_cache._memory import Instances, ObjectStore, now
+from twat_cache._native import _abi
+from twat_cache._options import Common, refuse_generator
+from twat_cache._signature import Signature
+
+
+class Raised:
+    """A kept exception."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        # Its frames would keep the locals of the call alive.
+        self.error = error.with_traceback(None)
+
+    def again(self) -> BaseException:
+        """The exception, without the tracebacks of earlier raisings."""
+        return self.error.with_traceback(None)
+
+
+class ObjectMemo(Memo):
+    """The wrapper, its store, and what ties them together."""
+
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        common: Common,
+        *,
+        maxsize: int | None,
+        max_bytes: int | None,
+        ttl: float | None,
+        policy: str,
+        typed: bool = False,
+        sizeof: Callable[[Any], int] | None = None,
+        copy: bool | Callable[[Any], Any] | None = None,
+    ) -> None:
+        self.common = common
+        self.name = common.name
+        self.maxsize = maxsize
+        self.ttl = ttl
+        self.parameters = {
+            "maxsize": maxsize, "typed": typed, "ttl": ttl, "policy": policy, "max_bytes": max_bytes,
+        }  # fmt: skip
+        self.nothing = maxsize == 0 or (ttl is not None and ttl <= 0)
+        self.store = ObjectStore(
+            maxsize=maxsize,
+            max_bytes=max_bytes,
+            policy=policy,
+            ttl=ttl,
+            sizeof=sizeof or (sys.getsizeof if max_bytes else None),
+            on_evict=self._evicted if common.callback else None,
+        )
+        signature = Signature.of(func, common.ignore)
+        self.instances = Instances(self.store) if signature.method and not common.key else None
+        self.flight = AsyncFlight()
+        self.copy = copying.deepcopy if copy is True else copy or None
+        is_async = inspect.iscoroutinefunction(func)
+        plan = _generate.Plan(
+            needs=self.store.needs,
+            ttl=ttl is not None or any(t is not None for t in common.exceptions.values()),
+            typed=typed,
+            copy=bool(self.copy),
+            callback=common.callback is not None,
+            raises=bool(common.exceptions),
+            key=common.key is not None,
+            asynchronous=is_async,
+        )
+        store, counter = self.store, itertools.count()
+        self.func = func
+        cells: dict[str, Any] = {
+            "_tc_func": func,
+            "_tc_defaults": signature.defaults(),
+            "_tc_table": store.table,
+            "_tc_tables": self.instances.tables if self.instances else None,
+            "_tc_table_of": self.instances.table_of if self.instances else None,
+            "_tc_log": store.log,
+            "_tc_append": store.log.append,
+            "_tc_drain": store.drain,
+            "_tc_keep": self._keeper(),
+            "_tc_find": store.find,
+            "_tc_freeze": freeze,
+            "_tc_key": common.key,
+            "_tc_sorted": lambda mapping: tuple(sorted(mapping.items(), key=_first)),
+            "_tc_types": lambda values: tuple(map(type, values)),
+            "_tc_now": now,
+            "_tc_copy": self.copy,
+            "_tc_callback": common.callback,
+            "_tc_raised": Raised,
+            "_tc_errors": tuple(common.exceptions),
+            "_tc_keep_error": self._keep_error,
+            "_tc_run": self._run,
+            "_tc_counter": counter,
+            "_tc_next": next,
+            "_tc_type": type,
+            "_tc_id": id,
+            "_tc_len": len,
+        }
+        text = _generate.source(signature, plan)
+        wrapper, self._key_of, self._counts = _generate.compile_wrapper(text, cells)
+        self._counter = counter
+        self._reset_hits = 0
+        self.wrapper = weakref.ref(wrapper)
+        self.made = attach(_generate.dress(wrapper, func), self)
+
+    def _keeper(self) -> Callable[..., None]:
+        """What stores a result, with no step that the options do not ask for."""
+        store, cache_if = self.store.keep, self.common.cache_if
+        if self.nothing:
+            return lambda key, value, ttl, table: refuse_generator(value)
+
+        def keep(key: Any, value: Any, ttl: float | None, table: dict[Any, Any]) -> None:
+            refuse_generator(value)
+            if cache_if is None or cache_if(value):
+                store(key, value, ttl, table)
+
+        return keep
+
+    def _keep_error(self, key: Any, error: BaseException, table: dict[Any, Any]) -> None:
+        if self.nothing:
+            return
+        ttls = [ttl for kind, ttl in self.common.exceptions.items() if isinstance(error, kind)]
+        self.store.keep(key, Raised(error), ttls[0] if ttls else None, table)
+
+    def _evicted(self, key: Any, value: Any) -> None:
+        if self.common.callback is not None:
+            self.common.callback("evict", key, value.error if isinstance(value, Raised) else value)
+
+    async def _run(self, key: Any, table: dict[Any, Any], args: Any, kwargs: Any) -> Any:
+        """The miss of a coroutine function."""
+
+        async def compute() -> Any:
+            try:
+                value = await self.func(*args, **kwargs)
+            except tuple(self.common.exceptions) as error:
+                self._keep_error(key, error, table)
+                raise
+            self._keeper()(key, value, None, table)
+            return value
+
+        value = await self.flight.run((id(table), key), compute)
+        if self.copy is not None:
+            value = self.copy(value)
+        if self.common.callback is not None:
+            self.common.callback("miss", key, value)
+        return value
+
+    # Management
+
+    def info(self) -> CacheInfo:
+        hits, misses = self._counts()
+        if self.store.needs == _abi.NEEDS_LOG:
+            hits = self.store.logged - self._reset_hits
+        elif _generate._FREE_THREADED:
+            hits = int(repr(self._counter)[6:-1]) - self._reset_hits
+        return CacheInfo(hits, misses, self.maxsize, len(self.store))
+
+    def clear(self) -> None:
+        self.store.clear()
+        self._reset_hits += self.info().hits if not self._counts_itself() else 0
+        self._counts(True)
+
+    def _counts_itself(self) -> bool:
+        return self.store.needs != _abi.NEEDS_LOG and not _generate._FREE_THREADED
+
+    def key(self, *args: Any, **kwargs: Any) -> Any:
+        return self._key_of(*args, **kwargs)[0]
+
+    def invalidate(self, *args: Any, **kwargs: Any) -> bool:
+        key, table = self._key_of(*args, **kwargs)
+        return self.store.remove(key, table)
+
+
+def _first(pair: tuple[str, Any]) -> str:
+    return pair[0]

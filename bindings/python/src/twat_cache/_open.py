@@ -1,0 +1,106 @@
+"""Opens stores for decorators and caches: options in Python's words, fallbacks with one warning."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from twat_cache._native._bytecache import ByteCache
+from twat_cache.exceptions import (
+    ConfigurationError,
+    EngineError,
+    EngineNotAvailableError,
+    ResourceError,
+)
+
+# Names of other libraries, and the engine here that does their job.
+ALIASES = {
+    "functools": "memory",
+    "cachetools": "memory",
+    "cachebox": "memory",
+    "aiocache": "memory",
+    "memory": "memory",
+    "diskcache": "disk",
+    "klepto": "disk",
+    "disk": "disk",
+    "joblib": "file",
+    "file": "file",
+    "redis": "redis",
+    "null": "null",
+}
+
+_warned: set[str] = set()
+
+
+def resolve(name: str) -> str | None:
+    """Our engine's name for any name that is known, else None."""
+    return ALIASES.get(name)
+
+
+def order(name: Any, what: str = "engine") -> str:
+    """As ``resolve``, where a name is an order."""
+    found = ALIASES.get(name) if isinstance(name, str) else None
+    if found is None:
+        raise EngineError(f"{what}: expected one of {' '.join(sorted(ALIASES))}, found: {name!r}")
+    return found
+
+
+def warn_once(text: str) -> None:
+    """Logs a warning, once a process."""
+    if text not in _warned:
+        _warned.add(text)
+        from twat_cache.logging import logger
+
+        logger.warning(text)
+
+
+def milliseconds(ttl: float | None) -> int:
+    """A time to live as the core has it; 0 is never."""
+    return 0 if ttl is None else max(1, min(round(ttl * 1000), 2**63))
+
+
+def modes(secure: bool) -> dict[str, str]:
+    """Permissions of what is made."""
+    return {} if secure else {"dir_mode": "0755", "file_mode": "0644"}
+
+
+def folder_of(name: str) -> str:
+    """A folder named after a function."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip(".")[:100]
+    if plain == name:
+        return plain
+    from twat_cache._native._digest import blake3
+
+    return f"{plain}-{blake3(name.encode('utf-8', 'replace')).hex()[:12]}"
+
+
+def open_first(
+    engines: Iterable[str], options: Mapping[str, Mapping[str, Any]], *, why: str
+) -> ByteCache:
+    """The first engine that opens; each that does not is told once.
+
+    Wrong options are the caller's mistake on any engine, so they raise.
+    """
+    failed: list[str] = []
+    wanted = list(engines)
+    for position, name in enumerate(wanted):
+        try:
+            cache = ByteCache(name, options.get(name, {}))
+        except ConfigurationError:
+            raise
+        except (ResourceError, EngineNotAvailableError, EngineError, OSError) as error:
+            failed.append(f"{name}: {error}")
+            if position == len(wanted) - 1:
+                raise
+        else:
+            if failed:
+                warn_once(f"{why}: {name} stands in ({'; '.join(failed)})")
+            return cache
+    raise EngineNotAvailableError("no engine to open")
+
+
+def store_options(path: Path, namespace: str, secure: bool, **more: Any) -> dict[str, Any]:
+    """The options of a disk or file store."""
+    return {"path": str(path), "namespace": namespace, **modes(secure), **more}

@@ -1,0 +1,138 @@
+"""The options that every decorator shares, checked at decoration time."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from twat_cache.exceptions import CacheValueError, ConfigurationError
+
+SHARED = ("name", "key", "ignore", "cache_if", "cache_exceptions", "callback", "max_entries", "max_bytes", "secure")
+PERSISTENT = ("serializer", "version", "code_hash", "single_flight", "namespace")
+
+
+@dataclass
+class Common:
+    """What they come to."""
+
+    name: str
+    key: Callable[..., Any] | None = None
+    ignore: tuple[str, ...] = ()
+    cache_if: Callable[[Any], Any] | None = None
+    exceptions: dict[type[BaseException], float | None] = field(default_factory=dict)
+    callback: Callable[[str, Any, Any], None] | None = None
+    max_entries: int | None = None
+    max_bytes: int | None = None
+    secure: bool = True
+
+
+def common(func: Callable[..., Any], options: dict[str, Any]) -> Common:
+    """Takes the shared options out of a dictionary and checks them."""
+    from twat_cache._names import function_name
+
+    name = options.pop("name", None)
+    if name is not None and (not isinstance(name, str) or not name):
+        raise ConfigurationError(f"name: expected text that is not empty, found: {name!r}")
+    ignore = options.pop("ignore", ())
+    return Common(
+        name=name or function_name(func),
+        key=_callable("key", options.pop("key", None)),
+        ignore=(ignore,) if isinstance(ignore, str) else tuple(ignore),
+        cache_if=_callable("cache_if", options.pop("cache_if", None)),
+        exceptions=_exceptions(options.pop("cache_exceptions", None)),
+        callback=_callable("callback", options.pop("callback", None)),
+        max_entries=whole("max_entries", options.pop("max_entries", None)),
+        max_bytes=whole("max_bytes", options.pop("max_bytes", None)),
+        secure=truth("secure", options.pop("secure", True)),
+    )
+
+
+def no_more(options: dict[str, Any], known: Iterable[str]) -> None:
+    """Refuses what nobody took."""
+    for name in options:
+        import difflib
+
+        near = difflib.get_close_matches(name, list(known), 1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise ConfigurationError(f"{name}: unknown option{hint}")
+
+
+def whole(name: str, value: Any) -> int | None:
+    """A bound: None or an integer that is not negative."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**64:
+        raise ConfigurationError(f"{name}: expected an integer of at least 0 or None, found: {value!r}")
+    return value
+
+
+def seconds(name: str, value: Any) -> float | None:
+    """A time to live: None or seconds that are not negative; infinity is None."""
+    if value is None:
+        return None
+    if hasattr(value, "total_seconds"):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+        raise ConfigurationError(f"{name}: expected seconds of at least 0 or None, found: {value!r}")
+    return None if math.isinf(value) else float(value)
+
+
+def truth(name: str, value: Any) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name}: expected True or False, found: {value!r}")
+    return value
+
+
+def _callable(name: str, value: Any) -> Any:
+    if value is not None and not callable(value):
+        raise ConfigurationError(f"{name}: expected something to call or None, found: {value!r}")
+    return value
+
+
+def _exceptions(value: Any) -> dict[type[BaseException], float | None]:
+    if value is None:
+        return {}
+    if isinstance(value, type):
+        value = (value,)
+    pairs = value.items() if isinstance(value, dict) else [(kind, None) for kind in value]
+    kept: dict[type[BaseException], float | None] = {}
+    for kind, ttl in pairs:
+        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+            raise ConfigurationError(f"cache_exceptions: expected exception types, found: {kind!r}")
+        kept[kind] = seconds("cache_exceptions", ttl)
+    return kept
+
+
+def refuse_generator(value: Any) -> None:
+    """A generator can be read once; a kept one would be empty the second time."""
+    if value.__class__ in _ONCE:
+        raise CacheValueError(
+            f"results: expected a value that can be used twice, found a {value.__class__.__name__}; "
+            "return a list, or decorate the function that the generator calls"
+        )
+
+
+
+
+def _once() -> frozenset[type]:
+    import types
+
+    return frozenset((types.GeneratorType, types.AsyncGeneratorType, types.CoroutineType, types.AsyncGeneratorType))
+
+
+_ONCE = _once()
+
+
+def check_function(func: Any) -> None:
+    """Refuses what cannot be memoized."""
+    if not callable(func):
+        raise ConfigurationError(f"expected a function to decorate, found: {func!r}")
+    if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
+        raise ConfigurationError(
+            f"{getattr(func, '__qualname__', func)}: expected a function that returns its result, found a generator; "
+            "return a list, or decorate the function that the generator calls"
+        )

@@ -1,0 +1,114 @@
+"""What a function takes, once, at decoration time."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from twat_cache.exceptions import ConfigurationError
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The parameters of a function, and how its arguments are bound to them.
+
+    ``named`` are those that hold one argument, in signature order. A function
+    whose signature Python does not know takes anything.
+    """
+
+    parameters: tuple[inspect.Parameter, ...]
+    named: tuple[str, ...]
+    var_positional: str | None
+    var_keyword: str | None
+    ignore: frozenset[str]
+    method: bool
+
+    @classmethod
+    def of(cls, func: Callable[..., Any], ignore: Iterable[str] = ()) -> Signature:
+        """The signature, with some parameters left out of keys."""
+        try:
+            parameters = tuple(inspect.signature(func).parameters.values())
+        except (ValueError, TypeError):
+            parameters = (
+                inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
+                inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
+            )
+        kinds = inspect.Parameter
+        named = tuple(p.name for p in parameters if p.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD))
+        stars = [p.name for p in parameters if p.kind is kinds.VAR_POSITIONAL]
+        doubles = [p.name for p in parameters if p.kind is kinds.VAR_KEYWORD]
+        first = parameters[0] if parameters else None
+        return cls(
+            parameters,
+            named,
+            stars[0] if stars else None,
+            doubles[0] if doubles else None,
+            _ignored(ignore, {p.name for p in parameters}, bool(doubles)),
+            first is not None and first.name == "self" and first.kind in _POSITIONAL,
+        )
+
+    @property
+    def key_names(self) -> tuple[str, ...]:
+        """The named parameters that are part of a key."""
+        return tuple(name for name in self.named if name not in self.ignore)
+
+    def text(self) -> str:
+        """The parameter list as source; the defaults are ``_tc_defaults['name']``."""
+        parts: list[str] = []
+        kinds = inspect.Parameter
+        slash = star = False
+        for p in self.parameters:
+            if slash and p.kind is not kinds.POSITIONAL_ONLY:
+                parts.append("/")
+                slash = False
+            if p.kind is kinds.POSITIONAL_ONLY:
+                slash = True
+            if p.kind is kinds.VAR_POSITIONAL:
+                star = True
+                parts.append(f"*{p.name}")
+                continue
+            if p.kind is kinds.VAR_KEYWORD:
+                parts.append(f"**{p.name}")
+                continue
+            if p.kind is kinds.KEYWORD_ONLY and not star:
+                parts.append("*")
+                star = True
+            default = "" if p.default is kinds.empty else f"=_tc_defaults[{p.name!r}]"
+            parts.append(p.name + default)
+        if slash:
+            parts.append("/")
+        return ", ".join(parts)
+
+    def call(self) -> str:
+        """The argument list, as source, that passes the parameters on."""
+        parts: list[str] = []
+        kinds = inspect.Parameter
+        for p in self.parameters:
+            if p.kind is kinds.VAR_POSITIONAL:
+                parts.append(f"*{p.name}")
+            elif p.kind is kinds.VAR_KEYWORD:
+                parts.append(f"**{p.name}")
+            elif p.kind is kinds.KEYWORD_ONLY:
+                parts.append(f"{p.name}={p.name}")
+            else:
+                parts.append(p.name)
+        return ", ".join(parts)
+
+    def defaults(self) -> dict[str, Any]:
+        """Parameter name to default."""
+        return {p.name: p.default for p in self.parameters if p.default is not inspect.Parameter.empty}
+
+
+def _ignored(ignore: Iterable[str], known: set[str], open_ended: bool) -> frozenset[str]:
+    names = frozenset([ignore] if isinstance(ignore, str) else ignore)
+    unknown = sorted(names - known)
+    if unknown and not open_ended:
+        raise ConfigurationError(
+            f"ignore: expected names of parameters ({' '.join(sorted(known)) or 'there are none'}), "
+            f"found: {unknown[0]}"
+        )
+    return names
