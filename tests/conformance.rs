@@ -4,7 +4,7 @@
 #[path = "conformance/mod.rs"]
 mod conformance;
 
-use conformance::subject::{Subject, memory, memory_with, null};
+use conformance::subject::{Subject, disk, memory, memory_with, null};
 
 macro_rules! conform {
     ($($engine:ident: $subject:expr;)*) => {$(
@@ -30,6 +30,15 @@ conform! {
     memory_one_shard: memory_with("lru", &[("max_entries", "4096")]);
     memory_none: memory("none");
     memory_tinylfu: Subject { evicts_at_once: false, exact_entries: false, ..memory("tinylfu") };
+    disk_lru: disk("disk", &[]);
+    disk_lfu: disk("disk", &[("policy", "lfu")]);
+    disk_fifo: disk("disk", &[("policy", "fifo"), ("namespace", "n")]);
+    disk_rr: disk("disk", &[("policy", "rr")]);
+    disk_lz4: disk("disk", &[("compression", "lz4"), ("compress_min_bytes", "10")]);
+    disk_small_inline: disk("disk", &[("inline_max_bytes", "64"), ("verify", "always")]);
+    disk_synced: disk("disk", &[("durability", "system")]);
+    file: disk("file", &[]);
+    file_zstd: disk("file", &[("compression", "zstd"), ("compress_min_bytes", "0")]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::value::{Mapped, Value};
 use rustix::fs::FlockOperation;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -177,7 +177,8 @@ impl Blobs {
                     let reference = BlobRef { id, len: 0, sum: 0 };
                     // A sweeper may lock the name between our two calls; then it
                     // unlinks it, and another name is taken.
-                    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                    let lock = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive);
+                    if lock.is_ok() && file.metadata().is_ok_and(|found| found.nlink() > 0) {
                         return Ok(Draft { file, path, reference, kept: false });
                     }
                 }

@@ -4,6 +4,18 @@ use super::got;
 use super::subject::Subject;
 use twat_cache::{Code, TTL_DEFAULT};
 
+/// Bytes that no codec makes smaller.
+fn incompressible(len: usize) -> Vec<u8> {
+    let mut random = 1_u64;
+    let next = || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random as u8
+    };
+    std::iter::repeat_with(next).take(len).collect()
+}
+
 pub fn what_can_never_fit_is_refused_and_changes_nothing(subject: &Subject) {
     if !subject.bounded {
         return;
@@ -11,7 +23,7 @@ pub fn what_can_never_fit_is_refused_and_changes_nothing(subject: &Subject) {
     let cache = subject.open_with(&[("max_bytes", "1000000")]);
     cache.set(b"key", b"old", TTL_DEFAULT).unwrap();
     cache.set(b"other", b"old", TTL_DEFAULT).unwrap();
-    let error = cache.set(b"key", &vec![0; 1_000_001], TTL_DEFAULT).unwrap_err();
+    let error = cache.set(b"key", &incompressible(1_000_001), TTL_DEFAULT).unwrap_err();
     assert_eq!(error.code(), Code::TooLarge);
     for part in ["1000000", "1000001"] {
         assert!(error.text().contains(part), "bound and size are told: {error}");

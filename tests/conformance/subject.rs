@@ -129,3 +129,26 @@ pub fn null() -> Subject {
         ..memory("none")
     }
 }
+
+/// A store in a directory of its own, with other options of its own.
+pub fn disk(engine: &'static str, own: &'static [(&'static str, &'static str)]) -> Subject {
+    Subject {
+        open: Box::new(move |options| {
+            let dir = tempfile::tempdir().expect("a directory");
+            let mut config = config(engine, options);
+            for (name, value) in [("map_size", "1073741824"), ("max_bytes", "134217728")] {
+                if config.given(name).is_none() {
+                    config.set(name, value).expect("an option");
+                }
+            }
+            for (name, value) in own {
+                if config.given(name).is_none() {
+                    config.set(name, value).expect("an option");
+                }
+            }
+            config.set("path", dir.path().to_str().expect("a path in UTF-8")).expect("a path");
+            Opened::new(Cache::open(&config).expect("open"), Some(Box::new(dir)))
+        }),
+        ..memory("lru")
+    }
+}

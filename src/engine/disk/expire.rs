@@ -2,9 +2,10 @@
 
 use super::Disk;
 use super::books::Writer;
-use super::row::{self, Row};
+use super::row::{self, Row, Totals};
 use crate::envelope;
 use crate::error::Result;
+use crate::store::txn::MAIN;
 use std::ops::ControlFlow;
 
 /// Rows a put sweeps at the most.
@@ -67,7 +68,9 @@ impl Disk {
 
     /// Removes the entries of all namespaces whose tags were invalidated.
     fn sweep_invalidated(&self) -> Result<u64> {
-        if self.env.read()?.count(self.shared.db.tags)? == 0 {
+        let read = self.env.read()?.get(MAIN, Totals::KEY)?.and_then(Totals::decode);
+        let invalidated = read.unwrap_or_default().invalidated;
+        if invalidated == 0 {
             return Ok(0);
         }
         let (mut removed, mut from) = (0, Some(Vec::new()));
@@ -76,6 +79,15 @@ impl Disk {
             from = next;
             removed += n;
         }
+        self.write(|writer| {
+            // Another one may have been invalidated behind our back.
+            let swept = writer.totals.invalidated == invalidated;
+            if swept {
+                writer.totals.invalidated = 0;
+                writer.touch_books();
+            }
+            Ok(((), swept))
+        })?;
         Ok(removed)
     }
 

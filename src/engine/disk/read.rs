@@ -13,6 +13,7 @@ use crate::store::txn::{MAIN, ReadTxn};
 use crate::value::Value;
 use serde_json::{Map, Value as Json};
 use std::num::NonZeroU64;
+use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -270,7 +271,11 @@ impl Disk {
         let totals = txn.get(MAIN, Totals::KEY)?.and_then(Totals::decode).unwrap_or_default();
         let key = row::namespace_key(&self.namespace);
         let (entries, bytes) = row::namespace_figures(txn.get(MAIN, &key)?);
-        let inexact = txn.count(self.shared.db.expiry)? + txn.count(self.shared.db.tags)? > 0;
+        let (mut due, now) = (false, clock::unix_ms());
+        txn.walk(self.shared.db.expiry, &[], &mut |key, _| {
+            due = row::expiry_row(key).is_none_or(|(expires, _)| expires <= now);
+            Ok(ControlFlow::Break(()))
+        })?;
         let of = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
         Ok(EngineStats {
             entries,
@@ -280,7 +285,7 @@ impl Disk {
             corrupt: of(&self.shared.corrupt),
             max_entries: totals.max_entries,
             max_bytes: totals.max_bytes,
-            entries_inexact: inexact,
+            entries_inexact: due || totals.invalidated != 0,
         })
     }
 

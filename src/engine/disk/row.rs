@@ -164,12 +164,15 @@ pub struct Totals {
     pub max_bytes: u64,
     /// Number of the eviction policy.
     pub policy: u64,
+    /// Version of the last tag that was invalidated; 0 once all entries that
+    /// it made misses are swept.
+    pub invalidated: u64,
 }
 
 impl Totals {
     /// Its key in the unnamed database.
     pub const KEY: &[u8] = b"totals";
-    const FIELDS: usize = 7;
+    const FIELDS: usize = 8;
 
     /// As it is stored.
     pub fn encode(&self) -> [u8; 8 * Self::FIELDS] {
@@ -181,6 +184,7 @@ impl Totals {
             self.max_entries,
             self.max_bytes,
             self.policy,
+            self.invalidated,
         ];
         let mut out = [0; 8 * Self::FIELDS];
         for (to, field) in out.chunks_exact_mut(8).zip(fields) {
@@ -200,6 +204,7 @@ impl Totals {
             max_entries: fields.next()?,
             max_bytes: fields.next()?,
             policy: fields.next()?,
+            invalidated: fields.next()?,
         };
         Some(totals)
     }

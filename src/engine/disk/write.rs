@@ -337,6 +337,7 @@ impl Disk {
                 return Ok((false, false));
             }
             let version = writer.next();
+            writer.totals.invalidated = version;
             writer.txn.put(self.shared.db.tags, &key, &version.to_le_bytes())?;
             Ok((true, true))
         })
@@ -374,6 +375,7 @@ impl Disk {
         let key = row::namespace_key(&self.namespace);
         writer.txn.del(crate::store::txn::MAIN, &key)?;
         (writer.totals.entries, writer.totals.bytes) = (0, 0);
+        writer.totals.invalidated = 0;
         writer.touch_books();
         Ok(())
     }
