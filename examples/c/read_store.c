@@ -29,7 +29,7 @@ static const char *format_name(const unsigned char *value, size_t len)
     case 3: return "array";
     case 4: return "counter";
     case 16: case 17: return "pickle";
-    default: return "unknown";
+    default: return "bytes";
     }
 }
 
@@ -63,8 +63,10 @@ static int print_entry(twat_cache *cache, const twat_bytes *key)
         return status == TWAT_MISS ? 1 : -1;
     print_key(key);
     printf("\n    %s, %zu bytes: ", format_name(bytes, value.len), value.len);
-    if (value.len > 1)
+    if (value.len > 0 && bytes[0] < 32)
         print_bytes(bytes + 1, value.len - 1, 60);
+    else
+        print_bytes(bytes, value.len, 60);
     putchar('\n');
     twat_bytes_free(&value);
     return 0;

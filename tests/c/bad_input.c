@@ -111,6 +111,31 @@ static void paths(void)
     CHECK(!exists(below));
 }
 
+/* The format version is the number in the record `version`. */
+static void a_store_of_a_newer_version(void)
+{
+    const char *path = scratch("newer");
+    char record[4200], text[64], *number;
+    twat_cache *cache = disk_cache(path);
+    FILE *file;
+    size_t n;
+    set_text(cache, "k", "kept");
+    CHECK_STATUS(twat_cache_close(cache), TWAT_OK);
+    snprintf(record, sizeof record, "%s/version", path);
+    CHECK((file = fopen(record, "r+")) != NULL);
+    n = fread(text, 1, sizeof text - 1, file);
+    text[n] = 0;
+    CHECK((number = strpbrk(text, "0123456789")) != NULL);
+    CHECK(fseek(file, number - text, SEEK_SET) == 0);
+    CHECK(fputc('9', file) == '9' && fclose(file) == 0);
+    CHECK_FAILS(try_open(store_config("disk", path)), TWAT_E_VERSION, "9");
+    CHECK((file = fopen(record, "r+")) != NULL);
+    CHECK(fwrite(text, 1, n, file) == n && fclose(file) == 0);
+    cache = disk_cache(path);
+    expect_text(cache, "k", "kept");
+    CHECK_STATUS(twat_cache_close(cache), TWAT_OK);
+}
+
 static void keys_and_values(void)
 {
     twat_config *config = config_of("memory");
@@ -172,6 +197,7 @@ int main(void)
     options();
     options_that_contradict();
     paths();
+    a_store_of_a_newer_version();
     keys_and_values();
     a_cache_that_evicts_nothing();
     files_of_others();
