@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 static INSTALL: Once = Once::new();
 
+// Miri has no atfork handlers, and no forks either.
+#[cfg(all(unix, not(miri)))]
 extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Release);
 }
