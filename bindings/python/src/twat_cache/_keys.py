@@ -10,6 +10,7 @@ from typing import Any
 from twat_cache import _arrays, _named
 from twat_cache import _msgpack as mp
 from twat_cache._msgpack import Encoder, Unencodable
+from twat_cache._msgpack_read import Undefined
 from twat_cache.exceptions import CacheKeyError
 
 _WAYS_OUT = "give the decorator a key= function, or leave the argument out with ignore="
@@ -90,6 +91,7 @@ _TABLE = {
     float: mp.write_canonical_float,
     dict: mp.write_sorted_map,
     frozenset: mp.write_set,
+    Undefined: lambda _, out, __: mp.write_ext(out, mp.UNDEFINED, b""),
     complex: lambda e, out, z: mp.write_complex(e, out, complex(z.real + 0.0, z.imag + 0.0)),
 }
 
