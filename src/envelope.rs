@@ -158,9 +158,9 @@ fn u32_at(bytes: &[u8], at: usize) -> usize {
     u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap_or_default()) as usize
 }
 
-/// Reads the parts without verifying the checksum: for an index walk that
-/// wants the header or the full key only.
-pub fn split(bytes: &[u8]) -> std::result::Result<(Meta, &[u8], Envelope<'_>), Refused> {
+/// A header by itself: its fields and the lengths of the key and the tags that
+/// follow it. For readers that fetched only the beginning of an entry.
+pub fn header(bytes: &[u8]) -> std::result::Result<(Meta, usize, usize), Refused> {
     if bytes.len() < 5 || bytes[..4] != MAGIC {
         return Err(Refused::Foreign);
     }
@@ -178,7 +178,13 @@ pub fn split(bytes: &[u8]) -> std::result::Result<(Meta, &[u8], Envelope<'_>), R
         expires: u64_at(bytes, 24),
         value_len: u64_at(bytes, 40),
     };
-    let (key_len, tags_len) = (u32_at(bytes, 48), u32_at(bytes, 52));
+    Ok((meta, u32_at(bytes, 48), u32_at(bytes, 52)))
+}
+
+/// Reads the parts without verifying the checksum: for an index walk that
+/// wants the header or the full key only.
+pub fn split(bytes: &[u8]) -> std::result::Result<(Meta, &[u8], Envelope<'_>), Refused> {
+    let (meta, key_len, tags_len) = header(bytes)?;
     let rest = &bytes[HEADER..];
     let payload_at = key_len.saturating_add(tags_len);
     let whole = (payload_at as u64).checked_add(u64_at(bytes, 32));

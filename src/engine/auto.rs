@@ -49,7 +49,13 @@ fn open_as(config: &Config, name: &str, reason: &str) -> Result<Opened> {
     if !ignored.is_empty() {
         notes.insert("ignored".into(), ignored.into());
     }
-    Ok(Opened { engine: build(&chosen)?, notes })
+    let engine = build(&chosen)?;
+    if name == "redis" && config.bool("fallback") {
+        // A redis engine opens whether its server is there or not; who asks
+        // for a fallback wants to know now.
+        engine.contains(b"")?;
+    }
+    Ok(Opened { engine, notes })
 }
 
 /// Whether the world, and not the configuration, is at fault.

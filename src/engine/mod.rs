@@ -5,6 +5,7 @@ pub mod counter;
 pub mod disk;
 pub mod memory;
 pub mod null;
+pub mod redis;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -59,6 +60,8 @@ pub struct ScanState {
     pub place: usize,
     /// Last key handed out, for engines that are ordered by key, or a cursor.
     pub last: Vec<u8>,
+    /// Hashes of the keys handed out, for engines whose walk may repeat itself.
+    pub seen: std::collections::HashSet<u64>,
     /// Nothing follows.
     pub done: bool,
 }
@@ -169,6 +172,20 @@ pub trait Engine: Send + Sync {
         Ok(())
     }
 
+    /// A number that another one follows whenever anything in the store may
+    /// have changed, whoever changed it, if that can be told at the cost of a
+    /// look into memory.
+    fn version(&self) -> Option<u64> {
+        None
+    }
+
+    /// The sequence number of the entry that a get would hit. An entry that
+    /// was put, touched or counted anew has another one; no two entries of a
+    /// key ever have the same.
+    fn sequence(&self, key: &[u8]) -> Result<Option<u64>> {
+        Ok(self.entry(key)?.map(|entry| entry.sequence))
+    }
+
     /// The engine's own figures.
     fn stats(&self) -> Result<EngineStats>;
 
@@ -184,11 +201,12 @@ pub fn build(config: &Config) -> Result<Box<dyn Engine>> {
         "memory" => memory::open(config),
         "null" => Ok(Box::new(null::Null)),
         "disk" | "file" => Ok(Box::new(disk::open::open(config)?)),
+        "redis" => Ok(Box::new(redis::Redis::open(config)?)),
         other => Err(Error::unsupported(other, "implementation in this build")),
     }
 }
 
 /// Whether an engine of this name can be built here.
 pub fn is_known(name: &str) -> bool {
-    matches!(name, "auto" | "memory" | "null" | "disk" | "file")
+    matches!(name, "auto" | "memory" | "null" | "disk" | "file" | "redis")
 }

@@ -1,0 +1,103 @@
+//! Listening to what other clients change: client tracking in broadcast mode,
+//! on a connection of its own, for the two prefixes of a namespace.
+
+use super::connection::Connection;
+use super::entry::unexpected;
+use super::names::Names;
+use super::node::Node;
+use crate::error::{Code, Error, Result};
+use redis::{PushKind, Value};
+use std::time::{Duration, Instant};
+
+/// Silence after which the connection is asked for a sign of life: a lost
+/// network looks like a server with nothing to say.
+const SILENCE: Duration = Duration::from_millis(500);
+
+/// What has changed.
+pub enum Invalidation<'a> {
+    /// The entry of a key.
+    Key(&'a [u8]),
+    /// The version of a tag.
+    Tag(&'a [u8]),
+    /// Everything.
+    All,
+}
+
+/// A connection that is told of changes.
+pub struct Tracker {
+    connection: Connection,
+    names: Names,
+    timeout: Duration,
+    heard: Instant,
+    asked: Option<Instant>,
+}
+
+impl Tracker {
+    /// `None` where the server cannot tell.
+    pub(super) fn open(node: &Node, names: &Names, timeout: Duration) -> Result<Option<Self>> {
+        let mut connection = node.connect()?;
+        if !connection.is_resp3() {
+            return Ok(None);
+        }
+        let mut tracking = redis::cmd("CLIENT");
+        tracking.arg("TRACKING").arg("ON").arg("BCAST");
+        for prefix in names.prefixes() {
+            tracking.arg("PREFIX").arg(prefix);
+        }
+        let answers = connection.request(&[&tracking], Instant::now() + timeout)?;
+        let heard = Instant::now();
+        Ok(match answers.first() {
+            Some(Value::Okay) => {
+                Some(Self { connection, names: names.clone(), timeout, heard, asked: None })
+            }
+            _ => None,
+        })
+    }
+
+    /// Hands over what has arrived. After an error nothing more will: what
+    /// was changed since the last call is not known.
+    pub fn poll(&mut self, each: &mut dyn FnMut(Invalidation<'_>)) -> Result<()> {
+        let mut heard = false;
+        while let Some(value) = self.connection.arrived()? {
+            heard = true;
+            match value {
+                Value::Push { kind: PushKind::Invalidate, data } => self.tell(&data, each),
+                Value::Push { .. } => {}
+                // The sign of life.
+                Value::SimpleString(_) => self.asked = None,
+                other => return Err(unexpected(&other)),
+            }
+        }
+        let now = Instant::now();
+        if heard {
+            self.heard = now;
+        }
+        match self.asked {
+            Some(asked) if now - asked > self.timeout => Err(Error::new(
+                Code::Unavailable,
+                "redis: no sign of life on the tracking connection",
+            )),
+            None if now - self.heard > SILENCE => {
+                self.asked = Some(now);
+                self.heard = now;
+                self.connection.send(&[&redis::cmd("PING")], now + self.timeout)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn tell(&self, data: &[Value], each: &mut dyn FnMut(Invalidation<'_>)) {
+        let Some(Value::Array(names)) = data.first() else {
+            // FLUSHALL and FLUSHDB say nothing instead of a list.
+            return each(Invalidation::All);
+        };
+        for name in names {
+            let Value::BulkString(name) = name else { continue };
+            if let Some(key) = self.names.key_of(name) {
+                each(Invalidation::Key(key));
+            } else if let Some(tag) = self.names.tag_of(name) {
+                each(Invalidation::Tag(tag));
+            }
+        }
+    }
+}
