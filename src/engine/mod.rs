@@ -46,8 +46,19 @@ pub struct Entry {
     pub ttl: Option<NonZeroU64>,
     /// Number of the write that made it, where the engine has one; else 0.
     pub sequence: u64,
+    /// [`Engine::version`] as of the snapshot it was read from; else 0.
+    pub version: u64,
     /// Its tags.
     pub tags: Vec<Vec<u8>>,
+}
+
+/// Which entry a key has, without its value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// [`Entry::sequence`] of what a get would hit.
+    pub sequence: Option<u64>,
+    /// [`Entry::version`] of this look.
+    pub version: u64,
 }
 
 /// Where a scan stands. Opaque to all but the engine that fills it, and valid
@@ -172,18 +183,17 @@ pub trait Engine: Send + Sync {
         Ok(())
     }
 
-    /// A number that another one follows whenever anything in the store may
-    /// have changed, whoever changed it, if that can be told at the cost of a
-    /// look into memory.
+    /// A number that is another one after anything in the store was changed,
+    /// by whomever, where that can be told at the cost of a look into memory.
     fn version(&self) -> Option<u64> {
         None
     }
 
-    /// The sequence number of the entry that a get would hit. An entry that
-    /// was put, touched or counted anew has another one; no two entries of a
-    /// key ever have the same.
-    fn sequence(&self, key: &[u8]) -> Result<Option<u64>> {
-        Ok(self.entry(key)?.map(|entry| entry.sequence))
+    /// Which entry a get would hit. One that was put, touched or counted anew
+    /// has another sequence number; no two of a key ever have the same.
+    fn identity(&self, key: &[u8]) -> Result<Identity> {
+        let sequence = self.entry(key)?.map(|entry| entry.sequence);
+        Ok(Identity { sequence, version: 0 })
     }
 
     /// The engine's own figures.

@@ -210,6 +210,13 @@ impl Env {
         }
     }
 
+    /// Number of the last write of any process. A snapshot taken after it was
+    /// read may still show the write before: compare with [`ReadTxn::id`].
+    #[inline]
+    pub fn last_txn_id(&self) -> u64 {
+        self.info().last_txn_id
+    }
+
     #[inline]
     fn before_write(&self) -> Result<()> {
         self.place.0.as_ref().map_or(Ok(()), Guard::before_write)

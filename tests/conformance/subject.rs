@@ -20,6 +20,9 @@ pub struct Subject {
     /// A bound holds and a fresh entry is there as soon as the call returns
     /// (tinylfu may refuse a fresh entry, and settles its bounds later).
     pub evicts_at_once: bool,
+    /// Entries whose time is over are its to remove and to count (a server
+    /// removes them by itself).
+    pub sweeps: bool,
     /// `entries` of the figures is exact when nothing is expired or invalidated.
     pub exact_entries: bool,
 }
@@ -115,6 +118,7 @@ pub fn memory_with(policy: &'static str, own: &'static [(&'static str, &'static 
         bounded: true,
         evicts: policy != "none",
         evicts_at_once: true,
+        sweeps: true,
         exact_entries: true,
     }
 }

@@ -16,7 +16,7 @@ mod scan;
 mod shared;
 mod write;
 
-use super::{Engine, Entry, Put, ScanState, Stored};
+use super::{Engine, Entry, Identity, Put, ScanState, Stored};
 use crate::compress::Compressor;
 use crate::error::Result;
 use crate::stats::EngineStats;
@@ -126,6 +126,14 @@ impl Engine for Disk {
 
     fn flush(&self) -> Result<()> {
         Ok(())
+    }
+
+    fn version(&self) -> Option<u64> {
+        Some(self.env.last_txn_id())
+    }
+
+    fn identity(&self, key: &[u8]) -> Result<Identity> {
+        self.identity_of(key)
     }
 
     fn stats(&self) -> Result<EngineStats> {

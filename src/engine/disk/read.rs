@@ -2,7 +2,7 @@
 
 use super::keys::StoredKey;
 use super::row::{self, Totals};
-use super::{Disk, Entry};
+use super::{Disk, Entry, Identity};
 use crate::clock;
 use crate::compress::{self, decompress};
 use crate::envelope::{self, Envelope, Refused};
@@ -52,7 +52,7 @@ impl Disk {
                 }
                 Ok(copy(&decompress(meta.codec, envelope.payload, meta.value_len)?))
             },
-            &mut |_| {},
+            &mut |_, _| {},
         )
     }
 
@@ -63,7 +63,7 @@ impl Disk {
         key: &[u8],
         whole: &mut dyn FnMut(Value) -> T,
         inline: &mut dyn FnMut(&Envelope<'_>) -> Result<T>,
-        seen: &mut impl FnMut(&Envelope<'_>),
+        seen: &mut impl FnMut(&Envelope<'_>, u64),
     ) -> Result<Option<T>> {
         let mut missing = None;
         for _ in 0..LOOKS {
@@ -111,7 +111,7 @@ impl Disk {
         stored: &StoredKey,
         key: &[u8],
         inline: &mut dyn FnMut(&Envelope<'_>) -> Result<T>,
-        seen: &mut impl FnMut(&Envelope<'_>),
+        seen: &mut impl FnMut(&Envelope<'_>, u64),
     ) -> Result<Found<T>> {
         let Some(bytes) = txn.get(self.shared.db.entries, stored)? else {
             return Ok(Found::Nothing);
@@ -131,7 +131,7 @@ impl Disk {
         if !self.is_live(&envelope, |key| txn.get(self.shared.db.tags, key))? {
             return Ok(Found::Nothing);
         }
-        seen(&envelope);
+        seen(&envelope, txn.id());
         if envelope.meta.flags & envelope::BLOB != 0 {
             return Ok(match row::blob_of(&envelope) {
                 Some(blob) => Found::Blob(blob, envelope.meta.codec, envelope.meta.value_len),
@@ -200,7 +200,7 @@ impl Disk {
     pub(super) fn has(&self, key: &[u8]) -> Result<bool> {
         let stored = StoredKey::new(&self.namespace, key);
         let txn = self.env.read()?;
-        match self.look(&txn, &stored, key, &mut |_| Ok(()), &mut |_| {})? {
+        match self.look(&txn, &stored, key, &mut |_| Ok(()), &mut |_, _| {})? {
             Found::Here(()) => Ok(true),
             Found::Blob(blob, ..) => Ok(self.shared.blobs.is_there(&blob)),
             Found::Nothing | Found::Damaged => Ok(false),
@@ -209,7 +209,7 @@ impl Disk {
 
     pub(super) fn entry_of(&self, key: &[u8]) -> Result<Option<Entry>> {
         let stored = StoredKey::new(&self.namespace, key);
-        let (mut sequence, mut expires, mut tags) = (0, 0, Vec::new());
+        let (mut sequence, mut version, mut expires, mut tags) = (0, 0, 0, Vec::new());
         let value = self.resolve(
             &stored,
             key,
@@ -218,8 +218,9 @@ impl Disk {
                 let meta = &envelope.meta;
                 Ok(Value::copy_of(&decompress(meta.codec, envelope.payload, meta.value_len)?))
             },
-            &mut |envelope| {
-                (sequence, expires) = (envelope.meta.sequence, envelope.meta.expires);
+            &mut |envelope, snapshot| {
+                (sequence, version) = (envelope.meta.sequence, snapshot);
+                expires = envelope.meta.expires;
                 tags = row::tags(envelope.tags).map(|(tag, _)| tag.to_vec()).collect();
             },
         )?;
@@ -227,7 +228,22 @@ impl Disk {
             0 => 0,
             expires => expires.saturating_sub(clock::unix_ms()).max(1),
         });
-        Ok(value.map(|value| Entry { value, ttl, sequence, tags }))
+        Ok(value.map(|value| Entry { value, ttl, sequence, version, tags }))
+    }
+
+    /// Which entry a key has: a look at its row's header.
+    pub(super) fn identity_of(&self, key: &[u8]) -> Result<Identity> {
+        let stored = StoredKey::new(&self.namespace, key);
+        let txn = self.env.read()?;
+        let mut identity = Identity { sequence: None, version: txn.id() };
+        if let Some(bytes) = txn.get(self.shared.db.entries, &stored)?
+            && let Ok((meta, full_key, envelope)) = envelope::split(bytes)
+            && (meta.flags & envelope::HASHED_KEY == 0 || full_key == key)
+            && self.is_live(&envelope, |key| txn.get(self.shared.db.tags, key))?
+        {
+            identity.sequence = Some(meta.sequence);
+        }
+        Ok(identity)
     }
 
     /// Removes an entry that failed its checksum, unless it was replaced.

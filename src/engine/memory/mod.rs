@@ -364,6 +364,7 @@ impl Engine for Memory {
                 value: Value::Shared(entry.value.clone()),
                 ttl: entry.ttl(),
                 sequence: 0,
+                version: 0,
                 tags: marks.iter().map(|mark| mark.name().to_vec()).collect(),
             })
         })

@@ -221,6 +221,7 @@ impl Engine for TinyLfu {
             value: Value::Shared(held.value.clone()),
             ttl: held.ttl(),
             sequence: 0,
+            version: 0,
             tags: held.marks().iter().map(|mark| mark.name().to_vec()).collect(),
         }))
     }

@@ -19,7 +19,7 @@ mod track;
 
 pub use track::{Invalidation, Tracker};
 
-use super::{Engine, Entry, Put, ScanState, Stored, counter};
+use super::{Engine, Entry, Identity, Put, ScanState, Stored, counter};
 use crate::clock;
 use crate::compress::{self, Compressor};
 use crate::config::Config;
@@ -411,7 +411,13 @@ impl Engine for Redis {
             _ => None,
         };
         let value = self.values(&[key], judged)?.into_iter().next().flatten();
-        Ok(value.zip(known).map(|(value, (sequence, tags))| Entry { value, ttl, sequence, tags }))
+        Ok(value.zip(known).map(|(value, (sequence, tags))| Entry {
+            value,
+            ttl,
+            sequence,
+            version: 0,
+            tags,
+        }))
     }
 
     fn put(&self, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<Stored> {
@@ -433,7 +439,7 @@ impl Engine for Redis {
     }
 
     fn touch(&self, key: &[u8], ttl: Option<NonZeroU64>) -> Result<bool> {
-        if self.sequence(key)?.is_none() {
+        if self.identity(key)?.sequence.is_none() {
             return Ok(false);
         }
         let name = self.names.entry(key);
@@ -567,8 +573,9 @@ impl Engine for Redis {
         info
     }
 
-    fn sequence(&self, key: &[u8]) -> Result<Option<u64>> {
-        Ok(self.heads(&[key])?.into_iter().next().flatten())
+    fn identity(&self, key: &[u8]) -> Result<Identity> {
+        let sequence = self.heads(&[key])?.into_iter().next().flatten();
+        Ok(Identity { sequence, version: 0 })
     }
 }
 

@@ -106,7 +106,7 @@ mod tests {
             b"*-1\r\n",
             b"_\r\n",
             b"$0\r\n\r\n",
-            b"$7\r\na\r\nb$1\r\n\r\n",
+            b"$6\r\na\r\nb$1\r\n",
             b"*0\r\n",
             b"*2\r\n*1\r\n:1\r\n$1\r\nx\r\n",
             b">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n",

@@ -38,11 +38,7 @@ fn step(node: &Node, cursor: u64, pattern: &[u8]) -> Result<(u64, Vec<Vec<u8>>)>
 }
 
 /// All steps of all nodes.
-fn walk(
-    nodes: &[Arc<Node>],
-    pattern: &[u8],
-    each: OnNames<'_>,
-) -> Result<()> {
+fn walk(nodes: &[Arc<Node>], pattern: &[u8], each: OnNames<'_>) -> Result<()> {
     for node in nodes {
         let mut cursor = 0;
         loop {

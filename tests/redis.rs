@@ -1,0 +1,49 @@
+//! The redis engine against real servers, which these tests start themselves.
+//! Without redis-server they fail, and say how to get one.
+
+#![expect(unsafe_code, reason = "signals and forks")]
+
+#[path = "conformance/mod.rs"]
+mod conformance;
+#[path = "redis/server.rs"]
+mod server;
+
+use conformance::subject::{Opened, Subject, config};
+use server::Server;
+use std::sync::LazyLock;
+use twat_cache::{Cache, Config};
+
+/// One server for the promises; each cache has a namespace of its own.
+static SHARED: LazyLock<Server> = LazyLock::new(|| {
+    Server::ending_with_its_parent()
+});
+
+fn fresh(options: &[(&str, &str)]) -> Config {
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let mut config = config("redis", options);
+    let n = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    config.set("url", &SHARED.url()).unwrap();
+    config.set("namespace", &format!("n{n}")).unwrap();
+    // The promises run side by side on a busy machine.
+    config.set("timeout_ms", "5000").unwrap();
+    config.set("connect_timeout_ms", "5000").unwrap();
+    config
+}
+
+fn subject() -> Subject {
+    Subject {
+        open: Box::new(|options| Opened::new(Cache::open(&fresh(options)).expect("open"), None)),
+        wait: |ms| SHARED.pass(ms),
+        bounded: false,
+        evicts: false,
+        evicts_at_once: false,
+        sweeps: false,
+        // They are counted by a walk of the server, of bounded length.
+        exact_entries: false,
+    }
+}
+
+mod promises {
+    use super::{conformance, subject};
+    conformance::every_promise!(subject);
+}
