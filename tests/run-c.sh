@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # The C and C++ tests: every program of tests/c is compiled with all warnings
-# as errors, linked with the shared and with the static library, and run.
+# as errors, linked with the shared and with the static library, and run; then
+# the package is installed into an empty directory and the examples are built
+# with that.
 # TWAT_PROFILE=release takes that build; NAMES... runs only those programs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -49,5 +51,9 @@ for source in tests/cpp/*.cpp; do
     run "$stage/cpp-$name"
     run "$stage/cpp-$name-static"
 done
+
+if wanted installed "$@"; then
+    source tests/c/installed.sh
+fi
 
 say "passed"

@@ -104,7 +104,7 @@ in_struct {
 }
 
 # A prototype, over one line or several.
-/^[a-z].*twat_[a-z_]+\(/ { prototype = 1; name = $0; sub(/\(.*/, "", name); sub(/.*[ *]/, "", name); text = "" }
+/^[a-z].*twat_[a-z0-9_]+\(/ { prototype = 1; name = $0; sub(/\(.*/, "", name); sub(/.*[ *]/, "", name); text = "" }
 prototype {
     sub(/^ +/, " ")
     text = text $0

@@ -53,6 +53,18 @@ static void print_key(const twat_bytes *key)
         print_bytes(bytes, key->len, 72);
 }
 
+/* MessagePack as text, cut where it is long; other formats as bytes. */
+static void print_value(const unsigned char *value, size_t len)
+{
+    static char text[1 << 16];
+    if (len > 0 && value[0] == 1 && msgpack_to_text(value + 1, len - 1, text, sizeof text))
+        printf("%.72s%s", text, strlen(text) > 72 ? "…" : "");
+    else if (len > 0 && value[0] < 32)
+        print_bytes(value + 1, len - 1, 60);
+    else
+        print_bytes(value, len, 60);
+}
+
 /* 0 when shown, 1 when it left between the scan and the get, -1 on failure. */
 static int print_entry(twat_cache *cache, const twat_bytes *key)
 {
@@ -63,10 +75,7 @@ static int print_entry(twat_cache *cache, const twat_bytes *key)
         return status == TWAT_MISS ? 1 : -1;
     print_key(key);
     printf("\n    %s, %zu bytes: ", format_name(bytes, value.len), value.len);
-    if (value.len > 0 && bytes[0] < 32)
-        print_bytes(bytes + 1, value.len - 1, 60);
-    else
-        print_bytes(bytes, value.len, 60);
+    print_value(bytes, value.len);
     putchar('\n');
     twat_bytes_free(&value);
     return 0;

@@ -15,6 +15,11 @@ trap 'rm -rf "$TWAT_TEST_ROOT"' EXIT
 
 say() { printf '== %s\n' "$*"; }
 
+fail() {
+    echo "FAILED: $*" >&2
+    exit 1
+}
+
 missing() {
     echo "missing: $1 ($2)" >&2
     exit 1
