@@ -9,7 +9,7 @@ mod subject;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
-use subject::{Opened, Subject, Time, memory, memory_with};
+use subject::{Opened, Subject, Time, disk, memory, memory_with};
 use twat_cache::engine::Stored;
 use twat_cache::{Code, SetOptions, TTL_NEVER};
 
@@ -48,6 +48,17 @@ models! {
     memory_sieve: Entries, memory_with("sieve", &[("max_bytes", "65536"), ("shards", "8")]);
     memory_s3fifo: Entries, memory_with("s3fifo", &[("max_bytes", "65536")]);
     memory_tinylfu: Nothing, Subject { exact_entries: false, ..memory("tinylfu") };
+    disk_engine: Nothing, disk("disk", &[]);
+    disk_with_small_values_inside: Nothing,
+        disk("disk", &[("inline_max_bytes", "100"), ("compression", "lz4"), ("namespace", "n")]);
+    disk_lru: Entries, disk("disk", &[("max_entries", "60")]);
+    disk_fifo: Entries, disk("disk", &[("max_bytes", "65536"), ("policy", "fifo")]);
+    disk_rr: Entries, disk("disk", &[("max_entries", "60"), ("policy", "rr")]);
+    disk_lfu_compressed: Entries,
+        disk("disk", &[("max_bytes", "65536"), ("policy", "lfu"), ("compression", "zstd"),
+                       ("compress_min_bytes", "50")]);
+    file_engine: Nothing, disk("file", &[]);
+    file_lru: Entries, disk("file", &[("max_bytes", "262144")]);
     memory_tinylfu_full: Entries,
         Subject { exact_entries: false, ..memory_with("tinylfu", &[("max_entries", "60")]) };
 }

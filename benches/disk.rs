@@ -1,0 +1,318 @@
+//! The persistent engine beside liblmdb itself, each pair in one run.
+//! Prints a table and writes `target/bench/disk.json`.
+
+#![expect(unsafe_code, reason = "the peer is liblmdb called as C calls it")]
+
+use lmdb_sys as ffi;
+use std::ffi::CString;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::ptr;
+use std::time::{Duration, Instant};
+use twat_cache::{Cache, Config, SetOptions, TTL_DEFAULT, TTL_NEVER};
+
+const KEYS: u64 = 100_000;
+const VALUE: usize = 100;
+
+struct Row {
+    what: &'static str,
+    unit: &'static str,
+    ours: f64,
+    peer: f64,
+    /// Ours over peer must not exceed it; for throughput, must reach it.
+    target: f64,
+    at_least: bool,
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    if let [_, mode, dir, seed] = &args[..]
+        && mode == "worker"
+    {
+        return worker(Path::new(dir), seed.parse().unwrap_or(1));
+    }
+    let rows = vec![get(), set(false), set(true), set_many(), mapped(), processes()];
+    print(&rows);
+    save(&rows).expect("target/bench/disk.json");
+}
+
+fn cache(dir: &Path, options: &[(&str, &str)]) -> Cache {
+    let mut config = Config::new("disk").expect("disk");
+    config.set("path", dir.to_str().expect("UTF-8")).expect("path");
+    options.iter().for_each(|(name, value)| config.set(name, value).expect("an option"));
+    Cache::open(&config).expect("open")
+}
+
+/// A permutation of the keys, the same for both sides.
+fn key(n: u64) -> [u8; 16] {
+    let mixed = (n % KEYS).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut key = [b'k'; 16];
+    key[..8].copy_from_slice(&mixed.to_be_bytes());
+    key
+}
+
+/// liblmdb as a C program uses it: NOSYNC, NOTLS, one unnamed database.
+struct Peer {
+    env: *mut ffi::MDB_env,
+    dbi: ffi::MDB_dbi,
+}
+
+impl Peer {
+    fn open(dir: &Path) -> Self {
+        let path = CString::new(dir.to_str().expect("UTF-8")).expect("no NUL");
+        let (mut env, mut txn, mut dbi) = (ptr::null_mut(), ptr::null_mut(), 0);
+        // SAFETY: as lmdb.h asks; a bench of our own.
+        unsafe {
+            assert_eq!(ffi::mdb_env_create(&mut env), 0);
+            assert_eq!(ffi::mdb_env_set_mapsize(env, 8 << 30), 0);
+            let flags = ffi::MDB_NOSYNC | ffi::MDB_NOTLS;
+            assert_eq!(ffi::mdb_env_open(env, path.as_ptr(), flags, 0o600), 0);
+            assert_eq!(ffi::mdb_txn_begin(env, ptr::null_mut(), 0, &mut txn), 0);
+            assert_eq!(ffi::mdb_dbi_open(txn, ptr::null(), 0, &mut dbi), 0);
+            assert_eq!(ffi::mdb_txn_commit(txn), 0);
+        }
+        Self { env, dbi }
+    }
+
+    fn put(&self, pairs: impl Iterator<Item = ([u8; 16], [u8; VALUE])>) {
+        let mut txn = ptr::null_mut();
+        // SAFETY: a live environment, keys and values that outlive the calls.
+        unsafe {
+            assert_eq!(ffi::mdb_txn_begin(self.env, ptr::null_mut(), 0, &mut txn), 0);
+            for (mut key, mut value) in pairs {
+                let mut key = ffi::MDB_val { mv_size: 16, mv_data: key.as_mut_ptr().cast() };
+                let mut data = ffi::MDB_val { mv_size: VALUE, mv_data: value.as_mut_ptr().cast() };
+                assert_eq!(ffi::mdb_put(txn, self.dbi, &mut key, &mut data, 0), 0);
+            }
+            assert_eq!(ffi::mdb_txn_commit(txn), 0);
+        }
+    }
+}
+
+/// Nanoseconds an operation, the best of some rounds that alternate.
+fn race(rounds: usize, n: u64, ours: &mut dyn FnMut(u64), peer: &mut dyn FnMut(u64)) -> (f64, f64) {
+    let mut best = (f64::MAX, f64::MAX);
+    for round in 0..rounds as u64 {
+        let time = |run: &mut dyn FnMut(u64)| {
+            let begun = Instant::now();
+            (0..n).for_each(|i| run(round * n + i));
+            begun.elapsed().as_nanos() as f64 / n as f64
+        };
+        best = (best.0.min(time(ours)), best.1.min(time(peer)));
+    }
+    best
+}
+
+fn filled(options: &[(&str, &str)]) -> (tempfile::TempDir, tempfile::TempDir, Cache, Peer) {
+    let (ours, theirs) = (tempfile::tempdir().expect("dir"), tempfile::tempdir().expect("dir"));
+    let (cache, peer) = (cache(ours.path(), options), Peer::open(theirs.path()));
+    let value = [7; VALUE];
+    for from in (0..KEYS).step_by(1000) {
+        let keys: Vec<_> = (from..from + 1000).map(key).collect();
+        let pairs: Vec<(&[u8], &[u8])> = keys.iter().map(|key| (&key[..], &value[..])).collect();
+        cache.set_many(&pairs, &SetOptions::default()).expect("set_many");
+        peer.put((from..from + 1000).map(|n| (key(n), value)));
+    }
+    (ours, theirs, cache, peer)
+}
+
+fn get() -> Row {
+    let (_a, _b, cache, peer) = filled(&[]);
+    let mut txn = ptr::null_mut();
+    // SAFETY: a live environment.
+    unsafe {
+        let rc = ffi::mdb_txn_begin(peer.env, ptr::null_mut(), ffi::MDB_RDONLY, &mut txn);
+        assert_eq!(rc, 0);
+        ffi::mdb_txn_reset(txn);
+    }
+    let mut out = vec![0_u8; VALUE];
+    let (ours, theirs) = race(
+        7,
+        100_000,
+        &mut |n| drop(std::hint::black_box(cache.get(&key(n * 7919)).expect("get").expect("hit"))),
+        &mut |n| {
+            let mut key = key(n * 7919);
+            let mut key = ffi::MDB_val { mv_size: 16, mv_data: key.as_mut_ptr().cast() };
+            let mut data = ffi::MDB_val { mv_size: 0, mv_data: ptr::null_mut() };
+            // SAFETY: a reset transaction of ours; the value is copied out
+            // before it is reset again.
+            unsafe {
+                assert_eq!(ffi::mdb_txn_renew(txn), 0);
+                assert_eq!(ffi::mdb_get(txn, peer.dbi, &mut key, &mut data), 0);
+                ptr::copy_nonoverlapping(data.mv_data.cast::<u8>(), out.as_mut_ptr(), VALUE);
+                ffi::mdb_txn_reset(txn);
+            }
+            std::hint::black_box(&mut out);
+        },
+    );
+    Row { what: "get 100 B", unit: "ns", ours, peer: theirs, target: 1.5, at_least: false }
+}
+
+fn set(with_ttl: bool) -> Row {
+    let (_a, _b, cache, peer) = filled(&[]);
+    let ttl = if with_ttl { 3_600_000 } else { TTL_NEVER };
+    let value = [8; VALUE];
+    let (ours, theirs) =
+        race(5, 20_000, &mut |n| cache.set(&key(n * 7919), &value, ttl).expect("set"), &mut |n| {
+            peer.put(std::iter::once((key(n * 7919), value)))
+        });
+    let (what, target) = if with_ttl { ("set 100 B with a TTL", 3.5) } else { ("set 100 B", 2.5) };
+    Row { what, unit: "ns", ours, peer: theirs, target, at_least: false }
+}
+
+fn set_many() -> Row {
+    let (_a, _b, cache, peer) = filled(&[]);
+    let value = [8; VALUE];
+    let (ours, theirs) = race(
+        5,
+        500,
+        &mut |n| {
+            let keys: Vec<_> = (0..100).map(|i| key((n * 100 + i) * 7919)).collect();
+            let pairs: Vec<(&[u8], &[u8])> =
+                keys.iter().map(|key| (&key[..], &value[..])).collect();
+            cache.set_many(&pairs, &SetOptions::default()).expect("set_many");
+        },
+        &mut |n| peer.put((0..100).map(|i| (key((n * 100 + i) * 7919), value))),
+    );
+    let (ours, theirs) = (ours / 100.0, theirs / 100.0);
+    let what = "set_many of 100, a value";
+    Row { what, unit: "ns", ours, peer: theirs, target: 2.5, at_least: false }
+}
+
+fn touch_pages(bytes: &[u8]) -> u64 {
+    bytes.iter().step_by(4096).map(|byte| u64::from(*byte)).sum()
+}
+
+fn mapped() -> Row {
+    let dir = tempfile::tempdir().expect("dir");
+    let value: Vec<u8> = (0..100_u32 << 18).flat_map(u32::to_le_bytes).collect();
+    let cache = cache(dir.path(), &[]);
+    cache.set(b"large", &value, TTL_DEFAULT).expect("set");
+    let plain = dir.path().join("plain");
+    File::create(&plain).and_then(|mut file| file.write_all(&value)).expect("a plain file");
+    assert_eq!(cache.get(b"large").expect("get").as_deref(), Some(&value[..]));
+    let (ours, theirs) = race(
+        7,
+        10,
+        &mut |_| {
+            let value = cache.get(b"large").expect("get").expect("hit");
+            std::hint::black_box(touch_pages(&value));
+        },
+        &mut |_| {
+            let file = File::open(&plain).expect("open");
+            // SAFETY: nobody changes the file.
+            let map = unsafe { memmap2::Mmap::map(&file) }.expect("map");
+            std::hint::black_box(touch_pages(&map));
+        },
+    );
+    let what = "mapped read of 100 MB";
+    Row { what, unit: "ns", ours, peer: theirs, target: 1.2, at_least: false }
+}
+
+const SPELL: Duration = Duration::from_millis(2000);
+
+/// 90 % reads for a while; prints how many operations.
+fn worker(dir: &Path, seed: u64) {
+    let cache = cache(dir, &[]);
+    let (mut random, mut n, begun) = (seed, 0_u64, Instant::now());
+    while begun.elapsed() < SPELL {
+        for _ in 0..100 {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            if random % 10 == 0 {
+                cache.set(&key(random >> 8), &[9; VALUE], TTL_NEVER).expect("set");
+            } else {
+                std::hint::black_box(cache.get(&key(random >> 8)).expect("get"));
+            }
+            n += 1;
+        }
+    }
+    println!("{n}");
+}
+
+fn throughput(dir: &Path, processes: u64) -> f64 {
+    let me = std::env::current_exe().expect("this program");
+    let children: Vec<_> = (1..=processes)
+        .map(|seed| {
+            Command::new(&me)
+                .args(["worker", dir.to_str().expect("UTF-8"), &(seed * 7919).to_string()])
+                .stdout(std::process::Stdio::piped())
+                .spawn()
+                .expect("a worker")
+        })
+        .collect();
+    let count = |child: std::process::Child| {
+        let out = child.wait_with_output().expect("a worker's end").stdout;
+        String::from_utf8_lossy(&out).trim().parse::<u64>().expect("a number")
+    };
+    children.into_iter().map(count).sum::<u64>() as f64 / SPELL.as_secs_f64()
+}
+
+fn processes() -> Row {
+    let (dir, _b, cache, _peer) = filled(&[]);
+    drop(cache);
+    let one = throughput(dir.path(), 1);
+    let four = throughput(dir.path(), 4);
+    Row {
+        what: "4 processes, 90 % reads (peer: one)",
+        unit: "op/s",
+        ours: four,
+        peer: one,
+        target: 1.5,
+        at_least: true,
+    }
+}
+
+impl Row {
+    fn ratio(&self) -> f64 {
+        self.ours / self.peer
+    }
+
+    fn target(&self) -> String {
+        format!("{} {}", if self.at_least { ">=" } else { "<=" }, self.target)
+    }
+
+    fn holds(&self) -> bool {
+        if self.at_least { self.ratio() >= self.target } else { self.ratio() <= self.target }
+    }
+}
+
+fn print(rows: &[Row]) {
+    println!("{:<38} {:>14} {:>14} {:>7}  target", "what", "ours", "peer", "ratio");
+    for row in rows {
+        println!(
+            "{:<38} {:>9.0} {:<4} {:>9.0} {:<4} {:>7.2}  {} {}",
+            row.what,
+            row.ours,
+            row.unit,
+            row.peer,
+            row.unit,
+            row.ratio(),
+            row.target(),
+            if row.holds() { "" } else { "MISSED" }
+        );
+    }
+}
+
+fn save(rows: &[Row]) -> std::io::Result<()> {
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            serde_json::json!({
+                "what": row.what,
+                "unit": row.unit,
+                "ours": row.ours,
+                "peer": row.peer,
+                "ratio": row.ratio(),
+                "target": row.target(),
+                "holds": row.holds(),
+            })
+        })
+        .collect();
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
+    std::fs::create_dir_all(&dir)?;
+    std::fs::write(dir.join("disk.json"), serde_json::to_string_pretty(&rows)?)
+}
