@@ -36,7 +36,7 @@ def main() -> None:
     print("\n3. a C program opens the same store and reads the same entries", flush=True)
     listed = subprocess.run([reader, str(store), "analyze"], stdout=subprocess.PIPE, check=True, text=True)
     lines = listed.stdout.splitlines()
-    print("\n".join(f"   {line}" for line in [*lines[:3], "…", lines[-1]]))
+    print("\n".join(f"   {line}" for line in [*lines[:4], "…", lines[-1]]))
 
     print(
         f"""
