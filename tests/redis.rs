@@ -14,9 +14,7 @@ use std::sync::LazyLock;
 use twat_cache::{Cache, Config};
 
 /// One server for the promises; each cache has a namespace of its own.
-static SHARED: LazyLock<Server> = LazyLock::new(|| {
-    Server::ending_with_its_parent()
-});
+static SHARED: LazyLock<Server> = LazyLock::new(|| Server::ending_with_its_parent());
 
 fn fresh(options: &[(&str, &str)]) -> Config {
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);

@@ -1,0 +1,49 @@
+//! `docs/options.md` is the option table, rendered.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use twat_cache::config::options::{ENGINE_NAMES, OPTIONS};
+
+const INTRO: &str = "# Options
+
+One table for every language: setters, checks, `twat_option_info` and the bindings are derived from
+`src/config/options.rs`, and so is this page (`TWAT_BLESS=1 cargo test --test options_doc`).
+
+As text, integers are decimal, truth values `true` or `false`, and there are no units: times are milliseconds,
+sizes bytes. An unknown option or a value out of range fails when it is set, what spans options when the cache
+is opened; the text says what was expected and what was found. Python takes seconds for `ttl`, Node camelCase names.
+
+| option | type | default | values | engines | |
+|---|---|---|---|---|---|
+";
+
+const OUTRO: &str = "
+`policy` here is the eviction policy alone, for hosts that keep their own objects (`twat_policy`).
+
+A store that is open in this process with other bounds or format options is `TWAT_E_CONFIG` with both values in
+the text. Between processes the settings of the last opener are recorded and used by all writers from then on.
+";
+
+fn rendered() -> String {
+    let mut page = INTRO.to_owned();
+    for spec in OPTIONS {
+        let takes = |bit: &usize| spec.engines & (1 << bit) != 0;
+        let engines: Vec<_> = (0..8).filter(takes).map(|bit| ENGINE_NAMES[bit]).collect();
+        let (name, kind, doc) = (spec.name, spec.type_name(), spec.doc);
+        let default = if spec.default.is_empty() { "–" } else { spec.default };
+        let row = format!("| `{name}` | {kind} | {default} | {} |", spec.range());
+        writeln!(page, "{row} {} | {doc} |", engines.join(" ")).unwrap();
+    }
+    page + OUTRO
+}
+
+#[test]
+fn the_page_of_options_is_the_table() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/options.md");
+    let now = rendered();
+    if std::env::var_os("TWAT_BLESS").is_some() {
+        std::fs::write(&path, &now).unwrap();
+    }
+    let page = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(page == now, "docs/options.md is stale: TWAT_BLESS=1 cargo test --test options_doc");
+}
