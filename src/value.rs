@@ -10,6 +10,8 @@ use triomphe::ThinArc;
 pub enum Value {
     /// A counted copy; one allocation of count, length and bytes.
     Shared(ThinArc<(), u8>),
+    /// A counted copy but for its last bytes, which are a tier's own.
+    Trimmed(ThinArc<(), u8>, u8),
     /// A view into something that stays mapped as long as the view lives.
     Mapped(Arc<Mapped>),
 }
@@ -47,6 +49,10 @@ impl Deref for Value {
     fn deref(&self) -> &[u8] {
         match self {
             Value::Shared(bytes) => &bytes.slice,
+            Value::Trimmed(bytes, cut) => {
+                let bytes = &bytes.slice;
+                &bytes[..bytes.len().saturating_sub(usize::from(*cut))]
+            }
             Value::Mapped(mapped) => mapped.bytes(),
         }
     }

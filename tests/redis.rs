@@ -3,6 +3,7 @@
 
 #![expect(unsafe_code, reason = "signals and forks")]
 
+#[expect(dead_code, reason = "what other engines need")]
 #[path = "conformance/mod.rs"]
 mod conformance;
 #[path = "redis/server.rs"]

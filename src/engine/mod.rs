@@ -6,6 +6,7 @@ pub mod disk;
 pub mod memory;
 pub mod null;
 pub mod redis;
+pub mod tiered;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
@@ -59,6 +60,35 @@ pub struct Identity {
     pub sequence: Option<u64>,
     /// [`Entry::version`] of this look.
     pub version: u64,
+}
+
+/// What another user of a shared store has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change<'a> {
+    /// The entry of a key.
+    Key(&'a [u8]),
+    /// All entries that carry a tag.
+    Tag(&'a [u8]),
+    /// Any entry.
+    All,
+}
+
+/// Hears of changes to a shared store.
+pub trait Listener: Send {
+    /// Hands over what has arrived, without waiting. After an error nothing
+    /// more will, and what was changed since the last call is not known.
+    fn poll(&mut self, each: &mut dyn FnMut(Change<'_>)) -> Result<()>;
+}
+
+/// How a tier above an engine can learn of changes that it did not make.
+pub enum Hearing {
+    /// There are none: nobody else has this store. Or [`Engine::version`]
+    /// tells.
+    NotNeeded,
+    /// It cannot: what it holds must be asked about.
+    None,
+    /// It is told.
+    Listener(Box<dyn Listener>),
 }
 
 /// Where a scan stands. Opaque to all but the engine that fills it, and valid
@@ -189,8 +219,18 @@ pub trait Engine: Send + Sync {
         None
     }
 
-    /// Which entry a get would hit. One that was put, touched or counted anew
-    /// has another sequence number; no two of a key ever have the same.
+    /// How to learn of changes by others.
+    fn listen(&self) -> Result<Hearing> {
+        Ok(Hearing::NotNeeded)
+    }
+
+    /// The entries of many keys, in their order.
+    fn entry_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Entry>>> {
+        keys.iter().map(|key| self.entry(key)).collect()
+    }
+
+    /// Which entry a get would hit. One that was put or counted anew has
+    /// another sequence number; no two of a key ever have the same.
     fn identity(&self, key: &[u8]) -> Result<Identity> {
         let sequence = self.entry(key)?.map(|entry| entry.sequence);
         Ok(Identity { sequence, version: 0 })
@@ -212,11 +252,12 @@ pub fn build(config: &Config) -> Result<Box<dyn Engine>> {
         "null" => Ok(Box::new(null::Null)),
         "disk" | "file" => Ok(Box::new(disk::open::open(config)?)),
         "redis" => Ok(Box::new(redis::Redis::open(config)?)),
+        "tiered" => Ok(Box::new(tiered::Tiered::open(config)?)),
         other => Err(Error::unsupported(other, "implementation in this build")),
     }
 }
 
 /// Whether an engine of this name can be built here.
 pub fn is_known(name: &str) -> bool {
-    matches!(name, "auto" | "memory" | "null" | "disk" | "file" | "redis")
+    matches!(name, "auto" | "memory" | "null" | "disk" | "file" | "redis" | "tiered")
 }

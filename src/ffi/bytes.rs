@@ -49,7 +49,9 @@ impl twat_bytes {
     pub(super) fn of(value: Value) -> Self {
         let (data, len) = (value.as_ptr().cast::<c_void>(), value.len());
         let owner = match value {
-            Value::Shared(shared) => ThinArc::into_raw(shared).cast_mut(),
+            Value::Shared(shared) | Value::Trimmed(shared, _) => {
+                ThinArc::into_raw(shared).cast_mut()
+            }
             Value::Mapped(mapped) => {
                 Arc::into_raw(mapped).cast_mut().cast::<c_void>().map_addr(|at| at | MAPPED)
             }

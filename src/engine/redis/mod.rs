@@ -17,13 +17,11 @@ mod socket;
 mod sweep;
 mod track;
 
-pub use track::{Invalidation, Tracker};
-
-use super::{Engine, Entry, Identity, Put, ScanState, Stored, counter};
+use super::{Engine, Entry, Hearing, Identity, Put, ScanState, Stored, counter};
 use crate::clock;
 use crate::compress::{self, Compressor};
 use crate::config::Config;
-use crate::envelope::{self, Envelope, HEADER, Meta, Refused};
+use crate::envelope::{self, Envelope, Meta, Refused};
 use crate::error::{Code, Error, Result};
 use crate::stats::EngineStats;
 use crate::value::Value as Bytes;
@@ -37,6 +35,7 @@ use server::Server;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use track::Tracker;
 
 /// Replaces a value that is still the one that was read. `ARGV[3]` is the new
 /// time to live in milliseconds, 0 for none, -1 to keep it. Answers 1, or what
@@ -113,16 +112,6 @@ impl Redis {
             compressor: Compressor::from_config(config),
             corrupt: AtomicU64::new(0),
         })
-    }
-
-    /// Listens to what other clients change. `None` where the server cannot
-    /// tell: a cluster (each node would have to be listened to) or one
-    /// without RESP3.
-    pub fn track(&self) -> Result<Option<Tracker>> {
-        if self.server.is_cluster() {
-            return Ok(None);
-        }
-        Tracker::open(&self.server.masters()?[0], &self.names, self.timeout)
     }
 
     fn fetch(&self, keys: &[&[u8]]) -> Result<Vec<Raw>> {
@@ -376,6 +365,18 @@ fn value_of(envelope: &Envelope<'_>) -> Result<Bytes> {
     Ok(Bytes::copy_of(&value))
 }
 
+/// Sequence number and tags of a fetched entry.
+fn known(key: &[u8], found: &Found) -> (u64, Vec<Vec<u8>>) {
+    let Found::Live(bytes) = found else { return Default::default() };
+    envelope::decode(bytes, key).map_or_else(
+        |_| Default::default(),
+        |envelope| {
+            let tags = tags_of(envelope.tags).unwrap_or_default();
+            (envelope.meta.sequence, tags.into_iter().map(|(tag, _)| tag.to_vec()).collect())
+        },
+    )
+}
+
 impl Engine for Redis {
     fn name(&self) -> &'static str {
         "redis"
@@ -386,38 +387,53 @@ impl Engine for Redis {
     }
 
     fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
-        let name = self.names.entry(key);
-        let (mut get, mut pttl) = (redis::cmd("GET"), redis::cmd("PTTL"));
-        get.arg(&name);
-        pttl.arg(&name);
-        let requests = [self.server.on(&name, get), self.server.on(&name, pttl)];
+        Ok(self.entry_many(&[key])?.into_iter().next().flatten())
+    }
+
+    fn entry_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Entry>>> {
+        let mut requests = Vec::with_capacity(2 * keys.len());
+        for key in keys {
+            let name = self.names.entry(key);
+            for word in ["GET", "PTTL"] {
+                let mut command = redis::cmd(word);
+                command.arg(&name);
+                requests.push(self.server.on(&name, command));
+            }
+        }
         let mut answers = self.server.run(&requests)?.into_iter();
-        let fetched = raw(answers.next().unwrap_or(Value::Nil))?;
-        let ttl = match answers.next() {
-            Some(Value::Int(-1)) => None,
-            // Gone between the two commands.
-            Some(Value::Int(-2)) => return Ok(None),
-            Some(Value::Int(ms)) => NonZeroU64::new(ms.max(1) as u64),
-            Some(other) => return Err(unexpected(&other)),
-            None => None,
-        };
-        let judged = self.judge(&[key], vec![fetched])?;
-        let known = match judged.first() {
-            Some(Found::Live(bytes)) => envelope::decode(bytes, key).ok().map(|envelope| {
-                let tags = tags_of(envelope.tags).unwrap_or_default();
-                let tags = tags.into_iter().map(|(tag, _)| tag.to_vec()).collect::<Vec<_>>();
-                (envelope.meta.sequence, tags)
-            }),
-            _ => None,
-        };
-        let value = self.values(&[key], judged)?.into_iter().next().flatten();
-        Ok(value.zip(known).map(|(value, (sequence, tags))| Entry {
-            value,
-            ttl,
-            sequence,
-            version: 0,
-            tags,
-        }))
+        let (mut fetched, mut ttls) = (Vec::with_capacity(keys.len()), Vec::new());
+        while let (Some(value), Some(ttl)) = (answers.next(), answers.next()) {
+            match ttl {
+                // Gone between the two commands.
+                Value::Int(-2) => fetched.push(Raw::Missing),
+                Value::Int(_) => fetched.push(raw(value)?),
+                other => return Err(unexpected(&other)),
+            }
+            ttls.push(match ttl {
+                Value::Int(ms) if ms >= 0 => NonZeroU64::new(ms.max(1) as u64),
+                _ => None,
+            });
+        }
+        let judged = self.judge(keys, fetched)?;
+        let known: Vec<_> =
+            keys.iter().zip(&judged).map(|(key, found)| known(key, found)).collect();
+        let values = self.values(keys, judged)?.into_iter();
+        Ok(values
+            .zip(known)
+            .zip(ttls)
+            .map(|((value, (sequence, tags)), ttl)| {
+                value.map(|value| Entry { value, ttl, sequence, version: 0, tags })
+            })
+            .collect())
+    }
+
+    fn listen(&self) -> Result<Hearing> {
+        // Each node of a cluster tells of its own keys only.
+        if self.server.is_cluster() {
+            return Ok(Hearing::None);
+        }
+        let tracker = Tracker::open(&self.server.masters()?[0], &self.names, self.timeout)?;
+        Ok(tracker.map_or(Hearing::None, |tracker| Hearing::Listener(Box::new(tracker))))
     }
 
     fn put(&self, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<Stored> {
@@ -578,7 +594,3 @@ impl Engine for Redis {
         Ok(Identity { sequence, version: 0 })
     }
 }
-
-/// Bytes of an entry before its value and tags, for tests.
-#[doc(hidden)]
-pub const OVERHEAD: usize = HEADER;

@@ -5,6 +5,7 @@ use super::connection::Connection;
 use super::entry::unexpected;
 use super::names::Names;
 use super::node::Node;
+use crate::engine::{Change, Listener};
 use crate::error::{Code, Error, Result};
 use redis::{PushKind, Value};
 use std::time::{Duration, Instant};
@@ -12,16 +13,6 @@ use std::time::{Duration, Instant};
 /// Silence after which the connection is asked for a sign of life: a lost
 /// network looks like a server with nothing to say.
 const SILENCE: Duration = Duration::from_millis(500);
-
-/// What has changed.
-pub enum Invalidation<'a> {
-    /// The entry of a key.
-    Key(&'a [u8]),
-    /// The version of a tag.
-    Tag(&'a [u8]),
-    /// Everything.
-    All,
-}
 
 /// A connection that is told of changes.
 pub struct Tracker {
@@ -54,9 +45,24 @@ impl Tracker {
         })
     }
 
-    /// Hands over what has arrived. After an error nothing more will: what
-    /// was changed since the last call is not known.
-    pub fn poll(&mut self, each: &mut dyn FnMut(Invalidation<'_>)) -> Result<()> {
+    fn tell(&self, data: &[Value], each: &mut dyn FnMut(Change<'_>)) {
+        let Some(Value::Array(names)) = data.first() else {
+            // FLUSHALL and FLUSHDB say nothing instead of a list.
+            return each(Change::All);
+        };
+        for name in names {
+            let Value::BulkString(name) = name else { continue };
+            if let Some(key) = self.names.key_of(name) {
+                each(Change::Key(key));
+            } else if let Some(tag) = self.names.tag_of(name) {
+                each(Change::Tag(tag));
+            }
+        }
+    }
+}
+
+impl Listener for Tracker {
+    fn poll(&mut self, each: &mut dyn FnMut(Change<'_>)) -> Result<()> {
         let mut heard = false;
         while let Some(value) = self.connection.arrived()? {
             heard = true;
@@ -83,21 +89,6 @@ impl Tracker {
                 self.connection.send(&[&redis::cmd("PING")], now + self.timeout)
             }
             _ => Ok(()),
-        }
-    }
-
-    fn tell(&self, data: &[Value], each: &mut dyn FnMut(Invalidation<'_>)) {
-        let Some(Value::Array(names)) = data.first() else {
-            // FLUSHALL and FLUSHDB say nothing instead of a list.
-            return each(Invalidation::All);
-        };
-        for name in names {
-            let Value::BulkString(name) = name else { continue };
-            if let Some(key) = self.names.key_of(name) {
-                each(Invalidation::Key(key));
-            } else if let Some(tag) = self.names.tag_of(name) {
-                each(Invalidation::Tag(tag));
-            }
         }
     }
 }
