@@ -1,8 +1,171 @@
-"""twat_cache: one memoization library for Python functions, over the twat-cache core."""
+"""twat_cache: one memoization library for Python functions, over the twat-cache core.
+
+Names are loaded when they are first used, so that importing the package costs next to nothing.
+"""
 
 from __future__ import annotations
 
-from twat_cache._cache import Cache
-from twat_cache.decorators import bcache, mcache
+import importlib
+import sys
+import types
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Cache", "bcache", "mcache"]
+if TYPE_CHECKING:
+    from twat_cache import backend_selector as backend_selector
+    from twat_cache import config as config
+    from twat_cache import context as context
+    from twat_cache import decorators as decorators
+    from twat_cache import engines as engines
+    from twat_cache import exceptions as exceptions
+    from twat_cache import keys as keys
+    from twat_cache import logging as logging
+    from twat_cache import paths as paths
+    from twat_cache import type_defs as type_defs
+    from twat_cache import utils as utils
+    from twat_cache._cache import (
+        Cache as Cache,
+    )
+    from twat_cache.backend_selector import (
+        AccessPattern as AccessPattern,
+        ConcurrencyLevel as ConcurrencyLevel,
+        DataPersistence as DataPersistence,
+        DataSize as DataSize,
+        configure_for_images as configure_for_images,
+        configure_for_json as configure_for_json,
+        configure_for_numpy as configure_for_numpy,
+        configure_for_pandas as configure_for_pandas,
+        configure_for_type as configure_for_type,
+        hybrid_cache_config as hybrid_cache_config,
+        select_backend_for_data as select_backend_for_data,
+        smart_cache_config as smart_cache_config,
+    )
+    from twat_cache.cache import (
+        clear_cache as clear_cache,
+        get_stats as get_stats,
+    )
+    from twat_cache.config import (
+        CacheConfig as CacheConfig,
+        create_cache_config as create_cache_config,
+    )
+    from twat_cache.context import (
+        CacheContext as CacheContext,
+        engine_context as engine_context,
+        get_or_create_engine as get_or_create_engine,
+    )
+    from twat_cache.decorators import (
+        acache as acache,
+        bcache as bcache,
+        cache as cache,
+        fcache as fcache,
+        hybrid_cache as hybrid_cache,
+        mcache as mcache,
+        smart_cache as smart_cache,
+        ucache as ucache,
+    )
+    from twat_cache.exceptions import (
+        CacheKeyError as CacheKeyError,
+        CacheOperationError as CacheOperationError,
+        CacheValueError as CacheValueError,
+        ConcurrencyError as ConcurrencyError,
+        ConfigurationError as ConfigurationError,
+        EngineError as EngineError,
+        EngineNotAvailableError as EngineNotAvailableError,
+        PathError as PathError,
+        ResourceError as ResourceError,
+        SerializationError as SerializationError,
+        TwatCacheError as TwatCacheError,
+    )
+    from twat_cache.paths import (
+        get_cache_path as get_cache_path,
+    )
+
+    __version__: str
+
+_NAMES = {
+    "Cache": "_cache",
+    "AccessPattern": "backend_selector",
+    "ConcurrencyLevel": "backend_selector",
+    "DataPersistence": "backend_selector",
+    "DataSize": "backend_selector",
+    "configure_for_images": "backend_selector",
+    "configure_for_json": "backend_selector",
+    "configure_for_numpy": "backend_selector",
+    "configure_for_pandas": "backend_selector",
+    "configure_for_type": "backend_selector",
+    "hybrid_cache_config": "backend_selector",
+    "select_backend_for_data": "backend_selector",
+    "smart_cache_config": "backend_selector",
+    "clear_cache": "cache",
+    "get_stats": "cache",
+    "CacheConfig": "config",
+    "create_cache_config": "config",
+    "CacheContext": "context",
+    "engine_context": "context",
+    "get_or_create_engine": "context",
+    "acache": "decorators",
+    "bcache": "decorators",
+    "cache": "decorators",
+    "fcache": "decorators",
+    "hybrid_cache": "decorators",
+    "mcache": "decorators",
+    "smart_cache": "decorators",
+    "ucache": "decorators",
+    "CacheKeyError": "exceptions",
+    "CacheOperationError": "exceptions",
+    "CacheValueError": "exceptions",
+    "ConcurrencyError": "exceptions",
+    "ConfigurationError": "exceptions",
+    "EngineError": "exceptions",
+    "EngineNotAvailableError": "exceptions",
+    "PathError": "exceptions",
+    "ResourceError": "exceptions",
+    "SerializationError": "exceptions",
+    "TwatCacheError": "exceptions",
+    "get_cache_path": "paths",
+}
+_MODULES = frozenset((
+    "backend_selector",
+    "config",
+    "context",
+    "decorators",
+    "engines",
+    "exceptions",
+    "keys",
+    "logging",
+    "paths",
+    "type_defs",
+    "utils",
+))
+__all__ = [*_NAMES, "__version__"]  # noqa: PLE0604
+
+
+class _Package(types.ModuleType):
+    """Importing the module ``twat_cache.cache`` must not hide the decorator of that name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "cache" and isinstance(value, types.ModuleType):
+            return
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def __getattr__(name: str) -> Any:
+    home = _NAMES.get(name)
+    if home is not None:
+        value = getattr(importlib.import_module(f"twat_cache.{home}"), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"twat_cache.{name}")
+    elif name == "__version__":
+        from twat_cache._native._lib import version
+
+        value = version()
+    else:
+        raise AttributeError(f"module 'twat_cache' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_NAMES, *_MODULES, "__version__"})

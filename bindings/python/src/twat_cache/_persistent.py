@@ -4,116 +4,160 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from twat_cache import _options, paths
+from twat_cache import _options, config, paths
 from twat_cache._byte_memo import ByteMemo
 from twat_cache._codec import Codec
 from twat_cache._keys import namespace_of
 from twat_cache._names import code_hash
 from twat_cache._native._bytecache import ByteCache
-from twat_cache._open import folder_of, milliseconds, open_first, order, store_options
-from twat_cache._options import seconds, truth, whole
-from twat_cache._registry import register_memo
-from twat_cache.exceptions import ConfigurationError
+from twat_cache._open import folder_of, milliseconds, open_first, order
+from twat_cache._options import Common, seconds, truth, whole
+from twat_cache.config import CacheConfig
 
-_KNOWN = (
-    "folder_name", "maxsize", "ttl", "policy", "use_sql", "compress", "engine", "mmap",
+KNOWN = (
+    "folder_name", "maxsize", "ttl", "policy", "use_sql", "compress", "engine", "mmap", "config",
     *_options.SHARED, *_options.PERSISTENT,
 )  # fmt: skip
 
 
-def build_persistent(
-    func: Any,
-    engines: Sequence[str],
-    *,
-    folder_name: Any = None,
-    maxsize: Any = None,
-    ttl: Any = None,
-    policy: str = "lru",
-    compress: bool = False,
-    mmap: bool | None = None,
-    ordered: bool = False,
-    options: dict[str, Any],
-    counts_entries: bool = False,
-    extra: dict[str, dict[str, Any]] | None = None,
-    cache_dir: Any = None,
-) -> Any:
-    """A wrapper over the first of the engines that opens.
+@dataclass
+class Wanted:
+    """What a decorator asks a store for. None leaves it to the configuration."""
 
-    ``ordered`` says that the engine was asked for by name, so that nothing stands in for it.
-    """
+    engines: Sequence[str]
+    folder_name: Any = None
+    maxsize: Any = None
+    maxsize_is_bytes: bool = False
+    ttl: Any = None
+    policy: str | None = None
+    compress: bool | None = None
+    mmap: bool | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Parts:
+    """A checked request: everything that a memo is made of, but the memo."""
+
+    common: Common
+    store: ByteCache
+    codec: Codec
+    arguments: dict[str, Any]
+
+
+def build_persistent(func: Any, wanted: Wanted, settings: CacheConfig | None = None) -> Any:
+    """A wrapper over the first of the engines that opens."""
+    from twat_cache._registry import register_memo
+
+    parts = prepare(func, wanted, settings)
+    return register_memo(ByteMemo(func, parts.common, parts.store, parts.codec, **parts.arguments))
+
+
+def prepare(func: Any, wanted: Wanted, settings: CacheConfig | None = None) -> Parts:
+    """Checks the options, opens the store."""
+    settings = CacheConfig() if settings is None else settings
+    options = dict(wanted.options)
+    if "secure" in options:
+        settings = settings.replace(secure=truth("secure", options["secure"]))
+        if "dir_permissions" not in settings.given:
+            open_to_all = not settings.secure
+            settings.dir_permissions = 0o755 if open_to_all else 0o700
+            settings.file_permissions = 0o644 if open_to_all else 0o600
     common = _options.common(func, options)
-    serializer = options.pop("serializer", "auto")
+    serializer = options.pop("serializer", settings.serializer)
     version = options.pop("version", None)
     if truth("code_hash", options.pop("code_hash", False)):
         version = [version, code_hash(func)]
     single_flight = truth("single_flight", options.pop("single_flight", True))
-    namespace = options.pop("namespace", None)
-    _options.no_more(options, _KNOWN)
+    namespace = options.pop("namespace", settings.namespace)
+    _options.no_more(options, KNOWN)
     argument_serializer = None
     if callable(serializer) and not hasattr(serializer, "dumps"):
         serializer, argument_serializer = "auto", serializer
-    bound = whole("maxsize", maxsize)
-    max_entries = common.max_entries if not counts_entries or bound is None else bound
-    max_bytes = common.max_bytes if counts_entries or bound is None else bound
-    ttl = seconds("ttl", ttl)
-    space = namespace_of(common.name if namespace is None else f"{namespace}/{common.name}")
-    nothing = bound == 0 or (ttl is not None and ttl <= 0)
-    codec = Codec(serializer, space, mapped=mmap is not False)
-    memo_options: dict[str, Any] = {
-        "maxsize": bound, "ttl": ttl, "single_flight": single_flight, "version": version,
-        "argument_serializer": argument_serializer,
-    }  # fmt: skip
-    wanted = [order(name) for name in engines] if ordered else list(engines)
-    bounds = {"max_entries": max_entries, "max_bytes": max_bytes, "policy": policy, "ttl_ms": milliseconds(ttl)}
-    path = paths.folder_path(folder_of(common.name) if folder_name is None else folder_name, cache_dir)
-    packing = {"compression": "zstd"} if compress else {}
-    bounds = _open_bounds(path, bounds, engines)
-    on_disk = store_options(path, space, common.secure, **_given(bounds), **packing)
-    per_engine: dict[str, dict[str, Any]] = {
-        "disk": on_disk,
-        "file": on_disk,
-        "memory": _given(bounds),
-        "redis": {"namespace": space, "ttl_ms": milliseconds(ttl), **packing, **((extra or {}).get("redis") or {})},
-    }
-    if nothing:
+    space = namespace_of(common.name if not namespace else f"{namespace}/{common.name}")
+    bound, limits = _limits(wanted, common, settings)
+    ttl = settings.ttl if wanted.ttl is None else seconds("ttl", wanted.ttl)
+    mapped = wanted.mmap is not False
+    if wanted.compress is not None:
+        settings = settings.replace(compress=truth("compress", wanted.compress))
+    limits["ttl_ms"] = milliseconds(ttl)
+    place = folder_of(common.name) if wanted.folder_name is None else wanted.folder_name
+    path = paths.folder_path(place, settings.cache_dir)
+    if bound == 0 or (ttl is not None and ttl <= 0):
+        _check(limits, space)
         store = ByteCache("null", {})
     else:
-        store = open_first(wanted, per_engine, why=common.name)
-    if mmap is None:
-        mapped = False
-    else:
-        mapped = store.engine == "file"
-    if store.engine in ("disk", "file"):
-        _opened[str(path)] = (weakref.ref(store), bounds)
-    parameters = {"policy": policy, "engine": store.engine}
+        store = _open(wanted, settings, path, space, limits, common.name)
+    parameters: dict[str, Any] = {"policy": limits.get("policy", "lru"), "engine": store.engine}
     if store.engine in ("disk", "file"):
         parameters["folder"] = str(path)
-    memo = ByteMemo(func, common, store, codec, mapped=mapped, parameters=parameters, **memo_options)
-    return register_memo(memo)
+    arguments = {
+        "maxsize": bound, "ttl": ttl, "single_flight": single_flight, "version": version,
+        "argument_serializer": argument_serializer, "parameters": parameters,
+        "mapped": mapped and store.engine == "file",
+    }  # fmt: skip
+    return Parts(common, store, Codec(serializer, space, mapped=mapped), arguments)
+
+
+def _limits(wanted: Wanted, common: Common, settings: CacheConfig) -> tuple[int | None, dict[str, Any]]:
+    """The bound as it was stated, and bounds and policy for the core."""
+    bound = whole("maxsize", wanted.maxsize)
+    entries, size = common.max_entries, common.max_bytes
+    if bound is not None and wanted.maxsize_is_bytes:
+        size = bound
+    elif bound is not None:
+        entries = bound
+    limits = {
+        "max_entries": settings.get_maxsize() if entries is None else entries,
+        "max_bytes": settings.max_bytes if size is None else size,
+        "policy": wanted.policy or settings.policy,
+    }
+    return bound, {name: value for name, value in limits.items() if value}
+
+
+def _check(limits: dict[str, Any], namespace: str) -> None:
+    """Lets the core judge options of a store that will not be opened."""
+    from twat_cache._native._config import Config
+
+    Config("disk", {**limits, "namespace": namespace}).close()
+
+
+def _open(
+    wanted: Wanted, settings: CacheConfig, path: paths.Path, space: str, limits: dict[str, Any], name: str
+) -> ByteCache:
+    engines = [order(engine) for engine in wanted.engines]
+    packing = config.packing(settings)
+    limits = _bounds_of_open_store(path, limits)
+    on_disk = {"path": str(path), "namespace": space, **config.modes(settings), **limits, **packing}
+    store = open_first(
+        engines,
+        {
+            "disk": on_disk,
+            "file": on_disk,
+            "memory": limits,
+            "redis": {"namespace": space, "ttl_ms": limits["ttl_ms"], **packing, **config.redis_options(settings)},
+        },
+        why=name,
+    )
+    if store.engine in ("disk", "file"):
+        _opened[str(path)] = (weakref.ref(store), limits)
+    return store
 
 
 _opened: dict[str, tuple[weakref.ref[ByteCache], dict[str, Any]]] = {}
 
 
-def _open_bounds(path: paths.Path, bounds: dict[str, Any], engines: Sequence[str]) -> dict[str, Any]:
+def _bounds_of_open_store(path: paths.Path, limits: dict[str, Any]) -> dict[str, Any]:
     """Bounds belong to the store: who does not state any takes those it is open with."""
     known = _opened.get(str(path))
     store = known[0]() if known else None
-    if known is None or store is None or store.closed or "redis" in engines:
-        return bounds
-    shared = {name: known[1][name] for name in ("max_entries", "max_bytes") if not bounds[name]}
-    if bounds["policy"] == "lru":
-        shared["policy"] = known[1]["policy"]
-    return {**bounds, **shared}
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value}
-
-
-def refuse_folder(folder_name: Any) -> None:
-    """Checks a folder name without making anything."""
-    if folder_name is not None and not isinstance(folder_name, str) and not hasattr(folder_name, "__fspath__"):
-        raise ConfigurationError(f"folder_name: expected text or a path, found: {folder_name!r}")
+    if known is None or store is None or store.closed:
+        return limits
+    inherited = {name: value for name, value in known[1].items() if name in ("max_entries", "max_bytes")}
+    if limits.get("policy") == "lru":
+        inherited["policy"] = known[1]["policy"]
+        limits = {name: value for name, value in limits.items() if name != "policy"}
+    return {**inherited, **limits}

@@ -1,98 +1,417 @@
-"""The decorators."""
+"""The decorators. Each works with and without parentheses, on plain and coroutine functions."""
 
 from __future__ import annotations
 
+import inspect
+import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from twat_cache import _options
-from twat_cache._object_memo import ObjectMemo
+from twat_cache._open import order, resolve, warn_once
 from twat_cache._options import seconds, truth, whole
+from twat_cache._persistent import KNOWN, Wanted, build_persistent, prepare
+from twat_cache._typing import Cached, Decorator, P, R
+from twat_cache.config import CacheConfig
 from twat_cache.exceptions import ConfigurationError
 
-__all__ = ["bcache", "mcache"]
+__all__ = ["acache", "bcache", "cache", "fcache", "hybrid_cache", "make_key", "mcache", "smart_cache", "ucache"]
+
+# Names that people's code asks for. Each job is always done here.
+HAS_AIOCACHE = HAS_CACHEBOX = HAS_CACHETOOLS = HAS_DISKCACHE = HAS_FUNCTOOLS = True
+HAS_JOBLIB = HAS_KLEPTO = HAS_MEMORY = HAS_DISK = HAS_FILE = HAS_ASYNC = HAS_REDIS = True
+
+T = TypeVar("T")
+Config = CacheConfig | dict[str, Any] | None
 
 
-def decorate(func: Any, build: Callable[[Any], Any]) -> Any:
-    """Applies a decorator with or without parentheses, through static and class methods."""
+def _decorate(first: Any, build: Callable[[Any, Any], Any]) -> Any:
+    """Tells ``@deco`` from ``@deco(first, …)``, and reaches through static and class methods."""
 
-    def apply(target: Any) -> Any:
+    def apply(target: Any, argument: Any) -> Any:
         if isinstance(target, (staticmethod, classmethod)):
-            return type(target)(build(target.__func__))
+            return type(target)(apply(target.__func__, argument))
         _options.check_function(target)
-        return build(target)
+        return build(target, argument)
 
-    return apply if func is None else apply(func)
-
-
-def as_function(first: Any) -> tuple[Any, Any]:
-    """Tells ``@deco`` from ``@deco(first)``: the function, and the first argument."""
-    if callable(first) or isinstance(first, (staticmethod, classmethod)):
-        return first, None
-    return None, first
+    if isinstance(first, (staticmethod, classmethod)) or (callable(first) and not isinstance(first, type)):
+        return apply(first, None)
+    return lambda target: apply(target, first)
 
 
+# In memory
+
+
+def _memory(
+    target: Any, *, maxsize: Any, ttl: Any, policy: Any, options: dict[str, Any],
+    typed: bool = False, sizeof: Any = None, copy: Any = None,
+) -> Any:  # fmt: skip
+    from twat_cache._object_memo import ObjectMemo
+    from twat_cache._registry import register_memo
+
+    rest = dict(options)
+    common = _options.common(target, rest)
+    _options.no_more(rest, ("maxsize", "ttl", "policy", "typed", "sizeof", "copy", *_options.SHARED))
+    maxsize, ttl = whole("maxsize", maxsize), seconds("ttl", ttl)
+    maxsize = common.max_entries if maxsize is None else maxsize
+    if sizeof is not None and not callable(sizeof):
+        raise ConfigurationError(f"sizeof: expected something to call or None, found: {sizeof!r}")
+    if policy == "tinylfu":
+        return _tinylfu(target, maxsize, ttl, options)
+    if policy == "ttl" and ttl is None:
+        raise ConfigurationError("policy: 'ttl' needs a ttl, found none")
+    memo = ObjectMemo(
+        target, common, maxsize=maxsize, max_bytes=common.max_bytes, ttl=ttl,
+        policy="lru" if policy == "ttl" else policy, typed=truth("typed", typed), sizeof=sizeof, copy=copy,
+    )  # fmt: skip
+    return register_memo(memo)
+
+
+def _tinylfu(target: Any, maxsize: int | None, ttl: float | None, options: dict[str, Any]) -> Any:
+    """moka has no form that orders objects of ours, so results go through bytes."""
+    warn_once("policy 'tinylfu' keeps results as bytes: each hit gives a new, equal object")
+    wanted = Wanted(["memory"], maxsize=maxsize, ttl=ttl, policy="tinylfu", options=options)
+    return build_persistent(target, wanted)
+
+
+@overload
+def mcache(maxsize: Callable[P, R], /) -> Cached[P, R]: ...
+@overload
 def mcache(
-    maxsize: Any = None, ttl: Any = None, policy: str = "lru", *,
-    typed: bool = False, sizeof: Any = None, copy: Any = None, **options: Any,
+    maxsize: int | None = None, ttl: float | None = None, policy: str = "lru", *,
+    typed: bool = False, sizeof: Callable[[Any], int] | None = None, copy: Any = None, **options: Any,
+) -> Decorator: ...  # fmt: skip
+def mcache(
+    maxsize: Any = None, ttl: float | None = None, policy: str = "lru", *,
+    typed: bool = False, sizeof: Callable[[Any], int] | None = None, copy: Any = None, **options: Any,
 ) -> Any:  # fmt: skip
     """Keeps results in memory as they are: a second call gives the same object.
+
+    ``maxsize`` counts entries, ``ttl`` seconds; ``typed`` tells 1 from 1.0; ``sizeof``
+    weighs results against ``max_bytes``; ``copy`` (True, or a function) gives every
+    caller a copy.
 
     >>> @mcache(maxsize=100)
     ... def square(x):
     ...     return x * x
-    >>> square(4), square(4), square.cache_info().hits
+    >>> square(4), square(x=4), square.cache_info().hits
     (16, 16, 1)
     """
-    func, maxsize = as_function(maxsize)
-
-    def build(target: Any) -> Any:
-        from twat_cache._registry import register_memo
-
-        rest = dict(options)
-        common = _options.common(target, rest)
-        _options.no_more(rest, ("maxsize", "ttl", "policy", "typed", "sizeof", "copy", *_options.SHARED))
-        memo = ObjectMemo(
-            target, common,
-            maxsize=_entries(maxsize, common.max_entries), max_bytes=common.max_bytes,
-            ttl=seconds("ttl", ttl), policy=_policy(policy, ttl),
-            typed=truth("typed", typed), sizeof=sizeof, copy=copy,
-        )  # fmt: skip
-        return register_memo(memo)
-
-    return decorate(func, build)
+    return _decorate(
+        maxsize,
+        lambda target, size: _memory(
+            target, maxsize=size, ttl=ttl, policy=policy, typed=typed, sizeof=sizeof, copy=copy, options=options
+        ),
+    )
 
 
-def _entries(maxsize: Any, max_entries: int | None) -> int | None:
-    maxsize = whole("maxsize", maxsize)
-    return max_entries if maxsize is None else maxsize
+@overload
+def acache(maxsize: Callable[P, R], /) -> Cached[P, R]: ...
+@overload
+def acache(
+    maxsize: int | None = None, ttl: float | None = None, policy: str = "lru", **options: Any
+) -> Decorator: ...
+def acache(maxsize: Any = None, ttl: float | None = None, policy: str = "lru", **options: Any) -> Any:
+    """Keeps results of ``async def`` functions; concurrent callers of one key run it once.
+
+    >>> import asyncio
+    >>> @acache(ttl=60)
+    ... async def fetch(url):
+    ...     return url.upper()
+    >>> asyncio.run(fetch("a"))
+    'A'
+    """
+
+    def build(target: Any, size: Any) -> Any:
+        if not inspect.iscoroutinefunction(target):
+            raise ConfigurationError(
+                f"{getattr(target, '__qualname__', target)}: expected an async def function, found a plain one; "
+                "use mcache for it"
+            )
+        return _memory(target, maxsize=size, ttl=ttl, policy=policy, options=options)
+
+    return _decorate(maxsize, build)
 
 
-def _policy(policy: Any, ttl: Any) -> str:
-    if not isinstance(policy, str):
-        raise ConfigurationError(f"policy: expected a name, found: {policy!r}")
-    if policy == "ttl":
-        if not ttl:
-            raise ConfigurationError("policy: 'ttl' needs a ttl, found none")
-        return "lru"
-    return policy
+# In stores
 
 
+@overload
+def bcache(folder_name: Callable[P, R], /) -> Cached[P, R]: ...
+@overload
 def bcache(
-    folder_name: Any = None, maxsize: Any = None, ttl: Any = None, policy: str = "lru", *,
-    use_sql: bool = True, compress: bool = False, engine: Any = None, **options: Any,
+    folder_name: Any = None, maxsize: int | None = None, ttl: float | None = None, policy: str = "lru", *,
+    use_sql: bool = True, compress: bool = False, engine: str | None = None, **options: Any,
+) -> Decorator: ...  # fmt: skip
+def bcache(
+    folder_name: Any = None, maxsize: int | None = None, ttl: float | None = None, policy: str = "lru", *,
+    use_sql: bool = True, compress: bool = False, engine: str | None = None, **options: Any,
 ) -> Any:  # fmt: skip
-    """Keeps results on disk, where they survive the program and other programs find them."""
-    func, folder_name = as_function(folder_name)
+    """Keeps results on disk: they survive the program, and other programs share them.
 
-    def build(target: Any) -> Any:
-        from twat_cache._persistent import build_persistent
+    ``maxsize`` is in bytes. Functions that name one folder share its store, each in
+    a namespace of its own.
 
-        truth("use_sql", use_sql)
-        order = ["disk", "memory"] if engine is None else [engine]
-        return build_persistent(
-            target, order, folder_name=folder_name, maxsize=maxsize, ttl=ttl, policy=_policy(policy, ttl),
-            compress=truth("compress", compress), ordered=engine is not None, options=dict(options),
-        )  # fmt: skip
+    >>> import tempfile
+    >>> @bcache(folder_name=tempfile.mkdtemp(), ttl=3600)
+    ... def report(day):
+    ...     return {"day": day}
+    >>> report("monday") == report("monday"), report.cache_info().hits
+    (True, 1)
+    """
+    truth("use_sql", use_sql)
+    engines = ["disk", "memory"] if engine is None else [order(engine)]
 
-    return decorate(func, build)
+    def build(target: Any, folder: Any) -> Any:
+        wanted = Wanted(engines, folder, maxsize, True, ttl, policy, compress or None, options=options)
+        return build_persistent(target, wanted)
+
+    return _decorate(folder_name, build)
+
+
+@overload
+def fcache(folder_name: Callable[P, R], /) -> Cached[P, R]: ...
+@overload
+def fcache(
+    folder_name: Any = None, maxsize: int | None = None, ttl: float | None = None, *,
+    compress: bool = False, mmap: bool = True, **options: Any,
+) -> Decorator: ...  # fmt: skip
+def fcache(
+    folder_name: Any = None, maxsize: int | None = None, ttl: float | None = None, *,
+    compress: bool = False, mmap: bool = True, **options: Any,
+) -> Any:  # fmt: skip
+    """Keeps large results, one file each; arrays come back as read-only views of the mapped file.
+
+    ``maxsize`` is in bytes. ``mmap=False`` gives arrays of their own, which can be written.
+
+    >>> import tempfile
+    >>> @fcache(folder_name=tempfile.mkdtemp())
+    ... def blob(n):
+    ...     return bytes(n)
+    >>> len(blob(100_000)), len(blob(100_000)), blob.cache_info().hits
+    (100000, 100000, 1)
+    """
+    truth("mmap", mmap)
+
+    def build(target: Any, folder: Any) -> Any:
+        wanted = Wanted(
+            ["file", "disk", "memory"], folder, maxsize, True, ttl, None, compress or None, mmap, options=options
+        )
+        return build_persistent(target, wanted)
+
+    return _decorate(folder_name, build)
+
+
+# Choosing
+
+
+@overload
+def ucache(folder_name: Callable[P, R], /) -> Cached[P, R]: ...
+@overload
+def ucache(
+    folder_name: Any = None, maxsize: int | None = None, ttl: float | None = None, policy: str | None = None,
+    preferred_engine: str | None = None, *, use_sql: bool = False, compress: bool = False,
+    use_async: bool | None = None, config: Config = None, engine: str | None = None, **options: Any,
+) -> Decorator: ...  # fmt: skip
+def ucache(
+    folder_name: Any = None, maxsize: int | None = None, ttl: float | None = None, policy: str | None = None,
+    preferred_engine: str | None = None, *, use_sql: bool = False, compress: bool = False,
+    use_async: bool | None = None, config: Config = None, engine: str | None = None, **options: Any,
+) -> Any:  # fmt: skip
+    """Chooses: what is preferred, else memory for coroutines, disk where a folder is named, memory.
+
+    ``preferred_engine`` is a wish, ``engine`` an order. ``maxsize`` counts entries.
+
+    >>> @ucache(maxsize=10)
+    ... def total(items):
+    ...     return sum(items)
+    >>> total([1, 2, 3]), total([1, 2, 3]), total.cache_info().hits
+    (6, 6, 1)
+    """
+    settings = _settings(config)
+    # What the code says outright goes before the configuration.
+    said = {
+        "maxsize": maxsize, "ttl": ttl, "policy": policy, "preferred_engine": preferred_engine,
+        "use_sql": truth("use_sql", use_sql) or None, "compress": truth("compress", compress) or None,
+    }  # fmt: skip
+    zero = maxsize == 0 and maxsize is not False
+    if zero:
+        said["maxsize"] = None
+    settings = settings.replace(**{name: value for name, value in said.items() if value is not None})
+    ordered = None if engine is None else order(engine)
+
+    def build(target: Any, folder: Any) -> Any:
+        place = settings.folder_name if folder is None else folder
+        chosen = [ordered] if ordered else _select(settings, inspect.iscoroutinefunction(target) or bool(use_async), place)
+        bound = 0 if zero else settings.maxsize
+        if chosen[0] == "memory" and settings.serializer == "auto" and not _PERSISTENT & options.keys():
+            more = {name: getattr(settings, name) for name in ("max_entries", "max_bytes")}
+            limits = {name: value for name, value in more.items() if value is not None}
+            return _memory(target, maxsize=bound, ttl=settings.ttl, policy=settings.policy, options={**limits, **options})
+        wanted = Wanted(chosen, place, bound, ttl=settings.ttl, policy=settings.policy, options=options)
+        return build_persistent(target, wanted, settings)
+
+    return _decorate(folder_name, build)
+
+
+_PERSISTENT = frozenset(("version", "code_hash", "serializer"))
+
+
+def _settings(config: Config) -> CacheConfig:
+    if config is None:
+        return CacheConfig()
+    if isinstance(config, dict):
+        return CacheConfig(**config)
+    if not isinstance(config, CacheConfig):
+        raise ConfigurationError(f"config: expected a CacheConfig or a dict, found: {config!r}")
+    return config
+
+
+def _select(settings: CacheConfig, is_async: bool, folder: Any) -> list[str]:
+    """Engines to try, in order."""
+    kind = settings.cache_type if settings.cache_type != "auto" else None
+    preferred = settings.preferred_engine or kind
+    rest = ["memory"]
+    if not is_async and (folder is not None or settings.use_sql):
+        rest = ["disk", "memory"]
+    if preferred is None:
+        return rest
+    found = resolve(preferred)
+    if found is None:
+        warn_once(f"preferred_engine: unknown and left out: {preferred}")
+        return rest
+    if not _has(found):
+        warn_once(f"engine '{found}' is not available; {rest[0]} stands in")
+        return rest
+    if found == "file" and "disk" not in rest:
+        rest = ["disk", *rest]
+    return [found, *(name for name in rest if name != found)]
+
+
+def _has(engine: str) -> bool:
+    from twat_cache._native._lib import has_engine
+
+    return has_engine(engine)
+
+
+def hybrid_cache(
+    small_result_config: Config = None, large_result_config: Config = None, size_threshold: int = 1 << 20,
+    analyze_first_call: bool = True, **options: Any,
+) -> Any:  # fmt: skip
+    """Keeps small results in memory and large ones on disk, compressed.
+
+    ``size_threshold`` is in bytes. With ``analyze_first_call=False`` every result goes to memory.
+
+    >>> @hybrid_cache(size_threshold=1000)
+    ... def numbers(n):
+    ...     return list(range(n))
+    >>> numbers(3) == numbers(3), len(numbers(10_000)) == len(numbers(10_000))
+    (True, True)
+    """
+    from twat_cache.backend_selector import estimate_data_size, hybrid_cache_config
+
+    limit = whole("size_threshold", size_threshold) or 0
+    analyze = truth("analyze_first_call", analyze_first_call)
+
+    def in_memory(value: Any) -> bool:
+        return not analyze or estimate_data_size(value) <= limit
+
+    def build(target: Any, first: Any) -> Any:
+        given = [None if c is None else _settings(c) for c in (first, large_result_config)]
+        small, large = hybrid_cache_config(*given)
+        return _routed(target, small, large, in_memory, options)
+
+    return _decorate(small_result_config, build)
+
+
+def smart_cache(config: Config = None, analyze_every_call: bool = False, **options: Any) -> Any:
+    """Keeps each result where its type and size belong: objects in memory, arrays and large data in a store.
+
+    A type that was seen small stays in memory; ``analyze_every_call=True`` looks at each result.
+
+    >>> @smart_cache()
+    ... def squares(n):
+    ...     return [i * i for i in range(n)]
+    >>> squares(3), squares(3)
+    ([0, 1, 4], [0, 1, 4])
+    """
+    from twat_cache.backend_selector import detect_result_type, select_backend_for_data, smart_cache_config
+
+    analyze = truth("analyze_every_call", analyze_every_call)
+
+    def build(target: Any, first: Any) -> Any:
+        settings = _settings(first) if first is not None else smart_cache_config()
+        seen: dict[str, bool] = {}
+
+        def in_memory(value: Any) -> bool:
+            kind = detect_result_type(value)
+            if analyze or not seen.get(kind, False):
+                seen[kind] = select_backend_for_data(data=value, config=settings) == "memory"
+            return seen[kind]
+
+        return _routed(target, settings, settings, in_memory, options)
+
+    return _decorate(config, build)
+
+
+def _routed(
+    target: Any, small: CacheConfig, large: CacheConfig, in_memory: Callable[[Any], bool], options: dict[str, Any]
+) -> Any:
+    from twat_cache._registry import register_memo
+    from twat_cache._routed import RoutedMemo
+
+    engine = resolve(large.preferred_engine or "disk")
+    engines = [engine if engine in ("disk", "file", "redis") and _has(engine) else "disk", "memory"]
+    wanted = Wanted(engines, large.folder_name, None, ttl=large.ttl, policy=large.policy, options=dict(options))
+    parts = prepare(target, wanted, large)
+    arguments = {**parts.arguments, "maxsize": small.get_maxsize()}
+    memo = RoutedMemo(target, parts.common, parts.store, parts.codec, small=small, in_memory=in_memory, **arguments)
+    return register_memo(memo)
+
+
+def cache(config: Any = None, **options: Any) -> Any:
+    """The generic one: ``ucache`` with every field of ``CacheConfig`` as an option.
+
+    >>> @cache(maxsize=10)
+    ... def f(x):
+    ...     return x
+    >>> f(1), f.cache_info().maxsize
+    (1, 10)
+    """
+    from twat_cache.config import FIELDS
+
+    mine = {name: options.pop(name) for name in list(options) if name in FIELDS and name not in KNOWN}
+    own = {name: options.pop(name) for name in ("max_entries", "max_bytes", "serializer", "namespace") if name in options}
+    if callable(own.get("serializer")) and not hasattr(own["serializer"], "dumps"):
+        options["serializer"] = own.pop("serializer")
+    mine.update(own)
+
+    def build(target: Any, first: Any) -> Any:
+        settings = _settings(first)
+        return ucache(config=settings.replace(**mine) if mine else settings, **options)(target)
+
+    return _decorate(config, build)
+
+
+# Helpers that people's code calls
+
+
+def make_key(serializer: Callable[[Any], Any] | None, *args: Any, **kwargs: Any) -> str:
+    """JSON text of arguments.
+
+    >>> make_key(None, 1, a=2)
+    '[[1], {"a": 2}]'
+    """
+    if serializer is not None:
+        args = tuple(map(serializer, args))
+        kwargs = {name: serializer(value) for name, value in kwargs.items()}
+    return json.dumps([args, kwargs], sort_keys=True, default=repr)
+
+
+def _get_available_backends() -> dict[str, bool]:
+    return {name: _has(name) for name in ("memory", "disk", "file", "redis")}
+
+
+def _select_best_backend(preferred: str | None = None, *, is_async: bool = False, needs_disk: bool = False) -> str:
+    settings = CacheConfig(preferred_engine=preferred, use_sql=needs_disk)
+    return _select(settings, is_async and not needs_disk, None)[0]

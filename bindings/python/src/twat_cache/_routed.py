@@ -1,0 +1,61 @@
+"""Memoized functions that keep small results as objects and large ones in a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twat_cache._byte_memo import ByteMemo, KeptError
+from twat_cache._memo import CacheInfo
+from twat_cache._memory import ObjectStore
+from twat_cache._options import refuse_generator
+from twat_cache.config import CacheConfig
+
+
+class RoutedMemo(ByteMemo):
+    """``in_memory`` is asked about each result; both places are built once, and looked into in that order."""
+
+    def __init__(self, *args: Any, small: CacheConfig, in_memory: Callable[[Any], bool], **kwargs: Any) -> None:
+        self.objects = ObjectStore(
+            maxsize=small.get_maxsize(), max_bytes=small.max_bytes, policy=small.policy, ttl=small.ttl
+        )
+        self._in_memory = in_memory
+        super().__init__(*args, **kwargs)
+
+    def look_up(self, key: bytes) -> Any:
+        entry = self.objects.find(key)
+        if entry is None:
+            return super().look_up(key)
+        self.hits += 1
+        if self.common.callback is not None:
+            self.common.callback("hit", key, entry[0])
+        return entry[0]
+
+    def keep(self, key: bytes, value: Any) -> None:
+        refuse_generator(value)
+        if not self._in_memory(value):
+            super().keep(key, value)
+            return
+        if self.common.cache_if is None or self.common.cache_if(value):
+            self.objects.keep(key, value)
+        if self.common.callback is not None:
+            self.common.callback("miss", key, value)
+
+    def _keep_error(self, key: bytes, error: BaseException) -> None:
+        ttls = [ttl for kind, ttl in self.common.exceptions.items() if isinstance(error, kind)]
+        self.objects.keep(key, KeptError(error), ttls[0] if ttls else None)
+
+    def info(self) -> CacheInfo:
+        stored = super().info()
+        return stored._replace(currsize=stored.currsize + len(self.objects))
+
+    def clear(self) -> None:
+        self.objects.clear()
+        super().clear()
+
+    def invalidate(self, *args: Any, **kwargs: Any) -> bool:
+        key = self.key(*args, **kwargs)
+        gone = self.objects.remove(key)
+        return self.store.delete(key) or gone
+
+

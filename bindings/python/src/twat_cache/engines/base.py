@@ -1,0 +1,130 @@
+"""The contract of an engine, ours or a user's own."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from twat_cache.config import CacheConfig
+from twat_cache.exceptions import ConfigurationError
+
+_RAISE: Any = object()
+
+
+class BaseCacheEngine:
+    """Subclass it, register it, and contexts use it by its name.
+
+    ``get`` raises KeyError on a miss. Everything after the first group is given.
+    """
+
+    def __init__(self, config: CacheConfig) -> None:
+        self._config = config
+        self._hits = self._misses = 0
+        self.validate_config()
+
+    @classmethod
+    def is_available(cls) -> bool:
+        """Whether it can be used here."""
+        return True
+
+    def get(self, key: Any) -> Any:
+        """The value of a key. Raises KeyError where there is none."""
+        raise NotImplementedError
+
+    def set(self, key: Any, value: Any, ttl: float | None = None) -> None:
+        """Stores a value; ``ttl`` in seconds, None for the configuration's."""
+        raise NotImplementedError
+
+    def delete(self, key: Any) -> bool:
+        """Removes an entry; whether there was one."""
+        raise NotImplementedError
+
+    def clear(self) -> None:
+        """Removes every entry."""
+        raise NotImplementedError
+
+    @property
+    def name(self) -> str:
+        """The engine's name."""
+        return getattr(type(self), "engine_name", None) or type(self).__name__
+
+    @property
+    def config(self) -> CacheConfig:
+        """What it was made with."""
+        return self._config
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        """Hits and misses of functions cached by it, and what the engine adds."""
+        asked = self._hits + self._misses
+        return {
+            "hits": self._hits,
+            "misses": self._misses,
+            "size": 0,
+            "maxsize": self._config.maxsize,
+            "hit_ratio": self._hits / asked if asked else 0.0,
+        }
+
+    def validate_config(self) -> None:
+        """Raises ConfigurationError for what the engine cannot do."""
+        if not isinstance(self._config, CacheConfig):
+            raise ConfigurationError(f"config: expected a CacheConfig, found: {self._config!r}")
+
+    def cleanup(self) -> None:
+        """Releases what the engine holds. Calling it again does nothing."""
+
+    def cache(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """A memoized form of a function, plain or coroutine."""
+        from twat_cache._keys import encode_call, prefix_of
+        from twat_cache._names import function_name
+        from twat_cache._signature import Signature
+
+        prefix = prefix_of(function_name(func))
+        signature = inspect.signature(func)
+        names = Signature.of(func).named
+
+        def key_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            return encode_call(prefix, bound.args, bound.kwargs, names).hex()
+
+        def find(key: str) -> Any:
+            try:
+                value = self.get(key)
+            except KeyError:
+                self._misses += 1
+                return _RAISE
+            self._hits += 1
+            return value
+
+        if inspect.iscoroutinefunction(func):
+
+            @functools.wraps(func)
+            async def later(*args: Any, **kwargs: Any) -> Any:
+                key = key_of(args, kwargs)
+                value = find(key)
+                if value is _RAISE:
+                    value = await func(*args, **kwargs)
+                    self.set(key, value)
+                return value
+
+            return later
+
+        @functools.wraps(func)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            key = key_of(args, kwargs)
+            value = find(key)
+            if value is _RAISE:
+                value = func(*args, **kwargs)
+                self.set(key, value)
+            return value
+
+        return wrapper
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cleanup()
