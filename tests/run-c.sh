@@ -45,7 +45,7 @@ say "the C++ programs, shared and static"
 for source in tests/cpp/*.cpp; do
     name=$(basename "$source" .cpp)
     wanted "cpp/$name" "$@" || continue
-    compile_cxx "$CXX" "$source" "$stage/cpp-$name.o" -fno-rtti
+    compile_cxx "$CXX" "$source" "$stage/cpp-$name.o" -fno-rtti "-DVECTORS=\"$PWD/tests/vectors\""
     $CXX "$stage/cpp-$name.o" -o "$stage/cpp-$name" "${shared[@]}" -pthread
     $CXX "$stage/cpp-$name.o" -o "$stage/cpp-$name-static" "${static[@]}"
     run "$stage/cpp-$name"
