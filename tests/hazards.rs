@@ -1,0 +1,45 @@
+//! What can happen to a store on disk, done to it: real processes, fixed
+//! seeds. `TWAT_QUICK=1` takes a tenth of the counts, `TWAT_SOAK=1` ten times.
+//! What a failing test worked on stays under `target/hazards`.
+
+#[path = "hazards/damage.rs"]
+mod damage;
+#[path = "hazards/faults.rs"]
+mod faults;
+#[path = "hazards/harness.rs"]
+mod harness;
+#[path = "hazards/healthy.rs"]
+mod healthy;
+#[path = "hazards/kill.rs"]
+mod kill;
+#[path = "hazards/limits.rs"]
+mod limits;
+#[path = "hazards/readers.rs"]
+mod readers;
+#[path = "hazards/sharing.rs"]
+mod sharing;
+
+/// The process that a hazard happens to: this program again, in a role. Run
+/// by itself it has none and does nothing.
+#[test]
+fn child_process() {
+    let Ok(role) = std::env::var(harness::ROLE) else { return };
+    let run: fn(&harness::Args) = match role.as_str() {
+        "writer" => kill::writer,
+        "damage-reader" => damage::reader,
+        "before-reboot" => healthy::before_reboot,
+        "after-reboot" => healthy::after_reboot,
+        "reader" => readers::reader,
+        "pinning-reader" => readers::pinning_reader,
+        "faults" => faults::run,
+        "small-disk" => limits::small_disk,
+        "file-size-limit" => limits::file_size_limit,
+        "read-only-media" => limits::read_only_media,
+        "pid-one" => limits::pid_one,
+        "masked" => limits::masked,
+        "forking" => sharing::forking,
+        "replacer" => sharing::replacer,
+        other => panic!("no role {other}"),
+    };
+    run(&harness::own_args());
+}

@@ -1,0 +1,242 @@
+//! Each call to the system that can fail is made to fail, one by one, by a
+//! shim that the child preloads (tests/shim/failio.c).
+#![expect(unsafe_code, reason = "calls into the preloaded shim")]
+
+use crate::harness::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{CString, c_char, c_int, c_long};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+use twat_cache::{Cache, TTL_DEFAULT};
+
+const KINDS: [&str; 5] = ["write", "sync", "rename", "open", "map"];
+const HOW: [&str; 3] = ["EIO", "ENOSPC", "short"];
+
+fn shim() -> &'static Path {
+    static SHIM: OnceLock<PathBuf> = OnceLock::new();
+    SHIM.get_or_init(|| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shim/failio.c");
+        let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("failio.so");
+        let fresh = out.with_extension(std::process::id().to_string());
+        let compiled = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()))
+            .args(["-O1", "-Wall", "-Wextra", "-shared", "-fPIC", "-o"])
+            .args([&fresh, &source])
+            .arg("-ldl")
+            .status();
+        assert!(compiled.expect("a C compiler (cc)").success(), "{}", source.display());
+        std::fs::rename(&fresh, &out).expect("the shim");
+        out
+    })
+}
+
+struct Shim {
+    arm: extern "C" fn(*const c_char, c_int, c_long, c_int),
+    disarm: extern "C" fn() -> c_long,
+}
+
+impl Shim {
+    fn find() -> Self {
+        // SAFETY: both names are NUL-terminated and the shim is preloaded, so
+        // the symbols are functions of the types declared in failio.c.
+        unsafe {
+            let arm = libc::dlsym(libc::RTLD_DEFAULT, c"failio_arm".as_ptr());
+            let disarm = libc::dlsym(libc::RTLD_DEFAULT, c"failio_disarm".as_ptr());
+            assert!(!arm.is_null() && !disarm.is_null(), "the shim is not preloaded");
+            Self { arm: std::mem::transmute(arm), disarm: std::mem::transmute(disarm) }
+        }
+    }
+
+    fn arm(&self, dir: &Path, kind: usize, n: u64, how: usize) {
+        let dir = CString::new(dir.to_str().unwrap()).unwrap();
+        (self.arm)(dir.as_ptr(), kind as c_int, n as c_long, how as c_int);
+    }
+
+    /// How many calls there were, and whether one of them failed.
+    fn disarm(&self) -> (u64, bool) {
+        let calls = (self.disarm)();
+        (calls.unsigned_abs(), calls < 0)
+    }
+}
+
+/// What each key may hold: one thing where the last operation succeeded,
+/// either of two where it failed. 0 is nothing.
+#[derive(Default)]
+struct Model(BTreeMap<u64, BTreeSet<u64>>);
+
+impl Model {
+    fn note(&mut self, key: u64, version: u64, done: bool) {
+        let may = self.0.entry(key).or_insert_with(|| BTreeSet::from([0]));
+        if done {
+            may.clear();
+        }
+        may.insert(version);
+    }
+
+    fn check(&self, key: u64, found: Option<&[u8]>) -> Result<(), String> {
+        let name = format!("key {key}");
+        let version = found.map_or(Ok(0), |bytes| version_of(&name, bytes))?;
+        let nothing = BTreeSet::from([0]);
+        let may = self.0.get(&key).unwrap_or(&nothing);
+        match may.contains(&version) {
+            true => Ok(()),
+            false => Err(format!("{name}: found version {version}, expected one of {may:?}")),
+        }
+    }
+}
+
+const KEYS: u64 = 24;
+
+fn operate(
+    cache: &Cache,
+    model: &mut Model,
+    random: &mut Random,
+    version: u64,
+) -> Result<bool, String> {
+    let key = random.below(KEYS);
+    let name = format!("key {key}");
+    Ok(match random.below(10) {
+        0 => {
+            let done = cache.delete(name.as_bytes()).is_ok();
+            model.note(key, 0, done);
+            done
+        }
+        1..3 => match timely("get", || cache.get(name.as_bytes())) {
+            Ok(found) => {
+                model.check(key, found.as_deref())?;
+                true
+            }
+            Err(_) => false,
+        },
+        _ => {
+            let size = [100, 3_000, 9_000, 70_000][random.below(4) as usize];
+            let bytes = value(&name, version, size);
+            let done = timely("set", || cache.set(name.as_bytes(), &bytes, TTL_DEFAULT)).is_ok();
+            model.note(key, version, done);
+            done
+        }
+    })
+}
+
+/// One store, one failing call. Ok(false) when it was never reached.
+fn one(
+    shim: &Shim,
+    dir: &Path,
+    kind: usize,
+    how: usize,
+    n: u64,
+    seed: u64,
+) -> Result<bool, String> {
+    let durability = if KINDS[kind] == "sync" { "system" } else { "process" };
+    let options = [("inline_max_bytes", "5000"), ("durability", durability)];
+    let config = config(dir, &options);
+    let again = |why: &str| Cache::open(&config).map_err(|error| format!("{why}: {error}"));
+    shim.arm(dir, kind, n, how);
+    // An open that fails must leave what the next one can open.
+    let cache = Cache::open(&config).or_else(|_| again("the second open failed too"))?;
+    let (mut model, mut random) = (Model::default(), Random::new(seed));
+    let mut failures = 0;
+    for version in 1..=80 {
+        failures += u64::from(!operate(&cache, &mut model, &mut random, version)?);
+    }
+    let (calls, failed) = shim.disarm();
+    if failed && failures > 1 {
+        return Err(format!("one failing call of {calls} made {failures} operations fail"));
+    }
+    // The same handle works again once the cause is gone.
+    cache.set(b"again", b"yes", TTL_DEFAULT).map_err(|error| format!("set afterwards: {error}"))?;
+    let all = |cache: &Cache, when: &str| {
+        for key in 0..KEYS {
+            let found = cache.get(format!("key {key}").as_bytes());
+            let found = found.map_err(|error| format!("{when}: get of {key}: {error}"))?;
+            model.check(key, found.as_deref()).map_err(|why| format!("{when}: {why}"))?;
+        }
+        Ok::<_, String>(())
+    };
+    all(&cache, "afterwards")?;
+    cache.close().map_err(|error| format!("close: {error}"))?;
+    let cache = again("the reopen failed")?;
+    all(&cache, "reopened")?;
+    if cache.get(b"again").map_err(|error| error.to_string())?.as_deref() != Some(b"yes") {
+        return Err("what was set afterwards is gone".into());
+    }
+    drop(cache);
+    assert_walker_finds_it_sound(dir);
+    Ok(failed)
+}
+
+pub fn run(args: &Args) {
+    let shim = Shim::find();
+    let number = |name: &str| args[name].parse::<u64>().unwrap();
+    let (kind, how, most) = (number("kind") as usize, number("how") as usize, number("most"));
+    let root = Path::new(&args["dir"]);
+    let mut reached = 0;
+    for n in 1..=most {
+        let dir = root.join(format!("{n}"));
+        match one(&shim, &dir, kind, how, n, number("seed") + n) {
+            Err(why) => tell(format!("wrong {n}: {why}")),
+            Ok(true) => reached = n,
+            Ok(false) => break,
+        }
+        std::fs::remove_dir_all(&dir).ok();
+    }
+    tell(format!("reached {reached}"));
+}
+
+fn every_call_fails(kind: &str) {
+    let scene = Scene::new(&format!("faults-{kind}"));
+    let (most, seed) = (scaled(200).min(2_000), 401);
+    let kind = KINDS.iter().position(|known| *known == kind).expect("a kind");
+    // In memory where there is such a file system: syncing takes time elsewhere.
+    let memory = tempfile::Builder::new().prefix("twat-faults-").tempdir_in("/dev/shm").ok();
+    let root = memory.as_ref().map_or(scene.dir.clone(), |dir| dir.path().to_owned());
+    let mut wrong = Vec::new();
+    for how in 0..HOW.len() {
+        if how == 2 && kind != 0 {
+            continue;
+        }
+        let dir = root.join(format!("{how}"));
+        std::fs::create_dir(&dir).expect("a directory");
+        let arguments = args([
+            ("dir", dir.canonicalize().expect("a path").display().to_string()),
+            ("kind", kind.to_string()),
+            ("how", how.to_string()),
+            ("most", most.to_string()),
+            ("seed", seed.to_string()),
+        ]);
+        let mut command = command("faults", &arguments);
+        let child = start(command.env("LD_PRELOAD", shim()));
+        let (told, status) = child.finish(Duration::from_secs(120));
+        scene.log(format!("{} {}: {told:?}, {status}", KINDS[kind], HOW[how]));
+        assert!(status.success(), "{} {}: {status}: {told:?}", KINDS[kind], HOW[how]);
+        assert!(!told.contains(&"reached 0".to_owned()), "nothing failed: {told:?}");
+        wrong.extend(told.into_iter().filter(|line| line.starts_with("wrong")));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_write_that_fails_or_is_cut_short_hurts_one_call_only() {
+    every_call_fails("write");
+}
+
+#[test]
+fn a_sync_that_fails_hurts_one_call_only() {
+    every_call_fails("sync");
+}
+
+#[test]
+fn a_rename_that_fails_hurts_one_call_only() {
+    every_call_fails("rename");
+}
+
+#[test]
+fn an_open_that_fails_hurts_one_call_only() {
+    every_call_fails("open");
+}
+
+#[test]
+fn a_mapping_that_fails_hurts_one_call_only() {
+    every_call_fails("map");
+}

@@ -1,0 +1,236 @@
+//! Full disks, limits, media that cannot be written, permissions.
+#![expect(unsafe_code, reason = "umask, and ignoring SIGXFSZ as Python does")]
+
+use crate::harness::*;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use twat_cache::{Cache, Code, TTL_DEFAULT};
+
+/// Runs a role behind `unshare`, after a line of shell. None, with the reason
+/// told, where this machine lets nobody do so.
+pub fn unshared(flags: &str, setup: &str, role: &str, args: &Args) -> Option<Running> {
+    let users = ["-U", "-r"];
+    let ways: [&[&str]; 2] = [&users, &[]];
+    let may = |way: &&[&str]| {
+        let tried = Command::new("unshare").args(*way).args(flags.split(' ')).arg("true").output();
+        tried.is_ok_and(|tried| tried.status.success())
+    };
+    let Some(way) = ways.into_iter().find(may) else {
+        println!(
+            "not run: this machine lets us not `unshare {flags}`, neither with -U -r nor as this user"
+        );
+        return None;
+    };
+    let inner = command(role, args);
+    let mut outer = Command::new("unshare");
+    outer.args(way).args(flags.split(' ')).arg("--").args(["sh", "-euc"]);
+    outer
+        .arg(format!("{setup}\nexec \"$@\""))
+        .arg("sh")
+        .arg(inner.get_program())
+        .args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        outer.env(name, value.unwrap_or_default());
+    }
+    outer.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped());
+    Some(start(&mut outer))
+}
+
+/// Fills a store until the system refuses, then goes on; `room` makes room.
+fn until_full(dir: &Path, room: impl FnOnce()) {
+    let cache = open(dir, &[("inline_max_bytes", "10000")]);
+    let mut acknowledged = Vec::new();
+    let mut set = |n: u64| {
+        let key = format!("key {n}");
+        let size = [300, 4_000, 30_000][(n % 3) as usize];
+        match timely("set", || cache.set(key.as_bytes(), &value(&key, n, size), TTL_DEFAULT)) {
+            Ok(()) => {
+                acknowledged.push(n);
+                None
+            }
+            Err(error) => Some(error),
+        }
+    };
+    let first = (0..5_000).find_map(&mut set).expect("a refusal in the end");
+    assert_eq!(first.code(), Code::Full, "{first}");
+    let refused = (5_000..5_200).filter_map(&mut set).count();
+    let count = acknowledged.len();
+    tell(format!("{count} sets acknowledged, then: {first}; {refused} more refused"));
+    let all_there = |cache: &Cache| {
+        for n in &acknowledged {
+            let key = format!("key {n}");
+            let found = timely("get", || cache.get(key.as_bytes())).expect("a get").expect("a hit");
+            assert_eq!(version_of(&key, &found), Ok(*n));
+        }
+    };
+    all_there(&cache);
+    room();
+    let key = "with room";
+    cache.set(key.as_bytes(), &value(key, 1, 30_000), TTL_DEFAULT).expect("a set with room");
+    all_there(&cache);
+    drop(cache);
+    assert_walker_finds_it_sound(dir);
+    let cache = open(dir, &[("check", "open")]);
+    all_there(&cache);
+    let found = cache.get(key.as_bytes()).expect("a get").expect("a hit");
+    assert_eq!(version_of(key, &found), Ok(1));
+    tell("done");
+}
+
+pub fn small_disk(args: &Args) {
+    let dir = Path::new(&args["dir"]);
+    let ballast = dir.join("ballast");
+    std::fs::write(&ballast, vec![1; 1_000_000]).expect("ballast");
+    until_full(&dir.join("store"), || std::fs::remove_file(&ballast).expect("room"));
+}
+
+#[test]
+fn a_full_disk_fails_the_call_and_keeps_old_values() {
+    let scene = Scene::new("tmpfs");
+    let dir = scene.dir.display().to_string();
+    let setup = format!("mount -t tmpfs -o size=6m tmpfs '{dir}'");
+    let Some(child) = unshared("-m", &setup, "small-disk", &args([("dir", dir)])) else { return };
+    let (told, status) = child.finish(HANG * 30);
+    println!("{told:?}");
+    assert!(
+        status.success() && told.last().is_some_and(|line| line == "done"),
+        "{told:?} {status}"
+    );
+}
+
+pub fn file_size_limit(args: &Args) {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    // SAFETY: ignoring a signal needs no handler; as Python and Node do.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    let limit = |bytes| setrlimit(Resource::Fsize, Rlimit { current: Some(bytes), maximum: None });
+    limit(3 << 20).expect("a limit");
+    until_full(Path::new(&args["dir"]), || limit(64 << 20).expect("no limit"));
+}
+
+#[test]
+fn a_file_size_limit_fails_the_call_and_keeps_old_values() {
+    let scene = Scene::new("fsize");
+    let child =
+        spawn("file-size-limit", &args([("dir", scene.path("store").display().to_string())]));
+    let (told, status) = child.finish(HANG * 30);
+    println!("{told:?}");
+    assert!(
+        status.success() && told.last().is_some_and(|line| line == "done"),
+        "{told:?} {status}"
+    );
+}
+
+pub fn read_only_media(args: &Args) {
+    let dir = Path::new(&args["dir"]);
+    assert!(std::fs::write(dir.join("probe"), b"").is_err(), "the medium is read-only");
+    let cache = open(dir, &[("inline_max_bytes", "4096")]);
+    for n in 0..100_u64 {
+        let key = format!("key {n}");
+        let found = cache.get(key.as_bytes()).expect("a get").expect("a hit");
+        assert_eq!(version_of(&key, &found), Ok(n));
+    }
+    let refused = cache.set(b"key", b"value", TTL_DEFAULT).expect_err("a refusal");
+    assert!(cache.delete(b"key 1").is_err());
+    assert!(cache.get(b"missing").expect("a get").is_none());
+    let stats = cache.stats().expect("stats");
+    assert!(stats.errors + stats.rejected >= 1, "a refused set is counted");
+    tell(format!("done {:?} {refused}", refused.code()));
+}
+
+#[test]
+fn a_store_on_a_read_only_mount_serves_hits_and_refuses_sets() {
+    let scene = Scene::new("read-only");
+    let store = scene.path("store");
+    let cache = open(&store, &[("inline_max_bytes", "4096")]);
+    for n in 0..100_u64 {
+        let key = format!("key {n}");
+        let size = if n % 10 == 0 { 9_000 } else { 100 };
+        cache.set(key.as_bytes(), &value(&key, n, size), TTL_DEFAULT).expect("a set");
+    }
+    drop(cache);
+    let dir = store.display().to_string();
+    let setup = format!("mount --bind '{dir}' '{dir}'; mount -o remount,ro,bind '{dir}'");
+    let Some(child) = unshared("-m", &setup, "read-only-media", &args([("dir", dir)])) else {
+        return;
+    };
+    let (told, status) = child.finish(HANG * 10);
+    println!("{told:?}");
+    assert!(
+        status.success() && told.iter().any(|line| line.starts_with("done")),
+        "{told:?} {status}"
+    );
+}
+
+pub fn pid_one(args: &Args) {
+    assert_eq!(std::process::id(), 1, "the first of its namespace");
+    let config = config(Path::new(&args["dir"]), &[]);
+    let got = Cache::open(&config).and_then(|cache| {
+        let found = cache.get(b"key")?;
+        Ok((cache, found))
+    });
+    match &got {
+        Ok((_, found)) => tell(format!("found {}", found.as_deref() == Some(b"value"))),
+        Err(error) => tell(format!("refused {:?} {error}", error.code())),
+    }
+    if args["hold"] == "true" {
+        std::thread::sleep(HANG * 10);
+    }
+}
+
+#[test]
+fn the_second_pid_one_of_another_namespace_gets_an_error_that_names_the_cause() {
+    let scene = Scene::new("pid-namespaces");
+    let store = scene.path("store");
+    let cache = open(&store, &[]);
+    cache.set(b"key", b"value", TTL_DEFAULT).expect("a set");
+    let run = |hold: bool| {
+        let arguments = args([("dir", store.display().to_string()), ("hold", hold.to_string())]);
+        unshared("-p -f --kill-child", "", "pid-one", &arguments)
+    };
+    let Some(mut first) = run(true) else { return };
+    assert_eq!(first.expect(""), "found true");
+    let mut second = run(false).expect("a second namespace");
+    let told = timely("the second one", || second.expect(""));
+    println!("{told}");
+    assert!(told.starts_with("refused") && told.to_lowercase().contains("pid namespace"), "{told}");
+    drop(first);
+    assert_eq!(run(false).expect("a third").expect(""), "found true", "the first one is gone");
+}
+
+pub fn masked(args: &Args) {
+    // SAFETY: umask cannot fail; this process does nothing else meanwhile.
+    unsafe { libc::umask(u32::from_str_radix(&args["umask"], 8).unwrap()) };
+    let dir = Path::new(&args["dir"]);
+    let cache =
+        open(dir, &[("inline_max_bytes", "100"), ("dir_mode", "0750"), ("file_mode", "0640")]);
+    cache.set(b"key", &value("key", 1, 5_000), TTL_DEFAULT).expect("a set");
+    drop(cache);
+    let cache = open(dir, &[("inline_max_bytes", "100")]);
+    let found = cache.get(b"key").expect("a get").expect("a hit");
+    assert_eq!(version_of("key", &found), Ok(1));
+    tell("done");
+}
+
+#[test]
+fn umask_077_makes_a_store_that_its_owner_can_use_and_nobody_else() {
+    for (umask, directories, files) in [("077", 0o700, 0o600), ("022", 0o750, 0o640)] {
+        let scene = Scene::new(&format!("umask-{umask}"));
+        let store = scene.path("store");
+        let arguments = args([("dir", store.display().to_string()), ("umask", umask.into())]);
+        let (told, status) = spawn("masked", &arguments).finish(HANG * 5);
+        assert!(status.success(), "{told:?}");
+        let mut pending = vec![store];
+        while let Some(path) = pending.pop() {
+            let metadata = path.symlink_metadata().expect("metadata");
+            let expected = if metadata.is_dir() { directories } else { files };
+            let found = metadata.permissions().mode() & 0o777;
+            assert_eq!(found, expected, "{}: {found:o}", path.display());
+            if metadata.is_dir() {
+                pending.extend(
+                    std::fs::read_dir(&path).expect("a directory").flatten().map(|e| e.path()),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Threads, names, forks, and blobs that change under a reader.
+#![expect(unsafe_code, reason = "fork")]
+
+use crate::harness::*;
+use std::path::Path;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use twat_cache::{Cache, TTL_DEFAULT};
+
+#[test]
+fn eleven_hundred_threads_read_at_once() {
+    let scene = Scene::new("threads");
+    let cache = open(&scene.path("store"), &[("inline_max_bytes", "4096")]);
+    for n in 0..100_u64 {
+        let key = format!("key {n}");
+        cache
+            .set(key.as_bytes(), &value(&key, n, if n == 7 { 9_000 } else { 100 }), TTL_DEFAULT)
+            .expect("a set");
+    }
+    let threads = 1_100;
+    let barrier = Barrier::new(threads);
+    let read = |seed: u64| {
+        let mut random = Random::new(seed + 1);
+        barrier.wait();
+        for _ in 0..20 {
+            let n = random.below(100);
+            let key = format!("key {n}");
+            let found = timely("get", || cache.get(key.as_bytes())).expect("a get").expect("a hit");
+            assert_eq!(version_of(&key, &found), Ok(n));
+        }
+    };
+    std::thread::scope(|scope| {
+        let start = |seed| {
+            let builder = std::thread::Builder::new().stack_size(256 * 1024);
+            builder.spawn_scoped(scope, move || read(seed)).expect("a thread")
+        };
+        let threads: Vec<_> = (0..threads as u64).map(start).collect();
+        threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+    });
+}
+
+#[test]
+fn one_directory_under_three_names_is_one_store() {
+    let scene = Scene::new("names");
+    let store = scene.path("store");
+    std::fs::create_dir(&store).expect("a directory");
+    let link = scene.path("link");
+    std::os::unix::fs::symlink(&store, &link).expect("a link");
+    let winding = scene.path("link/../store/.");
+    let first = open(&store, &[]);
+    for round in 0..20_u64 {
+        let second = open(&link, &[]);
+        let third = open(&winding, &[]);
+        let key = format!("key {round}");
+        second.set(key.as_bytes(), b"second", TTL_DEFAULT).expect("a set");
+        assert_eq!(first.get(key.as_bytes()).expect("a get").as_deref(), Some(&b"second"[..]));
+        third.set(key.as_bytes(), b"third", TTL_DEFAULT).expect("a set");
+        drop(third);
+        assert_eq!(second.get(key.as_bytes()).expect("a get").as_deref(), Some(&b"third"[..]));
+        drop(second);
+        // Closing a second environment on the file would break this one.
+        assert_eq!(first.get(key.as_bytes()).expect("a get").as_deref(), Some(&b"third"[..]));
+        first.set(b"still", b"here", TTL_DEFAULT).expect("a set");
+    }
+}
+
+/// Four busy threads and forks in between; each child uses the handle.
+pub fn forking(args: &Args) {
+    let dir = Path::new(&args["dir"]);
+    let forks: u64 = args["forks"].parse().unwrap();
+    let cache = open(dir, &[("inline_max_bytes", "4096")]);
+    let (stop, operations) = (AtomicBool::new(false), AtomicU64::new(0));
+    let busy = |id: u64, cache: &Cache| {
+        let mut random = Random::new(id + 1);
+        while !stop.load(Ordering::Relaxed) {
+            let key = format!("thread {id} key {}", random.below(50));
+            let version = operations.fetch_add(1, Ordering::Relaxed);
+            let size = if version % 20 == 0 { 9_000 } else { 100 };
+            timely("set", || cache.set(key.as_bytes(), &value(&key, version, size), TTL_DEFAULT))
+                .expect("a set");
+            let found = timely("get", || cache.get(key.as_bytes())).expect("a get").expect("a hit");
+            assert_eq!(version_of(&key, &found), Ok(version));
+        }
+    };
+    std::thread::scope(|scope| {
+        for id in 0..4 {
+            let (busy, cache) = (&busy, &cache);
+            scope.spawn(move || busy(id, cache));
+        }
+        for n in 0..forks {
+            std::thread::sleep(Duration::from_millis(10));
+            // SAFETY: the child only uses the cache, which is what is tested,
+            // and ends by _exit without running anything of the parent's.
+            let child = unsafe { libc::fork() };
+            assert!(child >= 0, "fork");
+            if child == 0 {
+                let right = in_child(&cache, n);
+                // SAFETY: ends this process at once.
+                unsafe { libc::_exit(if right { 0 } else { 1 }) };
+            }
+            let mut status = 0;
+            // SAFETY: our own child and a place for its status.
+            assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+            assert_eq!(status, 0, "the child of fork {n} ended so");
+            let key = format!("child {n}");
+            let found = cache.get(key.as_bytes()).expect("a get").expect("what the child set");
+            assert_eq!(version_of(&key, &found), Ok(n));
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    tell(format!("done {}", operations.load(Ordering::Relaxed)));
+}
+
+fn in_child(cache: &Cache, n: u64) -> bool {
+    // SAFETY: a child that hangs is killed by this alarm, which the parent sees.
+    unsafe { libc::alarm(10) };
+    let key = format!("child {n}");
+    let bytes = value(&key, n, if n % 2 == 0 { 9_000 } else { 100 });
+    let set = cache.set(key.as_bytes(), &bytes, TTL_DEFAULT).is_ok();
+    let own = cache.get(key.as_bytes()).ok().flatten();
+    let mut right = set && own.is_some_and(|found| found[..] == bytes[..]);
+    for id in 0..4 {
+        for number in 0..50 {
+            let key = format!("thread {id} key {number}");
+            match cache.get(key.as_bytes()) {
+                Ok(Some(found)) => right &= version_of(&key, &found).is_ok(),
+                Ok(None) => {}
+                Err(_) => right = false,
+            }
+        }
+    }
+    right
+}
+
+#[test]
+fn forks_under_load_leave_parent_and_child_working() {
+    let scene = Scene::new("fork");
+    let arguments = args([
+        ("dir", scene.path("store").display().to_string()),
+        ("forks", scaled(20).max(3).to_string()),
+    ]);
+    let (told, status) = spawn("forking", &arguments).finish(HANG * 60);
+    println!("{told:?}");
+    assert!(
+        status.success() && told.iter().any(|line| line.starts_with("done")),
+        "{told:?} {status}"
+    );
+    assert_walker_finds_it_sound(&scene.path("store"));
+}
+
+const BLOB: usize = 300_000;
+
+/// Replaces and deletes one blob for ever.
+pub fn replacer(args: &Args) {
+    let cache = open(Path::new(&args["dir"]), &[("inline_max_bytes", "4096")]);
+    tell("ready");
+    for version in 1.. {
+        cache.set(b"blob", &value("blob", version, BLOB), TTL_DEFAULT).expect("a set");
+        if version % 50 == 0 {
+            cache.delete(b"blob").expect("a delete");
+        }
+    }
+}
+
+#[test]
+fn a_blob_replaced_while_it_is_read_stays_whole() {
+    let scene = Scene::new("blob-replaced");
+    let store = scene.path("store");
+    let cache = open(&store, &[("inline_max_bytes", "4096")]);
+    let arguments = args([("dir", store.display().to_string())]);
+    let mut writers: Vec<_> = (0..2).map(|_| spawn("replacer", &arguments)).collect();
+    writers.iter_mut().for_each(|writer| drop(writer.expect("ready")));
+    let (mut hits, mut versions) = (0, std::collections::BTreeSet::new());
+    let mut held = Vec::new();
+    let reads = scaled(1_500);
+    for n in 0..reads {
+        let Some(found) = timely("get", || cache.get(b"blob")).expect("a get") else { continue };
+        let version = version_of("blob", &found).unwrap_or_else(|why| panic!("{why}"));
+        hits += 1;
+        versions.insert(version);
+        if n % 25 == 0 {
+            held.push((version, found));
+        }
+    }
+    for (version, found) in &held {
+        assert_eq!(version_of("blob", found), Ok(*version), "a value that is held");
+    }
+    scene.log(format!("{hits} hits of {reads}, {} versions, {} held", versions.len(), held.len()));
+    assert!(hits > reads / 2 && versions.len() > 1);
+    writers.clear();
+    drop(cache);
+    let cache = open(&store, &[("inline_max_bytes", "4096"), ("check", "open")]);
+    if let Some(found) = cache.get(b"blob").expect("a get") {
+        version_of("blob", &found).unwrap_or_else(|why| panic!("{why}"));
+    }
+}
