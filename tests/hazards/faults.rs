@@ -31,9 +31,12 @@ fn shim() -> &'static Path {
     })
 }
 
+type Arm = extern "C" fn(*const c_char, c_int, c_long, c_int);
+type Disarm = extern "C" fn() -> c_long;
+
 struct Shim {
-    arm: extern "C" fn(*const c_char, c_int, c_long, c_int),
-    disarm: extern "C" fn() -> c_long,
+    arm: Arm,
+    disarm: Disarm,
 }
 
 impl Shim {
@@ -44,7 +47,10 @@ impl Shim {
             let arm = libc::dlsym(libc::RTLD_DEFAULT, c"failio_arm".as_ptr());
             let disarm = libc::dlsym(libc::RTLD_DEFAULT, c"failio_disarm".as_ptr());
             assert!(!arm.is_null() && !disarm.is_null(), "the shim is not preloaded");
-            Self { arm: std::mem::transmute(arm), disarm: std::mem::transmute(disarm) }
+            Self {
+                arm: std::mem::transmute::<*mut libc::c_void, Arm>(arm),
+                disarm: std::mem::transmute::<*mut libc::c_void, Disarm>(disarm),
+            }
         }
     }
 
@@ -192,7 +198,7 @@ fn every_call_fails(kind: &str) {
     let memory = tempfile::Builder::new().prefix("twat-faults-").tempdir_in("/dev/shm").ok();
     let root = memory.as_ref().map_or(scene.dir.clone(), |dir| dir.path().to_owned());
     let mut wrong = Vec::new();
-    for how in 0..HOW.len() {
+    for (how, how_name) in HOW.iter().enumerate() {
         if how == 2 && kind != 0 {
             continue;
         }
@@ -208,8 +214,8 @@ fn every_call_fails(kind: &str) {
         let mut command = command("faults", &arguments);
         let child = start(command.env("LD_PRELOAD", shim()));
         let (told, status) = child.finish(Duration::from_secs(120));
-        scene.log(format!("{} {}: {told:?}, {status}", KINDS[kind], HOW[how]));
-        assert!(status.success(), "{} {}: {status}: {told:?}", KINDS[kind], HOW[how]);
+        scene.log(format!("{} {how_name}: {told:?}, {status}", KINDS[kind]));
+        assert!(status.success(), "{} {how_name}: {status}: {told:?}", KINDS[kind]);
         assert!(!told.contains(&"reached 0".to_owned()), "nothing failed: {told:?}");
         wrong.extend(told.into_iter().filter(|line| line.starts_with("wrong")));
     }

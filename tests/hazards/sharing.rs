@@ -76,7 +76,7 @@ pub fn forking(args: &Args) {
         while !stop.load(Ordering::Relaxed) {
             let key = format!("thread {id} key {}", random.below(50));
             let version = operations.fetch_add(1, Ordering::Relaxed);
-            let size = if version % 20 == 0 { 9_000 } else { 100 };
+            let size = if version.is_multiple_of(20) { 9_000 } else { 100 };
             timely("set", || cache.set(key.as_bytes(), &value(&key, version, size), TTL_DEFAULT))
                 .expect("a set");
             let found = timely("get", || cache.get(key.as_bytes())).expect("a get").expect("a hit");
@@ -116,7 +116,7 @@ fn in_child(cache: &Cache, n: u64) -> bool {
     // SAFETY: a child that hangs is killed by this alarm, which the parent sees.
     unsafe { libc::alarm(10) };
     let key = format!("child {n}");
-    let bytes = value(&key, n, if n % 2 == 0 { 9_000 } else { 100 });
+    let bytes = value(&key, n, if n.is_multiple_of(2) { 9_000 } else { 100 });
     let set = cache.set(key.as_bytes(), &bytes, TTL_DEFAULT).is_ok();
     let own = cache.get(key.as_bytes()).ok().flatten();
     let mut right = set && own.is_some_and(|found| found[..] == bytes[..]);
@@ -157,7 +157,7 @@ pub fn replacer(args: &Args) {
     tell("ready");
     for version in 1.. {
         cache.set(b"blob", &value("blob", version, BLOB), TTL_DEFAULT).expect("a set");
-        if version % 50 == 0 {
+        if version.is_multiple_of(50) {
             cache.delete(b"blob").expect("a delete");
         }
     }
