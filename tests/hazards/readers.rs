@@ -112,7 +112,7 @@ fn a_reader_killed_with_9_does_not_grow_the_file() {
         let arguments = args([("dir", store.display().to_string())]);
         let mut pinning = spawn("pinning-reader", &arguments);
         pinning.expect("ready");
-        let mut readers = vec![pinning, start_reader(store, "busy"), start_reader(store, "busy")];
+        let mut readers = [pinning, start_reader(store, "busy"), start_reader(store, "busy")];
         readers.iter_mut().for_each(Running::kill);
         Vec::new()
     });
