@@ -31,7 +31,10 @@ pub const DATA: &str = "data.mdb";
 const MARK_LENGTH: usize = 64;
 /// How long another process may judge before an open gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// A file that is short by more is walked before it is extended.
+/// A short file up to this size is walked before it is extended, which takes
+/// some milliseconds: somebody may have cut it. In larger ones, pages that one
+/// transaction can have taken and given back unwritten are extended unseen.
+const WALKED_WHEN_SHORT: u64 = 256 << 20;
 const SMALL_EXTENSION: u64 = 64 << 20;
 
 /// When the page walker judges: option `check`.
@@ -298,7 +301,9 @@ fn decide(dir: &Path, lock: Option<&File>, check: Check, read_only: bool) -> Res
     match walk::glance(&data).map_err(reading)? {
         Glance::Empty => return Ok(Decision::Open(None)),
         Glance::Whole if !must => return Ok(Decision::Open(None)),
-        Glance::Short { have, need } if !must && need - have <= SMALL_EXTENSION => {
+        Glance::Short { have, need }
+            if !must && need > WALKED_WHEN_SHORT && need - have <= SMALL_EXTENSION =>
+        {
             return Ok(extend(dir, have, need, read_only));
         }
         _ => {}

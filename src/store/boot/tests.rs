@@ -105,12 +105,28 @@ fn a_damaged_store_is_set_aside_after_an_unclean_boot() {
     assert_eq!(enter_auto(&dir).1, Decision::Open(None));
 }
 
+/// A store whose file can lose its last page without harm: a large value that
+/// was deleted, and nothing after it.
+fn with_free_tail(dir: &Path) {
+    fill(dir, 100);
+    let env = Environment::new().set_max_dbs(4).open(dir).expect("LMDB");
+    let db = env.open_db(Some("db")).expect("a database");
+    for value in [Some(vec![1; 400_000]), None, Some(vec![2; 10])] {
+        let mut txn = env.begin_rw_txn().expect("a transaction");
+        match value {
+            Some(value) => txn.put(db, b"large", &value, WriteFlags::empty()).expect("put"),
+            None => txn.del(db, b"large", None).expect("delete"),
+        }
+        txn.commit().expect("commit");
+    }
+}
+
 #[test]
-fn a_short_file_is_extended_and_not_judged() {
+fn a_short_file_is_extended_and_not_set_aside() {
     let _turn = boot("first");
     let (_parent, dir) = store();
     let (guard, _) = enter_auto(&dir);
-    fill(&dir, 100);
+    with_free_tail(&dir);
     guard.before_write().expect("a mark");
     let data = OpenOptions::new().write(true).open(dir.join(DATA)).expect("data");
     let whole = data.metadata().expect("metadata").len();
@@ -118,6 +134,19 @@ fn a_short_file_is_extended_and_not_judged() {
     drop(guard);
     assert_eq!(enter_auto(&dir).1, Decision::Extended { from: whole - 4096, to: whole });
     assert_eq!(data.metadata().expect("metadata").len(), whole);
+}
+
+#[test]
+fn a_file_that_somebody_cut_is_set_aside_in_the_same_boot() {
+    let _turn = boot("first");
+    let (_parent, dir) = store();
+    let (guard, _) = enter_auto(&dir);
+    fill(&dir, 1000);
+    guard.before_write().expect("a mark");
+    let data = OpenOptions::new().write(true).open(dir.join(DATA)).expect("data");
+    data.set_len(5 * 4096).expect("truncate");
+    drop(guard);
+    assert!(matches!(enter_auto(&dir).1, Decision::SetAside { .. }));
 }
 
 #[test]

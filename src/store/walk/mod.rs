@@ -282,12 +282,19 @@ fn check_pair(metas: &[Meta; 2]) -> Result<(), Bad> {
 
 /// Whether the other meta page is a newer snapshot under an older number: its
 /// free list then knows a transaction that it should not.
+///
+/// A commit whose meta page could not be written leaves the same behind, sound
+/// and never acknowledged, but with the old last page (`mdb_env_write_meta`).
+/// So only a last page that has grown proves damage.
 fn check_older<S: Source + ?Sized>(
     walk: &Walk<'_, S>,
     metas: &[Meta; 2],
     newest: &Meta,
 ) -> io::Result<Option<Bad>> {
     let older = &metas[usize::from(metas[0].txn == newest.txn)];
+    if older.last_page <= newest.last_page {
+        return Ok(None);
+    }
     let freed = walk.newest_free_record(older)?;
     Ok(freed.filter(|freed| *freed > older.txn).map(|freed| {
         let why = format!("meta page of transaction {} lists pages that {freed} freed", older.txn);
