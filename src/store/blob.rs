@@ -11,9 +11,9 @@
 use crate::error::{Code, Error, Result};
 use crate::value::{Mapped, Value};
 use rustix::fs::FlockOperation;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -139,11 +139,17 @@ impl Blobs {
         self.root.join("tmp")
     }
 
+    /// Makes a directory below the store's own, and those between. The umask
+    /// does not count: users share a store by mode.
     fn make_dir(&self, path: &Path) -> Result<()> {
-        match fs::DirBuilder::new().recursive(true).mode(self.dir_mode).create(path) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(wrong("making", path, &error)),
+        for path in [&self.root, path] {
+            match fs::DirBuilder::new().mode(self.dir_mode).create(path) {
+                Ok(()) => drop(fs::set_permissions(path, Permissions::from_mode(self.dir_mode))),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(wrong("making", path, &error)),
+            }
         }
+        Ok(())
     }
 
     /// Writes a draft. Nothing points at it yet.
@@ -174,6 +180,8 @@ impl Blobs {
                 OpenOptions::new().write(true).create_new(true).mode(self.file_mode).open(&path);
             match opened {
                 Ok(file) => {
+                    // A failure leaves tighter permissions.
+                    let _ = file.set_permissions(Permissions::from_mode(self.file_mode));
                     let reference = BlobRef { id, len: 0, sum: 0 };
                     // A sweeper may lock the name between our two calls; then it
                     // unlinks it, and another name is taken.

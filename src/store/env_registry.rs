@@ -144,8 +144,9 @@ impl Drop for StoreRef {
             if slot.handles == 0 {
                 // The environment closes under the lock: nobody can open the
                 // file again before its locks are gone.
+                let mappings = slot.env.mappings() as i64;
                 slots.remove(&self.id);
-                known(self.id).fetch_sub(1, Ordering::SeqCst);
+                known(self.id).fetch_sub(mappings, Ordering::SeqCst);
             }
         }
     }
@@ -205,6 +206,13 @@ fn known(id: FileId) -> &'static AtomicI64 {
                 head = other;
             }
         }
+    }
+}
+
+/// An environment mapped its file once more.
+pub fn mapped_again(dir: &Path) {
+    if let Some(id) = file_id(&dir.join("data.mdb")) {
+        known(id).fetch_add(1, Ordering::SeqCst);
     }
 }
 

@@ -20,7 +20,7 @@ use std::marker::PhantomData;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,11 @@ pub const POOL: usize = 64;
 /// Slots of the reader table, for all processes of a store.
 pub const MAX_READERS: u32 = 1024;
 const MAX_DBS: u32 = 16;
+/// Pages by which the file grows before dead readers are looked for.
+const REAP_GROWTH: u64 = 32;
+/// How often an environment is opened anew after LMDB gave it up: each time
+/// costs address space and descriptors until the store is closed.
+const REVIVALS: usize = 100;
 /// How long a caller waits for a reader slot before it is told so.
 const READER_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -70,7 +75,15 @@ pub struct EnvInfo {
 
 /// An open environment with its pool of read transactions.
 pub struct Env {
-    env: lmdb::Environment,
+    /// The current one of `opened`.
+    raw: AtomicPtr<ffi::MDB_env>,
+    /// The environment; before it those that LMDB gave up, which stay open so
+    /// that nothing (a file lock least of all) of the current one goes with them.
+    opened: Mutex<Vec<lmdb::Environment>>,
+    /// The databases that were opened, in their order.
+    names: Mutex<Vec<String>>,
+    /// The last page when dead readers were last looked for.
+    reaped_at: AtomicU64,
     dir: PathBuf,
     options: EnvOptions,
     page_size: u64,
@@ -81,7 +94,7 @@ pub struct Env {
     wake: Condvar,
     writers: Mutex<()>,
     refuse_new: AtomicBool,
-    // Declared after `env`, and so left after LMDB has closed the file.
+    // Declared after `opened`, and so left after LMDB has closed the file.
     place: Place,
 }
 
@@ -153,7 +166,10 @@ impl Env {
         let (env, map_size) = reserve(dir, &options)?;
         let options = EnvOptions { map_size, ..options };
         let mut opened = Self {
-            env,
+            raw: AtomicPtr::new(env.env()),
+            opened: Mutex::new(vec![env]),
+            names: Mutex::new(Vec::new()),
+            reaped_at: AtomicU64::new(0),
             dir: dir.to_owned(),
             options,
             page_size: 4096,
@@ -174,8 +190,9 @@ impl Env {
         Ok(opened)
     }
 
+    #[inline]
     fn raw(&self) -> *mut ffi::MDB_env {
-        self.env.env()
+        self.raw.load(Ordering::Acquire)
     }
 
     /// The directory.
@@ -237,6 +254,26 @@ impl Env {
         dead
     }
 
+    /// Clears them where the file has just grown: the snapshot of a dead reader
+    /// keeps every page that was freed since from being used again.
+    #[inline]
+    fn reap_where_it_grew(&self) {
+        let last_page = self.info().last_page;
+        if last_page > self.reaped_at.load(Ordering::Relaxed) + REAP_GROWTH {
+            self.reaped_at.store(last_page, Ordering::Relaxed);
+            self.reap();
+        }
+    }
+
+    /// Notes what LMDB says of its pages.
+    #[inline]
+    fn note<T>(&self, result: Result<T>) -> Result<T> {
+        if matches!(&result, Err(error) if error.code() == Code::Corrupt) {
+            self.suspect();
+        }
+        result
+    }
+
     /// Flushes to the medium.
     pub fn sync(&self) -> Result<()> {
         // SAFETY: a live environment.
@@ -246,6 +283,7 @@ impl Env {
     /// Opens (and makes, unless read-only) the named databases.
     pub fn databases<const N: usize>(&self, names: [&str; N]) -> Result<Option<[Dbi; N]>> {
         if let Some(found) = self.open_databases(&names, ffi::MDB_RDONLY, 0)? {
+            self.remember(&names);
             return Ok(found.try_into().ok());
         }
         if self.options.read_only {
@@ -253,7 +291,13 @@ impl Env {
         }
         self.before_write()?;
         let made = self.open_databases(&names, 0, ffi::MDB_CREATE)?;
+        self.remember(&names);
         Ok(made.and_then(|made| made.try_into().ok()))
+    }
+
+    fn remember(&self, names: &[&str]) {
+        let mut known = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = names.iter().map(|name| (*name).to_owned()).collect();
     }
 
     fn open_databases(
@@ -312,13 +356,16 @@ impl Env {
                 self.adopt_map_size()?;
                 self.read()
             }
+            ffi::MDB_PANIC => {
+                self.revive()?;
+                self.read()
+            }
             rc => Err(fault(rc, "reading the store")),
         }
     }
 
     fn discard(&self, raw: RawRead) {
-        // SAFETY: only we hold it, and it is not used again.
-        unsafe { ffi::mdb_txn_abort(raw.0) };
+        self.abort(raw);
         self.made.fetch_sub(1, Ordering::SeqCst);
         self.notify();
     }
@@ -357,6 +404,7 @@ impl Env {
                         let others = self.made.fetch_sub(1, Ordering::SeqCst) > 1;
                         match rc {
                             ffi::MDB_MAP_RESIZED => self.adopt_map_size()?,
+                            ffi::MDB_PANIC => self.revive()?,
                             ffi::MDB_READERS_FULL if self.reap() > 0 => continue,
                             ffi::MDB_READERS_FULL
                                 if others && since.elapsed() < READER_PATIENCE => {}
@@ -422,6 +470,10 @@ impl Env {
                     drop(turn);
                     self.adopt_map_size()?;
                 }
+                ffi::MDB_PANIC => {
+                    drop(turn);
+                    self.revive()?;
+                }
                 rc => return Err(fault(rc, "writing the store")),
             }
         }
@@ -432,6 +484,57 @@ impl Env {
     /// which LMDB allows only while this process has no transaction.
     #[cold]
     fn adopt_map_size(&self) -> Result<()> {
+        let resized = self.alone(|| {
+            // SAFETY: no transaction of this process is active, as `alone` says.
+            match unsafe { ffi::mdb_env_set_mapsize(self.raw(), 0) } {
+                0 => Ok(()),
+                rc => Err(fault(rc, "taking over the size of the store")),
+            }
+        });
+        resized.unwrap_or_else(|| Err(fault(libc::EBUSY, "taking over the size of the store")))
+    }
+
+    /// After a meta page that could not be written LMDB gives an environment
+    /// up: all its transactions fail. The store itself is sound, at the commit
+    /// before; so it is opened once more.
+    #[cold]
+    fn revive(&self) -> Result<()> {
+        let panicked = || fault(ffi::MDB_PANIC, "opening the store again after a failed write");
+        let revived = self.alone(|| {
+            if self.begin_read().map(|raw| self.abort(raw)).err() != Some(ffi::MDB_PANIC) {
+                return Ok(());
+            }
+            let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+            if opened.len() > REVIVALS {
+                return Err(panicked());
+            }
+            let (env, _) = reserve(&self.dir, &self.options)?;
+            self.raw.store(env.env(), Ordering::Release);
+            super::env_registry::mapped_again(&self.dir);
+            opened.push(env);
+            drop(opened);
+            let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            // In the order of the first time, and so with the same numbers.
+            self.open_databases(&names, ffi::MDB_RDONLY, 0).map(drop)
+        });
+        revived.unwrap_or_else(|| Err(panicked()))
+    }
+
+    /// How often the file is mapped: once, and once for each revival.
+    pub fn mappings(&self) -> usize {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    fn abort(&self, raw: RawRead) {
+        // SAFETY: only we hold it, and it is not used again.
+        unsafe { ffi::mdb_txn_abort(raw.0) };
+    }
+
+    /// Runs `run` while this process has no transaction: the pool is empty and
+    /// refuses new ones, and we have the writers' turn. None where reads that
+    /// are under way do not end.
+    fn alone<T>(&self, run: impl FnOnce() -> T) -> Option<T> {
         let _turn = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
         self.refuse_new.store(true, Ordering::SeqCst);
         let since = Instant::now();
@@ -441,14 +544,9 @@ impl Env {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        let rc = match self.made.load(Ordering::SeqCst) {
-            // SAFETY: no transaction of this process is active: the pool is
-            // empty and refuses new ones, and we hold the writers' turn.
-            0 => unsafe { ffi::mdb_env_set_mapsize(self.raw(), 0) },
-            _ => libc::EBUSY,
-        };
+        let result = (self.made.load(Ordering::SeqCst) == 0).then(run);
         self.refuse_new.store(false, Ordering::SeqCst);
-        check(rc, "taking over the size of the store")
+        result
     }
 }
 
@@ -608,7 +706,7 @@ impl ReadTxn<'_> {
     pub fn get(&self, dbi: Dbi, key: &[u8]) -> Result<Option<&[u8]>> {
         // SAFETY: live until `self` is dropped; nothing is written in a read
         // transaction, and LMDB keeps its pages as long as it lasts.
-        unsafe { get(self.raw, dbi, key) }
+        self.env.note(unsafe { get(self.raw, dbi, key) })
     }
 
     /// Visits keys in order from `from` (empty: from the first).
@@ -668,7 +766,7 @@ impl<'e> WriteTxn<'e> {
     /// The value of a key.
     pub fn get(&self, dbi: Dbi, key: &[u8]) -> Result<Option<&[u8]>> {
         // SAFETY: live until `self` is dropped; a write needs `&mut self`.
-        unsafe { get(self.raw, dbi, key) }
+        self.env.note(unsafe { get(self.raw, dbi, key) })
     }
 
     /// Visits keys in order from `from` (empty: from the first).
@@ -698,7 +796,7 @@ impl<'e> WriteTxn<'e> {
         if matches!(rc, ffi::MDB_MAP_FULL | ffi::MDB_TXN_FULL) {
             self.map_full.set(true);
         }
-        check(rc, "writing the store")
+        self.env.note(check(rc, "writing the store"))
     }
 
     /// Stores a value.
@@ -766,6 +864,7 @@ impl<'e> WriteTxn<'e> {
         let raw = std::mem::replace(&mut self.raw, ptr::null_mut());
         // SAFETY: live until here, and `self` is not used again.
         let rc = unsafe { ffi::mdb_txn_commit(raw) };
+        self.env.reap_where_it_grew();
         (self.done(rc), self.map_full.get())
     }
 }

@@ -94,19 +94,6 @@ fn a_reader_stopped_with_sigstop_does_not_grow_the_file() {
 }
 
 #[test]
-fn a_reader_stopped_amid_its_reads_does_not_grow_the_file() {
-    grows_not("reader-stopped-amid", |store| {
-        let stop = |n: u32| {
-            let reader = start_reader(store, "busy");
-            std::thread::sleep(HANG / 100 + std::time::Duration::from_micros(u64::from(n) * 137));
-            reader.signal(Signal::STOP);
-            reader
-        };
-        (0..4).map(stop).collect()
-    });
-}
-
-#[test]
 fn a_reader_killed_with_9_does_not_grow_the_file() {
     grows_not("reader-killed", |store| {
         let arguments = args([("dir", store.display().to_string())]);

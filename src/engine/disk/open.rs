@@ -34,17 +34,25 @@ pub fn open(config: &Config) -> Result<Disk> {
         Blobs::new(&place.dir, config.mode("file_mode"), config.mode("dir_mode"), options.sync);
     let seed = seed(config);
     let notes = RefCell::new(Map::new());
-    let env = env_registry::open(
-        &place.dir,
-        &options,
-        &settings,
-        || place.enter(config, &notes),
-        |env| {
-            place.set_modes(config);
-            attach(env, blobs, seed, notes.take())
-        },
-    )
-    .map_err(|error| place.explain(error))?;
+    let attempt = |check| {
+        env_registry::open(
+            &place.dir,
+            &options,
+            &settings,
+            || place.enter(config, check, &notes),
+            |env| {
+                place.set_modes(config);
+                attach(env, blobs.clone(), seed, notes.take())
+            },
+        )
+    };
+    let check = Check::from_option(config.text("check"));
+    let env = match attempt(check) {
+        // Damage within one boot, where nobody judged: judged now.
+        Err(error) if error.code() == Code::Corrupt && check == Check::Auto => attempt(Check::Open),
+        opened => opened,
+    };
+    let env = env.map_err(|error| place.explain(error))?;
     let shared = shared_of(&env)?;
     let bounds = config.bounds();
     let disk = Disk {
@@ -224,8 +232,12 @@ impl Place {
     }
 
     /// Has the store judged where this process is the only one to use it.
-    fn enter(&self, config: &Config, notes: &RefCell<Map<String, Json>>) -> Result<Guard> {
-        let check = Check::from_option(config.text("check"));
+    fn enter(
+        &self,
+        config: &Config,
+        check: Check,
+        notes: &RefCell<Map<String, Json>>,
+    ) -> Result<Guard> {
         let mode = config.mode("file_mode");
         let (guard, decision) = boot::enter(&self.dir, check, self.read_only, mode)?;
         let mut notes = notes.borrow_mut();
@@ -253,7 +265,7 @@ impl Place {
         // LMDB's open is subject to the umask; sharing between users is asked
         // for by mode and must not be. A failure leaves tighter permissions.
         let mode = fs::Permissions::from_mode(config.mode("file_mode"));
-        for name in ["data.mdb", "lock.mdb", RECORD] {
+        for name in ["data.mdb", "lock.mdb", boot::MARK, RECORD] {
             let _ = fs::set_permissions(self.dir.join(name), mode.clone());
         }
     }
