@@ -165,7 +165,15 @@ impl Running {
 
     /// Every line that is left, and how the child ended. Panics when it does
     /// not end in time.
-    pub fn finish(mut self, within: Duration) -> (Vec<String>, ExitStatus) {
+    pub fn finish(self, within: Duration) -> (Vec<String>, ExitStatus) {
+        match self.end(within) {
+            (told, Some(status)) => (told, status),
+            (told, None) => panic!("the child did not end within {within:?}; it said {told:?}"),
+        }
+    }
+
+    /// The same; a child that does not end in time is killed and has no status.
+    pub fn end(mut self, within: Duration) -> (Vec<String>, Option<ExitStatus>) {
         // The lines are drained by a thread: a full pipe would stop the child.
         std::thread::scope(|scope| {
             let Self { child, lines } = &mut self;
@@ -185,11 +193,7 @@ impl Running {
                 }
                 std::thread::sleep(Duration::from_millis(2));
             };
-            let told = reader.join().expect("lines");
-            match status {
-                Some(status) => (told, status),
-                None => panic!("the child did not end within {within:?}; it said {told:?}"),
-            }
+            (reader.join().expect("lines"), status)
         })
     }
 
