@@ -2,14 +2,16 @@
 //!
 //! A store's directory holds one small file, `boot.lock`. Everyone who has
 //! the store open keeps a shared `flock` on it; whoever gets the exclusive
-//! one is alone and may judge. Its text is the **mark**: `clean`, or `dirty`
-//! with the id of the boot in which the store was first written to. Commits
-//! are not synced, so a dirty mark of *another* boot means that the system
-//! went down with pages unwritten; of *this* boot it means nothing, since the
-//! kernel has the pages, whatever became of the processes.
+//! one is alone and may judge. Its text is the **mark**: `clean` with length
+//! and time of the data file, or `dirty` with the id of the boot in which the
+//! store was first written to. Commits are not synced, so a dirty mark of
+//! *another* boot means that the system went down with pages unwritten; of
+//! *this* boot it means nothing, since the kernel has the pages, whatever
+//! became of the processes. A clean mark beside a file of another length or
+//! time means that somebody else wrote to it.
 //!
-//! The mark is synced before the first write of a boot; the last one to close
-//! syncs the data before it says `clean`.
+//! The last one to close syncs the data before it says `clean`, and that mark
+//! is replaced, and synced, before the next write.
 
 use super::walk::{self, Bad, Figures, Glance, Verdict};
 use crate::error::{Code, Error, Result};
@@ -17,7 +19,7 @@ use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +38,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// transaction can have taken and given back unwritten are extended unseen.
 const WALKED_WHEN_SHORT: u64 = 256 << 20;
 const SMALL_EXTENSION: u64 = 64 << 20;
+/// Larger files are not synced when they are closed, which could hold a process
+/// up for seconds at its end; the first open after a reboot walks them instead.
+const SYNCED_AT_CLOSE: u64 = 16 << 20;
 
 /// When the page walker judges: option `check`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,11 +113,30 @@ fn boot_id() -> Option<String> {
     })
 }
 
+/// Length and time of change of a data file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp(u64, i64, i64);
+
+impl Stamp {
+    fn of(data: &File) -> io::Result<Self> {
+        let found = data.metadata()?;
+        Ok(Self(found.len(), found.mtime(), found.mtime_nsec()))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let mut word = || words.next();
+        let length = word()?.parse().ok()?;
+        Some(Self(length, word()?.parse().ok()?, word()?.parse().ok()?))
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Mark {
     /// Nothing was ever marked.
     Missing,
-    Clean,
+    /// There was no data file, or this one.
+    Clean(Option<Stamp>),
     Dirty(String),
     /// Neither of these.
     Torn,
@@ -131,7 +155,7 @@ impl Mark {
         let text = std::str::from_utf8(&bytes[..length]).unwrap_or("?");
         Ok(match (length, text.trim_end().split_once(' ')) {
             (0, _) => Mark::Missing,
-            (MARK_LENGTH, None) if text.trim_end() == "clean" => Mark::Clean,
+            (MARK_LENGTH, Some(("clean", stamp))) => Mark::Clean(Stamp::parse(stamp)),
             (MARK_LENGTH, Some(("dirty", id))) => Mark::Dirty(id.to_owned()),
             _ => Mark::Torn,
         })
@@ -139,7 +163,8 @@ impl Mark {
 
     fn write(&self, file: &File) -> io::Result<()> {
         let text = match self {
-            Mark::Clean => "clean".to_owned(),
+            Mark::Clean(None) => "clean -".to_owned(),
+            Mark::Clean(Some(Stamp(length, s, ns))) => format!("clean {length} {s} {ns}"),
             Mark::Dirty(id) => format!("dirty {id}"),
             Mark::Missing | Mark::Torn => "suspect".to_owned(),
         };
@@ -147,18 +172,18 @@ impl Mark {
         bytes[MARK_LENGTH - 1] = b'\n';
         let length = text.len().min(MARK_LENGTH - 1);
         bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
-        file.write_all_at(&bytes, 0)?;
-        file.sync_data()
+        file.write_all_at(&bytes, 0)
     }
 
     fn of_this_boot() -> Self {
         Mark::Dirty(boot_id().unwrap_or_else(|| "unknown".into()))
     }
 
-    /// Whether the store went through the end of a boot with pages unwritten.
-    fn is_unclean(&self) -> bool {
+    /// Whether the store went through the end of a boot with pages unwritten,
+    /// or is not the file that was left.
+    fn is_unclean(&self, data: Stamp) -> bool {
         match self {
-            Mark::Clean => false,
+            Mark::Clean(left) => *left != Some(data),
             Mark::Dirty(id) => boot_id().is_none_or(|now| now != *id),
             Mark::Missing | Mark::Torn => true,
         }
@@ -226,8 +251,13 @@ impl Guard {
         let Some(lock) = self.lock.as_ref().filter(|_| !self.read_only) else { return Ok(()) };
         let doing = |e: io::Error| Error::io(format!("marking store {}", self.dir.display()), &e);
         let now = Mark::of_this_boot();
-        if Mark::read(lock).map_err(doing)? != now {
+        let found = Mark::read(lock).map_err(doing)?;
+        if found != now {
             now.write(lock).map_err(doing)?;
+            // Only this mark would say of the file that it is as it was left.
+            if matches!(found, Mark::Clean(Some(_))) {
+                lock.sync_data().map_err(doing)?;
+            }
         }
         self.marked.store(true, Ordering::Release);
         Ok(())
@@ -242,8 +272,8 @@ impl Guard {
         }
     }
 
-    /// Ends this use. The last one syncs the data and marks the store clean;
-    /// true if that happened.
+    /// Ends this use. The last one syncs the data and marks the store clean,
+    /// unless that could take long; true if that happened.
     pub fn leave(self) -> bool {
         let Some(lock) = self.lock.as_ref().filter(|_| !self.read_only) else { return false };
         if !matches!(try_lock(lock, FlockOperation::NonBlockingLockExclusive), Ok(true)) {
@@ -251,8 +281,15 @@ impl Guard {
         }
         let ours =
             matches!(Mark::read(lock), Ok(Mark::Dirty(id)) if Some(&id) == boot_id().as_ref());
-        let synced = || File::open(self.dir.join(DATA)).and_then(|data| data.sync_data());
-        ours && synced().is_ok() && Mark::Clean.write(lock).is_ok()
+        let synced = || {
+            let data = File::open(self.dir.join(DATA))?;
+            if data.metadata()?.len() > SYNCED_AT_CLOSE {
+                return Ok(false);
+            }
+            data.sync_data()?;
+            Mark::Clean(Some(Stamp::of(&data)?)).write(lock).map(|()| true)
+        };
+        ours && synced().unwrap_or(false)
     }
 }
 
@@ -285,11 +322,11 @@ fn open_mark(dir: &Path, read_only: bool, mode: u32) -> Result<Option<File>> {
 /// Decides as the only one who has the store open.
 fn decide(dir: &Path, lock: Option<&File>, check: Check, read_only: bool) -> Result<Decision> {
     let reading = |e: io::Error| Error::io(format!("reading {}", dir.join(DATA).display()), &e);
-    let mark = lock.map_or(Ok(Mark::Clean), Mark::read).map_err(|e| locking(dir, &e))?;
+    let mark = lock.map(Mark::read).transpose().map_err(|e| locking(dir, &e))?;
     let data = match File::open(dir.join(DATA)) {
         Ok(data) => data,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fresh(lock, &mark, read_only)?;
+            fresh(lock, mark.as_ref(), read_only)?;
             return Ok(Decision::Open(None));
         }
         Err(error) => return Err(reading(error)),
@@ -297,7 +334,9 @@ fn decide(dir: &Path, lock: Option<&File>, check: Check, read_only: bool) -> Res
     if check == Check::Never {
         return Ok(Decision::Open(None));
     }
-    let must = check == Check::Open || mark.is_unclean();
+    let stamp = Stamp::of(&data).map_err(reading)?;
+    let unclean = mark.as_ref().is_some_and(|mark| mark.is_unclean(stamp));
+    let must = check == Check::Open || unclean;
     match walk::glance(&data).map_err(reading)? {
         Glance::Empty => return Ok(Decision::Open(None)),
         Glance::Whole if !must => return Ok(Decision::Open(None)),
@@ -309,18 +348,19 @@ fn decide(dir: &Path, lock: Option<&File>, check: Check, read_only: bool) -> Res
         _ => {}
     }
     let verdict = walk::walk(&data).map_err(reading)?;
-    drop(data);
+    let writable = lock.filter(|_| unclean && !read_only);
     match verdict {
         Verdict::Empty => Ok(Decision::Open(None)),
         Verdict::Sound(figures) => {
-            settle(lock, &mark, read_only)?;
+            settle(writable, mark.as_ref(), &data)?;
             Ok(Decision::Open(Some(figures)))
         }
         Verdict::Short { have, need, .. } => {
-            settle(lock, &mark, read_only)?;
-            Ok(extend(dir, have, need, read_only))
+            let decision = extend(dir, have, need, read_only);
+            settle(writable, mark.as_ref(), &data)?;
+            Ok(decision)
         }
-        Verdict::NotOurs if mark == Mark::Missing => Err(Error::new(
+        Verdict::NotOurs if matches!(mark, None | Some(Mark::Missing)) => Err(Error::new(
             Code::Corrupt,
             format!(
                 "{}: expected an LMDB data file, found something else",
@@ -335,29 +375,26 @@ fn decide(dir: &Path, lock: Option<&File>, check: Check, read_only: bool) -> Res
 }
 
 /// A directory without data: the mark gets its length now, while there is room.
-fn fresh(lock: Option<&File>, mark: &Mark, read_only: bool) -> Result<()> {
+fn fresh(lock: Option<&File>, mark: Option<&Mark>, read_only: bool) -> Result<()> {
     match lock {
-        Some(lock) if !read_only && *mark != Mark::Clean => {
-            Mark::Clean.write(lock).map_err(|e| Error::io(format!("writing {MARK}"), &e))
+        Some(lock) if !read_only && mark != Some(&Mark::Clean(None)) => {
+            Mark::Clean(None).write(lock).map_err(|e| Error::io(format!("writing {MARK}"), &e))
         }
         _ => Ok(()),
     }
 }
 
 /// A store that was walked and found sound need not be walked again: what was
-/// read after a reboot is what the disk has. After a mark that says nothing
+/// read after a reboot is what the disk has. Where the mark told of no reboot
 /// some of it may still be in the kernel only.
-fn settle(lock: Option<&File>, mark: &Mark, read_only: bool) -> Result<()> {
-    match lock {
-        Some(lock) if !read_only && mark.is_unclean() => {
-            let now = match mark {
-                Mark::Dirty(_) => Mark::Clean,
-                _ => Mark::of_this_boot(),
-            };
-            now.write(lock).map_err(|e| Error::io(format!("writing {MARK}"), &e))
-        }
-        _ => Ok(()),
-    }
+fn settle(lock: Option<&File>, mark: Option<&Mark>, data: &File) -> Result<()> {
+    let Some(lock) = lock else { return Ok(()) };
+    let settled = match mark {
+        Some(Mark::Dirty(_)) => Stamp::of(data).map(|stamp| Mark::Clean(Some(stamp))),
+        _ => Ok(Mark::of_this_boot()),
+    };
+    let written = settled.and_then(|mark| mark.write(lock));
+    written.map_err(|e| Error::io(format!("writing {MARK}"), &e))
 }
 
 /// Gives a short file its pages. Where there is no room, a hole does: none
@@ -397,7 +434,7 @@ fn aside(dir: &Path, lock: Option<&File>, why: String, read_only: bool) -> Resul
         }
     }
     if let Some(lock) = lock {
-        Mark::Clean.write(lock).map_err(|e| Error::io(format!("writing {MARK}"), &e))?;
+        Mark::Clean(None).write(lock).map_err(|e| Error::io(format!("writing {MARK}"), &e))?;
     }
     Ok(Decision::SetAside { to, why })
 }

@@ -191,18 +191,15 @@ pub fn run(args: &Args) {
 }
 
 fn every_call_fails(kind: &str) {
-    let scene = Scene::new(&format!("faults-{kind}"));
+    let scene = Scene::in_memory(&format!("faults-{kind}"));
     let (most, seed) = (scaled(200).min(2_000), 401);
     let kind = KINDS.iter().position(|known| *known == kind).expect("a kind");
-    // In memory where there is such a file system: syncing takes time elsewhere.
-    let memory = tempfile::Builder::new().prefix("twat-faults-").tempdir_in("/dev/shm").ok();
-    let root = memory.as_ref().map_or(scene.dir.clone(), |dir| dir.path().to_owned());
     let mut wrong = Vec::new();
     for (how, how_name) in HOW.iter().enumerate() {
         if how == 2 && kind != 0 {
             continue;
         }
-        let dir = root.join(format!("{how}"));
+        let dir = scene.stores().join(how_name);
         std::fs::create_dir(&dir).expect("a directory");
         let arguments = args([
             ("dir", dir.canonicalize().expect("a path").display().to_string()),

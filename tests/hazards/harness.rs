@@ -24,6 +24,7 @@ pub fn scaled(n: u64) -> u64 {
 /// A directory for one test, removed when it passes and kept when it fails.
 pub struct Scene {
     pub dir: PathBuf,
+    memory: Option<tempfile::TempDir>,
 }
 
 impl Scene {
@@ -33,7 +34,20 @@ impl Scene {
         let dir = root.canonicalize().expect("a path").join(name);
         std::fs::remove_dir_all(&dir).ok();
         std::fs::create_dir_all(&dir).expect("a directory");
-        Self { dir }
+        Self { dir, memory: None }
+    }
+
+    /// One whose stores lie in memory, where there is such a file system: for
+    /// tests that open many, since each clean close syncs.
+    pub fn in_memory(name: &str) -> Self {
+        let mut scene = Self::new(name);
+        scene.memory = tempfile::Builder::new().prefix("twat-hazard-").tempdir_in("/dev/shm").ok();
+        scene
+    }
+
+    /// Where stores lie.
+    pub fn stores(&self) -> &Path {
+        self.memory.as_ref().map_or(&self.dir, |memory| memory.path())
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -52,6 +66,9 @@ impl Drop for Scene {
     fn drop(&mut self) {
         if std::thread::panicking() {
             println!("kept: {}", self.dir.display());
+            if let Some(memory) = self.memory.take() {
+                println!("kept: {}", memory.keep().display());
+            }
         } else {
             std::fs::remove_dir_all(&self.dir).ok();
         }

@@ -54,9 +54,33 @@ fn a_clean_close_is_not_judged_after_a_reboot() {
     guard.before_write().expect("a mark");
     fill(&dir, 100);
     assert!(guard.leave(), "the last one marks the store clean");
-    damage(&dir);
     set_boot_id("second");
     assert_eq!(enter_auto(&dir).1, Decision::Open(None));
+}
+
+#[test]
+fn a_file_that_somebody_else_changed_after_a_clean_close_is_judged() {
+    let _turn = boot("first");
+    for spoil in [false, true] {
+        let (_parent, dir) = store();
+        let (guard, _) = enter_auto(&dir);
+        guard.before_write().expect("a mark");
+        fill(&dir, 100);
+        assert!(guard.leave());
+        if spoil {
+            damage(&dir)
+        } else {
+            fill(&dir, 120)
+        }
+        match enter_auto(&dir).1 {
+            Decision::Open(Some(figures)) if !spoil => {
+                assert_eq!(figures.databases[1].entries, 120)
+            }
+            Decision::SetAside { .. } if spoil => {}
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(enter_auto(&dir).1, Decision::Open(None));
+    }
 }
 
 #[test]
