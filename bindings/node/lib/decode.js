@@ -1,0 +1,245 @@
+'use strict'
+// MessagePack as JavaScript values. Data only: nothing here runs code that a
+// value names.
+
+const { makeArray } = require('./arrays.js')
+const { TwatCacheError } = require('./errors.js')
+
+const MAX_DEPTH = 1024
+
+let data = Buffer.alloc(0)
+let view = new DataView(data.buffer)
+let at = 0
+let end = 0
+let depth = 0
+
+function corrupt(text) {
+  return new TwatCacheError(`MessagePack: ${text}`, 'TWAT_E_CORRUPT')
+}
+
+/** The one value in buffer[start, stop). Runs to its end without other code in between. */
+function decode(buffer, start, stop) {
+  if (data !== buffer) {
+    data = buffer
+    view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
+  }
+  at = start
+  end = stop
+  depth = 0
+  const value = read()
+  if (at !== end) throw corrupt(`expected one value, found ${end - at} bytes after it`)
+  return value
+}
+
+/** Lets go of a large buffer that was decoded. */
+function forget(buffer) {
+  if (data !== buffer) return
+  data = Buffer.alloc(0)
+  view = new DataView(data.buffer)
+}
+
+function take(n) {
+  const from = at
+  if (n > end - from) throw corrupt(`expected ${n} bytes, found ${end - from}`)
+  at = from + n
+  return from
+}
+
+function read() {
+  if (at >= end) throw corrupt('expected a value, found the end')
+  const head = data[at++]
+  if (head < 0x80) return head
+  if (head < 0x90) return map(head & 0x0f)
+  if (head < 0xa0) return list(head & 0x0f)
+  if (head < 0xc0) return text(head & 0x1f)
+  if (head >= 0xe0) return head - 256
+  return marked(head)
+}
+
+function marked(head) {
+  switch (head) {
+    case 0xc0: return null
+    case 0xc2: return false
+    case 0xc3: return true
+    case 0xc4: return bin(view.getUint8(take(1)))
+    case 0xc5: return bin(view.getUint16(take(2)))
+    case 0xc6: return bin(view.getUint32(take(4)))
+    case 0xc7: return extension(view.getUint8(take(1)))
+    case 0xc8: return extension(view.getUint16(take(2)))
+    case 0xc9: return extension(view.getUint32(take(4)))
+    case 0xca: return view.getFloat32(take(4))
+    case 0xcb: return view.getFloat64(take(8))
+    case 0xcc: return view.getUint8(take(1))
+    case 0xcd: return view.getUint16(take(2))
+    case 0xce: return view.getUint32(take(4))
+    case 0xcf: return exact(view.getBigUint64(take(8)))
+    case 0xd0: return view.getInt8(take(1))
+    case 0xd1: return view.getInt16(take(2))
+    case 0xd2: return view.getInt32(take(4))
+    case 0xd3: return exact(view.getBigInt64(take(8)))
+    case 0xd4: return extension(1)
+    case 0xd5: return extension(2)
+    case 0xd6: return extension(4)
+    case 0xd7: return extension(8)
+    case 0xd8: return extension(16)
+    case 0xd9: return text(view.getUint8(take(1)))
+    case 0xda: return text(view.getUint16(take(2)))
+    case 0xdb: return text(view.getUint32(take(4)))
+    case 0xdc: return list(view.getUint16(take(2)))
+    case 0xdd: return list(view.getUint32(take(4)))
+    case 0xde: return map(view.getUint16(take(2)))
+    case 0xdf: return map(view.getUint32(take(4)))
+    default: throw corrupt('expected a type byte, found 0xc1')
+  }
+}
+
+/** A number where it is exact, else a BigInt. */
+function exact(n) {
+  return n >= -9007199254740991n && n <= 9007199254740991n ? Number(n) : n
+}
+
+function bin(n) {
+  const from = take(n)
+  return Buffer.from(data.subarray(from, from + n))
+}
+
+// Short texts repeat (as names of fields above all), so the last one of each
+// length and hash is kept; a string that is already there costs a comparison.
+const KNOWN = 1024
+const knownText = new Array(KNOWN).fill('')
+
+function text(n) {
+  const from = take(n)
+  if (n === 0) return ''
+  return n < 24 ? shortText(from, n) : data.utf8Slice(from, from + n)
+}
+
+function shortText(from, n) {
+  const d = data
+  const spot = (n * 31 + d[from] * 7 + d[from + (n >> 1)] * 131 + d[from + n - 1] * 29) & (KNOWN - 1)
+  const known = knownText[spot]
+  if (known.length === n && sameText(known, from, n)) return known
+  let bits = 0
+  for (let i = 0; i < n; i++) bits |= d[from + i]
+  if (bits > 127) return data.utf8Slice(from, from + n)
+  const made = data.latin1Slice(from, from + n)
+  knownText[spot] = made
+  return made
+}
+
+function sameText(known, from, n) {
+  for (let i = 0; i < n; i++) if (known.charCodeAt(i) !== data[from + i]) return false
+  return true
+}
+
+function deeper() {
+  if (++depth > MAX_DEPTH) throw corrupt(`expected at most ${MAX_DEPTH} levels, found more`)
+}
+
+function list(n) {
+  if (n > end - at) throw corrupt(`expected ${n} items, found ${end - at} bytes`)
+  deeper()
+  const items = new Array(n)
+  for (let i = 0; i < n; i++) items[i] = read()
+  depth--
+  return items
+}
+
+/** An object where every key is text, else a Map. */
+function map(n) {
+  if (n * 2 > end - at) throw corrupt(`expected ${n} pairs, found ${end - at} bytes`)
+  deeper()
+  const object = {}
+  for (let i = 0; i < n; i++) {
+    const key = read()
+    if (typeof key !== 'string') return mixedMap(object, i, n, key)
+    // As a field of its own: assigning it would set the prototype.
+    if (key === '__proto__') {
+      Object.defineProperty(object, key, { value: read(), writable: true, enumerable: true, configurable: true })
+    } else {
+      object[key] = read()
+    }
+  }
+  depth--
+  return object
+}
+
+function mixedMap(object, done, n, key) {
+  const map = new Map(Object.entries(object))
+  map.set(key, read())
+  for (let i = done + 1; i < n; i++) {
+    const next = read()
+    map.set(next, read())
+  }
+  depth--
+  return map
+}
+
+function extension(n) {
+  const type = view.getInt8(take(1))
+  const from = take(n)
+  const stop = at
+  const value = extended(type, from, n)
+  if (at !== stop) throw corrupt(`extension ${type}: expected ${n} bytes`)
+  return value
+}
+
+/** What an extension stands for here; the nearest thing where JavaScript lacks the type. */
+function extended(type, from, n) {
+  switch (type) {
+    case -1: return timestamp(from, n)
+    case 1: return inside(from)
+    case 2: return new Set(inside(from))
+    case 3: return exact(BigInt.asIntN(n * 8, BigInt(`0x${data.toString('hex', from, from + n) || '0'}`)))
+    case 4: case 5: case 6: case 9: return data.utf8Slice(from, from + n)
+    case 7: return uuid(data.toString('hex', from, from + n))
+    case 8: return complex(from, n)
+    case 10: return arrayOf(inside(from))
+    case 11: return named(inside(from))
+    case 12: return undefined
+    default:
+      throw new TwatCacheError(`MessagePack: extension type ${type} is not known to this version`, 'TWAT_E_UNSUPPORTED')
+  }
+}
+
+function inside(from) {
+  at = from
+  deeper()
+  const value = read()
+  depth--
+  return value
+}
+
+function timestamp(from, n) {
+  if (n === 4) return new Date(view.getUint32(from) * 1000)
+  if (n === 8) {
+    const high = view.getUint32(from)
+    const seconds = (high & 3) * 2 ** 32 + view.getUint32(from + 4)
+    return new Date(seconds * 1000 + Math.floor((high >>> 2) / 1e6))
+  }
+  if (n !== 12) throw corrupt(`timestamp: expected 4, 8 or 12 bytes, found ${n}`)
+  return new Date(Number(view.getBigInt64(from + 4)) * 1000 + Math.floor(view.getUint32(from) / 1e6))
+}
+
+function uuid(hex) {
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+}
+
+function complex(from, n) {
+  if (n !== 16) throw corrupt(`complex: expected 16 bytes, found ${n}`)
+  return [view.getFloat64(from), view.getFloat64(from + 8)]
+}
+
+function arrayOf(parts) {
+  if (!Array.isArray(parts) || parts.length !== 4 || !Array.isArray(parts[1]) || !Buffer.isBuffer(parts[3])) {
+    throw corrupt('array: expected [type, shape, order, data]')
+  }
+  return makeArray(parts[0], parts[1], parts[2], parts[3])
+}
+
+function named(parts) {
+  if (!Array.isArray(parts) || parts.length !== 2) throw corrupt('named type: expected [name, fields]')
+  return parts[0] === 'builtins.frozenset' && Array.isArray(parts[1]) ? new Set(parts[1]) : parts[1]
+}
+
+module.exports = { decode, forget, exact }

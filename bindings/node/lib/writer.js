@@ -1,0 +1,249 @@
+'use strict'
+// A growing buffer with MessagePack's headers and scalars: what keys and
+// values have in common. One writer is used at a time; a getter or a toJSON
+// that encodes while another encoding is under way gets one of its own.
+
+const { argument } = require('./binding.js')
+const { TwatCacheError } = require('./errors.js')
+
+const TWO_32 = 2 ** 32
+const MAX_EXACT = 2 ** 53
+const MIN_I64 = -(2n ** 63n)
+const TWO_64 = 2n ** 64n
+const MAX_DEPTH = 512
+
+class Writer {
+  constructor(home) {
+    this.home = home
+    this.reset()
+  }
+
+  reset() {
+    this.out = this.home
+    this.view = new DataView(this.out.buffer, this.out.byteOffset, this.out.length)
+    this.at = 0
+    this.depth = 0
+  }
+
+  /** Makes room for n more bytes. */
+  room(n) {
+    if (this.at + n <= this.out.length) return
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.out.length * 2, this.at + n))
+    this.out.copy(grown, 0, 0, this.at)
+    this.out = grown
+    this.view = new DataView(grown.buffer, grown.byteOffset, grown.length)
+  }
+
+  byte(value) {
+    this.room(1)
+    this.out[this.at++] = value
+  }
+
+  /** The shortest of an 8, 16 or 32 bit length after its head byte. */
+  length(n, head8, head16) {
+    this.room(5)
+    if (n < 256 && head8 !== 0) {
+      this.out[this.at] = head8
+      this.out[this.at + 1] = n
+      this.at += 2
+    } else if (n < 65536) {
+      this.out[this.at] = head16
+      this.view.setUint16(this.at + 1, n)
+      this.at += 3
+    } else {
+      this.out[this.at] = head16 + 1
+      this.view.setUint32(this.at + 1, n)
+      this.at += 5
+    }
+  }
+
+  bytes(data) {
+    this.room(data.length)
+    this.out.set(data, this.at)
+    this.at += data.length
+  }
+
+  bin(data) {
+    this.length(data.length, 0xc4, 0xc5)
+    this.bytes(data)
+  }
+
+  array(n) {
+    if (n < 16) this.byte(0x90 | n)
+    else this.length(n, 0, 0xdc)
+  }
+
+  map(n) {
+    if (n < 16) this.byte(0x80 | n)
+    else this.length(n, 0, 0xde)
+  }
+
+  ext(type, n) {
+    const fixed = n === 1 || n === 2 || n === 4 || n === 8 || n === 16
+    if (fixed) this.byte(0xd4 + Math.log2(n))
+    else this.length(n, 0xc7, 0xc8)
+    this.byte(type & 0xff)
+  }
+
+  /** An extension whose payload `write` puts down: moved behind its header. */
+  extOf(type, write) {
+    const start = this.at
+    write()
+    const payload = Buffer.from(this.out.subarray(start, this.at))
+    this.at = start
+    this.ext(type, payload.length)
+    this.bytes(payload)
+  }
+
+  float(value) {
+    this.room(9)
+    this.out[this.at] = 0xcb
+    this.view.setFloat64(this.at + 1, value)
+    this.at += 9
+  }
+
+  /** An integer within ±2^53. */
+  integer(n) {
+    this.room(9)
+    const { out, view } = this
+    let at = this.at
+    if (n >= 0) {
+      if (n < 128) {
+        out[at++] = n
+      } else if (n < 256) {
+        out[at] = 0xcc
+        out[at + 1] = n
+        at += 2
+      } else if (n < 65536) {
+        out[at] = 0xcd
+        view.setUint16(at + 1, n)
+        at += 3
+      } else if (n < TWO_32) {
+        out[at] = 0xce
+        view.setUint32(at + 1, n)
+        at += 5
+      } else {
+        out[at] = 0xcf
+        view.setUint32(at + 1, Math.floor(n / TWO_32))
+        view.setUint32(at + 5, n >>> 0)
+        at += 9
+      }
+    } else if (n >= -32) {
+      out[at++] = n & 0xff
+    } else if (n >= -128) {
+      out[at] = 0xd0
+      view.setInt8(at + 1, n)
+      at += 2
+    } else if (n >= -32768) {
+      out[at] = 0xd1
+      view.setInt16(at + 1, n)
+      at += 3
+    } else if (n >= -(2 ** 31)) {
+      out[at] = 0xd2
+      view.setInt32(at + 1, n)
+      at += 5
+    } else {
+      out[at] = 0xd3
+      view.setInt32(at + 1, Math.floor(n / TWO_32))
+      view.setUint32(at + 5, n >>> 0)
+      at += 9
+    }
+    this.at = at
+  }
+
+  bigint(n) {
+    if (n >= -9007199254740992n && n <= 9007199254740992n) return this.integer(Number(n))
+    if (n >= MIN_I64 && n < TWO_64) {
+      this.room(9)
+      this.out[this.at] = n < 0n ? 0xd3 : 0xcf
+      this.view.setBigUint64(this.at + 1, BigInt.asUintN(64, n))
+      this.at += 9
+      return
+    }
+    this.bigExtension(n)
+  }
+
+  /** Two's complement, big-endian, as few bytes as hold the sign. */
+  bigExtension(n) {
+    const magnitude = n < 0n ? -n - 1n : n
+    const size = Math.floor(magnitude.toString(2).length / 8) + 1
+    const hex = BigInt.asUintN(size * 8, n).toString(16).padStart(size * 2, '0')
+    this.ext(3, size)
+    this.bytes(Buffer.from(hex, 'hex'))
+  }
+
+  string(text) {
+    const n = text.length
+    if (n < 32) {
+      if (this.ascii(text, n)) return
+    }
+    if (!text.isWellFormed()) {
+      throw new TwatCacheError('expected well-formed text, found a lone surrogate')
+    }
+    const size = Buffer.byteLength(text)
+    if (size < 32) this.byte(0xa0 | size)
+    else this.length(size, 0xd9, 0xda)
+    this.room(size)
+    this.at += this.out.write(text, this.at, size, 'utf8')
+  }
+
+  /** Short text without a call into native code; false if it is not ASCII. */
+  ascii(text, n) {
+    this.room(n + 1)
+    const { out } = this
+    let at = this.at + 1
+    for (let i = 0; i < n; i++) {
+      const c = text.charCodeAt(i)
+      if (c > 127) return false
+      out[at++] = c
+    }
+    out[this.at] = 0xa0 | n
+    this.at = at
+    return true
+  }
+
+  /** A level deeper; a cycle never comes up again. */
+  enter() {
+    if (++this.depth > MAX_DEPTH) {
+      throw new TwatCacheError(`expected at most ${MAX_DEPTH} levels, found more: is there a cycle?`)
+    }
+  }
+
+  leave() {
+    this.depth--
+  }
+}
+
+const shared = new Writer(argument)
+let busy = false
+
+/**
+ * Runs `write(writer)` and returns what it wrote: the number of bytes, if they
+ * lie in the argument buffer of the native part, else a Buffer.
+ */
+function encode(write, value) {
+  if (busy) return nested(write, value)
+  busy = true
+  shared.at = 0
+  try {
+    write(shared, value)
+    return shared.out === argument ? shared.at : shared.out.subarray(0, shared.at)
+  } finally {
+    busy = false
+    if (shared.out !== argument || shared.depth !== 0) shared.reset()
+  }
+}
+
+function nested(write, value) {
+  const writer = new Writer(Buffer.allocUnsafeSlow(1024))
+  write(writer, value)
+  return writer.out.subarray(0, writer.at)
+}
+
+/** The same as bytes of their own. */
+function encodeToBuffer(write, value) {
+  const written = encode(write, value)
+  return typeof written === 'number' ? Buffer.from(argument.subarray(0, written)) : written
+}
+
+module.exports = { Writer, encode, encodeToBuffer, MAX_EXACT }
