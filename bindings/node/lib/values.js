@@ -19,6 +19,7 @@ function writeMsgpack(w, value) {
 
 /** Format 3: the data begins on a 64-byte boundary of the value. */
 function writeArray(w, [dtype, shape, order, bytes]) {
+  const base = w.at
   w.byte(3)
   w.byte(order.charCodeAt(0))
   w.byte(shape.length)
@@ -29,7 +30,7 @@ function writeArray(w, [dtype, shape, order, bytes]) {
     w.at += 8
   }
   w.at += w.out.write(dtype, w.at, 'latin1')
-  const start = Math.ceil(w.at / 64) * 64
+  const start = base + Math.ceil((w.at - base) / 64) * 64
   w.out.fill(0, w.at, start)
   w.at = start
   w.bytes(bytes)

@@ -4,7 +4,7 @@
 //   npm run build                    with target/release, else target/debug, of this repository
 //   TWAT_CACHE_LIB=dir npm run build with the libtwat_cache.so in dir
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -22,15 +22,20 @@ function libraryDir() {
   return found
 }
 
+/** The name under which the addon will ask for the library. */
+function sonameOf(path) {
+  const dynamic = execFileSync('readelf', ['-d', path], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } })
+  return /SONAME.*\[(.+)\]/.exec(dynamic)?.[1] ?? 'libtwat_cache.so'
+}
+
 const lib = libraryDir()
 const out = join(here, 'npm', triple())
+const soname = sonameOf(join(lib, 'libtwat_cache.so'))
 mkdirSync(out, { recursive: true })
 // Renamed into place: a process that has the old one mapped keeps it.
-copyFileSync(join(lib, 'libtwat_cache.so'), join(out, '.libtwat_cache.tmp'))
-renameSync(join(out, '.libtwat_cache.tmp'), join(out, 'libtwat_cache.so'))
-if (statSync(join(out, 'libtwat_cache.so')).size > 8 << 20 || process.env.TWAT_CACHE_STRIP) {
-  execFileSync('strip', ['--strip-debug', join(out, 'libtwat_cache.so')])
-}
+copyFileSync(join(lib, 'libtwat_cache.so'), join(out, '.library.tmp'))
+execFileSync('strip', ['--strip-unneeded', join(out, '.library.tmp')])
+renameSync(join(out, '.library.tmp'), join(out, soname))
 
 const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include')
 const include = process.env.TWAT_CACHE_INCLUDE || join(root, 'include')
@@ -41,7 +46,7 @@ const flags = ['-std=c11', '-D_GNU_SOURCE', '-O2', '-g1', '-fPIC', '-shared', '-
 execFileSync(process.env.CC || 'cc', [
   ...flags, `-I${headers}`, `-I${include}`,
   ...sources.map((name) => join(here, 'src', name)),
-  `-L${out}`, '-ltwat_cache', '-o', join(out, '.twat_cache.tmp'),
+  '-o', join(out, '.twat_cache.tmp'), `-L${out}`, `-l:${soname}`,
 ], { stdio: 'inherit' })
 renameSync(join(out, '.twat_cache.tmp'), join(out, 'twat_cache.node'))
 console.log(`built npm/${triple()} with ${lib}`)

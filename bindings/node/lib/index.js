@@ -1,0 +1,19 @@
+'use strict'
+
+const { Cache } = require('./cache.js')
+const { memoize, cached } = require('./memoize.js')
+const { KeyvTwat } = require('./keyv.js')
+const { TwatCacheError } = require('./errors.js')
+const { NdArray } = require('./arrays.js')
+const { Tuple } = require('./encode.js')
+const { native } = require('./binding.js')
+
+exports.Cache = Cache
+exports.memoize = memoize
+exports.cached = cached
+exports.KeyvTwat = KeyvTwat
+exports.TwatCacheError = TwatCacheError
+exports.NdArray = NdArray
+exports.Tuple = Tuple
+/** The version of the core that is in use. */
+exports.coreVersion = native.version()

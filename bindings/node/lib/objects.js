@@ -1,0 +1,277 @@
+'use strict'
+// Live objects in a Map; the core decides which leave. A hit does not cross
+// into native code: it notes the index of its slot in a log, which is handed
+// over with the next insertion, or when it is full.
+
+const { native } = require('./binding.js')
+const { encodeToBuffer } = require('./writer.js')
+const { encodeKey, encodeAny } = require('./encode.js')
+const { coreConfig, bad } = require('./options.js')
+const { wrongType, describe } = require('./errors.js')
+
+const LOG = 4096
+const MARK = 1
+const PENDING = -1
+
+/** One remembered call. `map` holds it under `key`; `outer` holds `map` under `outerKey`. */
+class Entry {
+  constructor(value, map, key, outer, outerKey) {
+    this.value = value
+    this.expires = Infinity
+    this.slot = PENDING
+    this.map = map
+    this.key = key
+    this.outer = outer
+    this.outerKey = outerKey
+  }
+}
+
+const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function'
+
+/** A monotonic clock in milliseconds, read at each use: a cached one would serve what has expired. */
+const now = performance.now.bind(performance)
+
+/** A hash of a key in two halves, for policies that remember what has left. */
+const hash = { high: 0, low: 0 }
+
+function mix(text) {
+  let { high, low } = hash
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i)
+    low = Math.imul(low ^ c, 0x85ebca6b)
+    high = Math.imul(high ^ c ^ (low >>> 15), 0xc2b2ae35)
+  }
+  hash.high = high >>> 0
+  hash.low = low >>> 0
+}
+
+const symbolNumbers = new WeakMap()
+let lastSymbol = 0
+
+function textOf(key) {
+  if (typeof key !== 'symbol') return String(key)
+  // A symbol of the global registry cannot be held weakly; its name will do.
+  const name = Symbol.keyFor(key)
+  if (name !== undefined) return name
+  try {
+    if (!symbolNumbers.has(key)) symbolNumbers.set(key, ++lastSymbol)
+    return `#${symbolNumbers.get(key)}`
+  } catch {
+    return String(key)
+  }
+}
+
+function fingerprint(entry) {
+  hash.high = 0x9e3779b9
+  hash.low = typeof entry.key === 'string' ? 0x2545f491 : 0x165667b1
+  mix(textOf(entry.key))
+  if (entry.outer !== null) mix(`\0${textOf(entry.outerKey)}`)
+}
+
+function defaultSize(value) {
+  try {
+    return encodeToBuffer((w) => encodeAny(w, value)).length
+  } catch (error) {
+    throw wrongType(`maxBytes: give sizeOf(value), since this one cannot be measured: ${error.message}`)
+  }
+}
+
+class ObjectStore {
+  constructor(options) {
+    const { config, keepsNothing } = coreConfig(options.core)
+    this.keepsNothing = keepsNothing
+    this.ttl = config.ttl_ms === undefined ? Infinity : Number(config.ttl_ms)
+    delete config.ttl_ms
+    delete config.engine
+    this.sizeOf = options.sizeOf ?? defaultSize
+    this.measures = config.max_bytes !== undefined && config.max_bytes !== '0'
+    if (options.sizeOf !== undefined && !this.measures) throw bad('sizeOf: needs maxBytes, found none')
+    const bounded = this.measures || (config.max_entries !== undefined && config.max_entries !== '0')
+    // A policy is made in any case: it checks the options.
+    const policy = native.policy(Buffer.from(JSON.stringify(config)))
+    this.policy = bounded ? policy : null
+    this.needs = bounded ? policy.needs : 0
+    this.log = new Int32Array(LOG)
+    this.logged = 0
+    this.marks = new Uint8Array(64)
+    this.victims = new Int32Array(65)
+    this.bySlot = []
+    this.none = new Map()
+    this.one = new Map()
+    this.two = new Map()
+    this.rest = new Map()
+    this.count = 0
+    this.hits = 0
+    this.misses = 0
+    this.sets = 0
+    this.deletes = 0
+    this.expirations = 0
+  }
+
+  /** Notes a hit, as the policy needs it. */
+  touched(entry) {
+    const { slot } = entry
+    if (this.needs === 0 || slot < 0) return
+    if (this.needs === MARK) {
+      if (this.marks[slot] === 1) return
+      this.marks[slot] = 1
+    }
+    this.log[this.logged++] = slot
+    if (this.logged === LOG) this.handOver()
+  }
+
+  handOver() {
+    this.policy.hits(this.log, this.logged)
+    this.forgetLog()
+  }
+
+  forgetLog() {
+    if (this.needs === MARK) for (let i = 0; i < this.logged; i++) this.marks[this.log[i]] = 0
+    this.logged = 0
+  }
+
+  /** Where a call's result is kept: the Map and key (and the Map above it). */
+  place(args, name) {
+    let n = args.length
+    while (n > 0 && args[n - 1] === undefined) n--
+    if (n === 0) return { map: this.none, key: undefined, outer: null, outerKey: undefined }
+    if (n === 1 && !isObject(args[0])) return { map: this.one, key: args[0], outer: null, outerKey: undefined }
+    if (n === 2 && !isObject(args[0]) && !isObject(args[1])) {
+      return { map: this.two.get(args[0]), key: args[1], outer: this.two, outerKey: args[0] }
+    }
+    return { map: this.rest, key: canonical(args, n, name), outer: null, outerKey: undefined }
+  }
+
+  /** The live entry at a place. */
+  at(place) {
+    const entry = place.map === undefined ? undefined : place.map.get(place.key)
+    if (entry === undefined || entry.expires === Infinity || entry.expires > now()) return entry
+    this.drop(entry)
+    this.expirations++
+    return undefined
+  }
+
+  put(place, value) {
+    let { map } = place
+    if (place.outer !== null) {
+      // Looked up again: the function that was run may have come here too.
+      map = place.outer.get(place.outerKey)
+      if (map === undefined) place.outer.set(place.outerKey, (map = new Map()))
+    }
+    const old = map.get(place.key)
+    if (old !== undefined) this.drop(old)
+    if (place.outer !== null && old !== undefined && map.size === 0) place.outer.set(place.outerKey, map)
+    const entry = new Entry(value, map, place.key, place.outer, place.outerKey)
+    map.set(place.key, entry)
+    this.count++
+    return entry
+  }
+
+  /** Gives an entry its time and its place in the order; false where it is not admitted. */
+  admit(entry, value) {
+    this.sets++
+    if (this.ttl !== Infinity) entry.expires = now() + this.ttl
+    if (this.policy === null) return true
+    const cost = this.measures ? this.sizeOf(value) : 1
+    if (typeof cost !== 'number' || !(cost >= 0) || cost === Infinity) {
+      throw wrongType(`sizeOf: expected a number from 0, found ${describe(cost)}`)
+    }
+    // The user's sizeOf may have deleted or cleared.
+    if (!this.holds(entry)) return false
+    fingerprint(entry)
+    const index = this.policy.insert(this.log, this.logged, hash.high, hash.low, cost, this.victims)
+    this.forgetLog()
+    this.evictVictims()
+    if (index < 0) return false
+    entry.slot = index
+    this.bySlot[index] = entry
+    if (this.needs === MARK && index >= this.marks.length) this.growMarks(index)
+    return true
+  }
+
+  growMarks(index) {
+    const grown = new Uint8Array(index * 2)
+    grown.set(this.marks)
+    this.marks = grown
+  }
+
+  /** The new entry's slot may be a victim's: this comes before it is used. */
+  evictVictims() {
+    const { victims } = this
+    for (;;) {
+      const n = victims[0]
+      for (let i = 1; i <= n; i++) {
+        const entry = this.bySlot[victims[i]]
+        this.bySlot[victims[i]] = undefined
+        if (entry !== undefined) this.detach(entry)
+      }
+      if (n < victims.length - 1) return
+      this.policy.evicted(victims)
+    }
+  }
+
+  detach(entry) {
+    entry.slot = PENDING
+    if (entry.map.get(entry.key) !== entry) return
+    entry.map.delete(entry.key)
+    this.count--
+    if (entry.outer !== null && entry.map.size === 0) entry.outer.delete(entry.outerKey)
+  }
+
+  /** Whether the entry is still the one that is remembered. */
+  holds(entry) {
+    return entry.map.get(entry.key) === entry
+  }
+
+  drop(entry) {
+    const { slot } = entry
+    if (slot >= 0) {
+      this.policy.remove(slot)
+      this.bySlot[slot] = undefined
+    }
+    this.detach(entry)
+  }
+
+  clear() {
+    if (this.policy !== null) this.policy.clear()
+    this.forgetLog()
+    this.bySlot = []
+    // The inner maps too: a call under way may still hold one.
+    for (const inner of this.two.values()) inner.clear()
+    for (const map of [this.none, this.one, this.two, this.rest]) map.clear()
+    this.count = 0
+  }
+
+  stats() {
+    const figures = new Float64Array(6)
+    if (this.policy !== null) this.policy.stats(figures)
+    const [evictions, rejected, , bytes, maxEntries, maxBytes] = figures
+    const { hits, misses, sets, deletes, expirations, count } = this
+    return {
+      hits, misses, sets, deletes, evictions, expirations, rejected, corrupt: 0, errors: 0,
+      entries: count, bytes: this.measures ? bytes : 0, maxEntries, maxBytes,
+      hitRatio: hits + misses === 0 ? 0 : hits / (hits + misses),
+    }
+  }
+}
+
+/** The arguments as text of their canonical bytes. */
+function canonical(args, n, name) {
+  return encodeToBuffer((w) => {
+    w.array(n)
+    for (let i = 0; i < n; i++) encodeArgument(w, args[i], i, name)
+  }).latin1Slice()
+}
+
+/** An error names the argument and the two ways out. */
+function encodeArgument(w, value, i, name) {
+  try {
+    encodeKey(w, value)
+  } catch (error) {
+    if (error.code === undefined) throw error
+    throw wrongType(`argument ${i + 1} of ${name}: ${error.message}; give the option key, ` +
+      `or the object a method [Symbol.for('twat.cacheKey')]`)
+  }
+}
+
+module.exports = { ObjectStore, encodeArgument, isObject, now, LOG }
