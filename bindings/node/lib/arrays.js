@@ -44,6 +44,21 @@ function bytesOf(view) {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
 }
 
+/** The data of an array in order F, as it lies in order C. */
+function inOrderC(bytes, shape) {
+  const count = shape.reduce((a, b) => a * b, 1)
+  const size = count === 0 ? 0 : bytes.length / count
+  const out = new Uint8Array(bytes.length)
+  const index = shape.map(() => 0)
+  for (let at = 0; at < count; at++) {
+    let from = 0
+    for (let axis = shape.length - 1; axis >= 0; axis--) from = from * shape[axis] + index[axis]
+    out.set(bytes.subarray(from * size, (from + 1) * size), at * size)
+    for (let axis = shape.length - 1; axis >= 0 && ++index[axis] === shape[axis]; axis--) index[axis] = 0
+  }
+  return out
+}
+
 /** A typed array where one fits, else an NdArray; the bytes are copied. */
 function makeArray(dtype, shape, order, bytes) {
   const constructor = CONSTRUCTORS.get(dtype)
@@ -58,4 +73,4 @@ function makeArray(dtype, shape, order, bytes) {
   return shape.length === 1 ? data : new NdArray(data, shape, dtype, order)
 }
 
-module.exports = { NdArray, describeArray, makeArray, bytesOf }
+module.exports = { NdArray, describeArray, makeArray, bytesOf, inOrderC }

@@ -9,8 +9,20 @@ native.setErrorClass(TwatCacheError)
 
 const view = (array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength)
 
+const clock = new Float64Array(native.clock.buffer, native.clock.byteOffset, 1)
+
 module.exports = {
   native,
+  /** The monotonic clock in milliseconds. Never cached: a loop would be served what has expired. */
+  now() {
+    native.now()
+    return clock[0]
+  },
+  /** The same, a few milliseconds late at the most, and cheap. */
+  tick() {
+    native.tick()
+    return clock[0]
+  },
   /** Where get leaves small values. */
   result: view(native.result),
   /** Where values are encoded for set. */

@@ -3,7 +3,7 @@
 
 const { native, result, argument } = require('./binding.js')
 const { encode, writerOf, writeBinary, decodeValue, directKey, givenKey, unreadable, forget } = require('./values.js')
-const { checkNames, coreConfig, ttlOf } = require('./options.js')
+const { checkNames, coreConfig, ttlOf, pathOf } = require('./options.js')
 const { TwatCacheError, wrongType, describe } = require('./errors.js')
 
 const STATS = ['hits', 'misses', 'sets', 'deletes', 'evictions', 'expirations', 'rejected', 'corrupt', 'errors',
@@ -279,11 +279,11 @@ class Cache {
   }
 
   export(path) {
-    return this.#native.export(String(path))
+    return this.#native.export(pathOf('export', path))
   }
 
   import(path) {
-    return this.#native.import(String(path))
+    return this.#native.import(pathOf('import', path))
   }
 
   flush() {

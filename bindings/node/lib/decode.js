@@ -189,7 +189,7 @@ function extended(type, from, n) {
   switch (type) {
     case -1: return timestamp(from, n)
     case 1: return inside(from)
-    case 2: return new Set(inside(from))
+    case 2: return new Set(itemsOf(inside(from)))
     case 3: return exact(BigInt.asIntN(n * 8, BigInt(`0x${data.toString('hex', from, from + n) || '0'}`)))
     case 4: case 5: case 6: case 9: return data.utf8Slice(from, from + n)
     case 7: return uuid(data.toString('hex', from, from + n))
@@ -207,6 +207,11 @@ function inside(from) {
   deeper()
   const value = read()
   depth--
+  return value
+}
+
+function itemsOf(value) {
+  if (!Array.isArray(value)) throw corrupt('set: expected an array of items')
   return value
 }
 
@@ -231,7 +236,8 @@ function complex(from, n) {
 }
 
 function arrayOf(parts) {
-  if (!Array.isArray(parts) || parts.length !== 4 || !Array.isArray(parts[1]) || !Buffer.isBuffer(parts[3])) {
+  if (!Array.isArray(parts) || parts.length !== 4 || !Array.isArray(parts[1]) || !Buffer.isBuffer(parts[3]) ||
+      !parts[1].every((n) => Number.isSafeInteger(n) && n >= 0)) {
     throw corrupt('array: expected [type, shape, order, data]')
   }
   return makeArray(parts[0], parts[1], parts[2], parts[3])

@@ -3,7 +3,8 @@
 // their data) and as canonical keys (docs/format.md).
 
 const { MAX_EXACT, encodeToBuffer } = require('./writer.js')
-const { describeArray, bytesOf } = require('./arrays.js')
+const { describeArray, bytesOf, inOrderC } = require('./arrays.js')
+const { Tuple, Float, Extension, timestamp } = require('./extensions.js')
 const { wrongType, describe } = require('./errors.js')
 const { native } = require('./binding.js')
 
@@ -12,9 +13,6 @@ const TUPLE = 1
 const SET = 2
 const ARRAY = 10
 const UNDEFINED = 12
-
-/** A list that other languages write as a tuple. */
-class Tuple extends Array {}
 
 function unencodable(value) {
   return wrongType(`expected a value that can be encoded, found ${describe(value)}`)
@@ -30,28 +28,19 @@ function scalar(w, value, type) {
   }
 }
 
-/** Timestamps, the shortest of 32, 64 and 96 bits. */
 function date(w, value) {
   const ms = value.getTime()
   if (Number.isNaN(ms)) throw wrongType('expected a valid Date, found an invalid one')
   const seconds = Math.floor(ms / 1000)
-  const nanos = (ms - seconds * 1000) * 1e6
-  w.room(15)
-  if (nanos === 0 && seconds >= 0 && seconds < 2 ** 32) {
-    w.ext(-1, 4)
-    w.view.setUint32(w.at, seconds)
-    w.at += 4
-  } else if (seconds >= 0 && seconds < 2 ** 34) {
-    w.ext(-1, 8)
-    w.view.setUint32(w.at, nanos * 4 + Math.floor(seconds / 2 ** 32))
-    w.view.setUint32(w.at + 4, seconds >>> 0)
-    w.at += 8
-  } else {
-    w.ext(-1, 12)
-    w.view.setUint32(w.at, nanos)
-    w.view.setBigInt64(w.at + 4, BigInt(seconds))
-    w.at += 12
-  }
+  const payload = timestamp(seconds, (ms - seconds * 1000) * 1e6)
+  w.ext(-1, payload.length)
+  w.bytes(payload)
+}
+
+function extension(w, { type, payload, inner }, encode) {
+  if (inner !== undefined) return w.extOf(type, () => list(w, inner, encode))
+  w.ext(type, payload.length)
+  w.bytes(payload)
 }
 
 /** The bytes of what is stored as a byte string; undefined for the rest. */
@@ -126,6 +115,8 @@ function object(w, value) {
   if (value instanceof Set) return set(w, value, encodeAny)
   const array = describeArray(value)
   if (array) return arrayExtension(w, array)
+  if (value instanceof Extension) return extension(w, value, encodeAny)
+  if (value instanceof Float) return w.float(value.value)
   other(w, value)
 }
 
@@ -196,6 +187,9 @@ function keyObject(w, value) {
   if (value instanceof Set) return set(w, value, encodeKey)
   const array = describeArray(value)
   if (array) return arrayKey(w, array)
+  if (value instanceof Extension) return extension(w, value, encodeKey)
+  // Adding 0 turns -0 into 0.
+  if (value instanceof Float) return w.float(value.value + 0)
   throw unencodable(value)
 }
 
@@ -220,12 +214,9 @@ function sortedMap(w, pairs) {
 
 /** In keys a digest stands for an array's data, taken in C order. */
 function arrayKey(w, [dtype, shape, order, bytes]) {
-  if (order !== 'C' && shape.length > 1) {
-    throw wrongType("expected an array in order 'C' as an argument, found one in order 'F'")
-  }
   const digest = Buffer.allocUnsafe(32)
-  native.hash(bytes, digest)
+  native.hash(order === 'C' ? bytes : inOrderC(bytes, shape), digest)
   arrayExtension(w, [dtype, shape, 'C', digest])
 }
 
-module.exports = { Tuple, encodeAny, encodeKey, asBytes, encodeToBuffer, CACHE_KEY }
+module.exports = { encodeAny, encodeKey, asBytes, encodeToBuffer, CACHE_KEY }

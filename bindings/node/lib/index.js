@@ -5,7 +5,7 @@ const { memoize, cached } = require('./memoize.js')
 const { KeyvTwat } = require('./keyv.js')
 const { TwatCacheError } = require('./errors.js')
 const { NdArray } = require('./arrays.js')
-const { Tuple } = require('./encode.js')
+const { Tuple, Float, Extension } = require('./extensions.js')
 const { native } = require('./binding.js')
 
 exports.Cache = Cache
@@ -15,5 +15,7 @@ exports.KeyvTwat = KeyvTwat
 exports.TwatCacheError = TwatCacheError
 exports.NdArray = NdArray
 exports.Tuple = Tuple
+exports.Float = Float
+exports.Extension = Extension
 /** The version of the core that is in use. */
 exports.coreVersion = native.version()

@@ -1,7 +1,7 @@
 'use strict'
 // memoize: over live objects, or over a store of bytes that others share.
 
-const { ObjectStore, encodeArgument, isObject, now, LOG } = require('./objects.js')
+const { ObjectStore, encodeArgument, isObject, LOG } = require('./objects.js')
 const { Cache, MISS } = require('./cache.js')
 const { encodeToBuffer } = require('./writer.js')
 const { native } = require('./binding.js')
@@ -156,7 +156,7 @@ function settleNow(store, place, value) {
 
 /** One or two plain arguments are looked up as they are. Needs and ttl are fixed, so their tests cost nothing. */
 function fastPath(store, one, two, miss) {
-  const { log, needs } = store
+  const { log, needs, clock } = store
   const logs = needs === 2
   const timed = store.ttl !== Infinity
   return function memoized(a, b) {
@@ -167,7 +167,7 @@ function fastPath(store, one, two, miss) {
       const inner = two.get(a)
       if (inner !== undefined) entry = inner.get(b)
     }
-    if (entry === undefined || (timed && entry.expires <= now())) return miss(this, arguments)
+    if (entry === undefined || (timed && entry.expires <= clock())) return miss(this, arguments)
     store.hits++
     if (logs) {
       log[store.logged++] = entry.slot
@@ -360,4 +360,4 @@ function decorate(method, context, options) {
   }[method.name]
 }
 
-module.exports = { memoize, cached }
+module.exports = { memoize, cached, callKey, namespaceOf }

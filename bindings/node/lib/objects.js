@@ -3,7 +3,7 @@
 // into native code: it notes the index of its slot in a log, which is handed
 // over with the next insertion, or when it is full.
 
-const { native } = require('./binding.js')
+const { native, now, tick } = require('./binding.js')
 const { encodeToBuffer } = require('./writer.js')
 const { encodeKey, encodeAny } = require('./encode.js')
 const { coreConfig, bad } = require('./options.js')
@@ -12,6 +12,8 @@ const { wrongType, describe } = require('./errors.js')
 const LOG = 4096
 const MARK = 1
 const PENDING = -1
+/** Policies that look only at the last hit of an entry. */
+const ORDERED = new Set([undefined, 'lru', 'mru'])
 
 /** One remembered call. `map` holds it under `key`; `outer` holds `map` under `outerKey`. */
 class Entry {
@@ -28,8 +30,8 @@ class Entry {
 
 const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function'
 
-/** A monotonic clock in milliseconds, read at each use: a cached one would serve what has expired. */
-const now = performance.now.bind(performance)
+/** Entries that live at least so many milliseconds may end a clock tick (4 ms) late. */
+const COARSE_TTL = 1000
 
 /** A hash of a key in two halves, for policies that remember what has left. */
 const hash = { high: 0, low: 0 }
@@ -81,14 +83,19 @@ class ObjectStore {
     const { config, keepsNothing } = coreConfig(options.core)
     this.keepsNothing = keepsNothing
     this.ttl = config.ttl_ms === undefined ? Infinity : Number(config.ttl_ms)
+    this.clock = this.ttl >= COARSE_TTL ? tick : now
     delete config.ttl_ms
     delete config.engine
+    if (config.policy === 'ttl') {
+      if (this.ttl === Infinity) throw bad("policy 'ttl': needs a ttl")
+      config.policy = 'lru'
+    }
     this.sizeOf = options.sizeOf ?? defaultSize
     this.measures = config.max_bytes !== undefined && config.max_bytes !== '0'
     if (options.sizeOf !== undefined && !this.measures) throw bad('sizeOf: needs maxBytes, found none')
     const bounded = this.measures || (config.max_entries !== undefined && config.max_entries !== '0')
     // A policy is made in any case: it checks the options.
-    const policy = native.policy(Buffer.from(JSON.stringify(config)))
+    const policy = native.policy(Buffer.from(JSON.stringify(config)), ORDERED.has(config.policy))
     this.policy = bounded ? policy : null
     this.needs = bounded ? policy.needs : 0
     this.log = new Int32Array(LOG)
@@ -145,7 +152,7 @@ class ObjectStore {
   /** The live entry at a place. */
   at(place) {
     const entry = place.map === undefined ? undefined : place.map.get(place.key)
-    if (entry === undefined || entry.expires === Infinity || entry.expires > now()) return entry
+    if (entry === undefined || entry.expires === Infinity || entry.expires > this.clock()) return entry
     this.drop(entry)
     this.expirations++
     return undefined
@@ -274,4 +281,4 @@ function encodeArgument(w, value, i, name) {
   }
 }
 
-module.exports = { ObjectStore, encodeArgument, isObject, now, LOG }
+module.exports = { ObjectStore, encodeArgument, isObject, LOG }

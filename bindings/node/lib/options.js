@@ -59,6 +59,13 @@ function ttlOf(ttl) {
   return ttl === 0 ? -1 : ttl
 }
 
+/** A path from text or a file URL. */
+function pathOf(name, value) {
+  if (value instanceof URL) return fileURLToPath(value)
+  if (typeof value !== 'string') throw bad(`${name}: expected a path, found: ${describe(value)}`)
+  return value
+}
+
 function coreValue(row, name, value) {
   const wrong = () => bad(`${name}: expected ${row.range}, found: ${describe(value)}`)
   switch (row.type) {
@@ -74,7 +81,7 @@ function coreValue(row, name, value) {
       if (typeof value !== 'boolean') throw wrong()
       return value
     default:
-      if (name === 'path' && value instanceof URL) return fileURLToPath(value)
+      if (name === 'path') return pathOf(name, value)
       if (typeof value === 'boolean' && row.range.includes('true')) return String(value)
       if (typeof value !== 'string') throw wrong()
       return value
@@ -118,4 +125,4 @@ function tierConfigs(tiers) {
 /** The names of the core's options, and `max` and `ttl`. */
 const coreNames = [...TABLE.keys(), ...Object.keys(ALIASES)]
 
-module.exports = { TABLE, coreNames, checkNames, coreConfig, ttlOf, bad }
+module.exports = { TABLE, pathOf, coreNames, checkNames, coreConfig, ttlOf, bad }

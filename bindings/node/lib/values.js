@@ -3,7 +3,8 @@
 
 const { isUtf8 } = require('node:buffer')
 const { encode } = require('./writer.js')
-const { encodeAny, encodeKey, encodeToBuffer, asBytes, Tuple } = require('./encode.js')
+const { encodeAny, encodeKey, encodeToBuffer, asBytes } = require('./encode.js')
+const { Tuple } = require('./extensions.js')
 const { decode, forget, exact } = require('./decode.js')
 const { describeArray, makeArray } = require('./arrays.js')
 const { TwatCacheError, wrongType, describe } = require('./errors.js')
@@ -102,13 +103,12 @@ function counter(buffer, start, stop) {
 function array(value) {
   const [, order, n, t] = value
   const head = 4 + 8 * n + t
-  if (value.length < Math.ceil(head / 64) * 64 && value.length < head) {
-    throw new TwatCacheError('array: expected its header, found the end', 'TWAT_E_CORRUPT')
-  }
+  const start = Math.ceil(head / 64) * 64
+  if (!(value.length >= start)) throw new TwatCacheError('array: expected its header, found the end', 'TWAT_E_CORRUPT')
   const shape = []
   for (let i = 0; i < n; i++) shape.push(Number(value.readBigUInt64LE(4 + 8 * i)))
   const dtype = value.latin1Slice(4 + 8 * n, head)
-  return makeArray(dtype, shape, String.fromCharCode(order), value.subarray(Math.ceil(head / 64) * 64))
+  return makeArray(dtype, shape, String.fromCharCode(order), value.subarray(start))
 }
 
 // --- keys of direct use ------------------------------------------------------

@@ -2,6 +2,7 @@
 #include "addon.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 static napi_value version(napi_env env, napi_callback_info info)
 {
@@ -34,6 +35,30 @@ static napi_value hash(napi_env env, napi_callback_info info)
         return twat_throw(env, TWAT_E_ARG, "hash: expected room for 32 bytes");
     int32_t status = twat_hash(data, len, out);
     return status < 0 ? twat_throw_last(env, status) : NULL;
+}
+
+/* now(), tick(): the monotonic clock in milliseconds into the view `clock`.
+ * now is exact; tick is what the kernel noted last, a few milliseconds old at
+ * the most and several times cheaper. */
+static napi_value clock_into(napi_env env, napi_callback_info info, clockid_t id)
+{
+    void *data = NULL;
+    struct timespec now = {0};
+    TRY(napi_get_cb_info(env, info, NULL, NULL, NULL, &data));
+    addon *self = data;
+    if (clock_gettime(id, &now) == 0)
+        *self->clock = (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+    return NULL;
+}
+
+static napi_value now(napi_env env, napi_callback_info info)
+{
+    return clock_into(env, info, CLOCK_MONOTONIC);
+}
+
+static napi_value tick(napi_env env, napi_callback_info info)
+{
+    return clock_into(env, info, CLOCK_MONOTONIC_COARSE);
 }
 
 /* One option as [name, type, default, range, engines, doc]. */
@@ -89,13 +114,15 @@ static bool share_memory(napi_env env, addon *self, napi_value exports)
 {
     napi_value memory;
     void *data = NULL;
-    if (napi_create_arraybuffer(env, RESULT_BYTES + ARGUMENT_BYTES, &data, &memory) != napi_ok ||
+    if (napi_create_arraybuffer(env, CLOCK_AT + sizeof *self->clock, &data, &memory) != napi_ok ||
         napi_create_reference(env, memory, 1, &self->shared) != napi_ok)
         return false;
     self->result = data;
     self->argument = self->result + RESULT_BYTES;
+    self->clock = (double *)(void *)(self->result + CLOCK_AT);
     return add_view(env, exports, memory, "result", 0, RESULT_BYTES) &&
-           add_view(env, exports, memory, "argument", RESULT_BYTES, ARGUMENT_BYTES);
+           add_view(env, exports, memory, "argument", RESULT_BYTES, ARGUMENT_BYTES) &&
+           add_view(env, exports, memory, "clock", CLOCK_AT, sizeof *self->clock);
 }
 
 static napi_value init(napi_env env, napi_value exports)
@@ -103,6 +130,7 @@ static napi_value init(napi_env env, napi_value exports)
     static const function_row rows[] = {
         {"version", version}, {"setErrorClass", set_error_class}, {"hash", hash},
         {"options", options}, {"open", twat_open},                {"policy", twat_policy_open},
+        {"now", now},         {"tick", tick},
     };
     addon *self = calloc(1, sizeof *self);
     if (!self)
@@ -116,7 +144,7 @@ static napi_value init(napi_env env, napi_value exports)
         return twat_napi_failed(env);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         napi_value function;
-        TRY(napi_create_function(env, rows[i].name, NAPI_AUTO_LENGTH, rows[i].callback, NULL,
+        TRY(napi_create_function(env, rows[i].name, NAPI_AUTO_LENGTH, rows[i].callback, self,
                                  &function));
         TRY(napi_set_named_property(env, exports, rows[i].name, function));
     }

@@ -17,6 +17,7 @@
  * what fits into another, of ARGUMENT_BYTES. They are two because an encoder
  * may run user code (getters), which may call get. */
 enum { RESULT_BYTES = 16384, ARGUMENT_BYTES = 65536, ERROR_TEXT = 512 };
+enum { CLOCK_AT = RESULT_BYTES + ARGUMENT_BYTES };
 
 struct cache_handle;
 
@@ -26,6 +27,7 @@ typedef struct addon {
     napi_ref error_class; /* TwatCacheError of this environment */
     napi_ref shared;      /* keeps the shared buffers alive */
     uint8_t *result, *argument;
+    double *clock;
     struct cache_handle *open; /* every cache not yet closed */
 } addon;
 

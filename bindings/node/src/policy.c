@@ -12,8 +12,15 @@ typedef struct policy_handle {
     size_t refs;
     uint64_t *slots; /* by index */
     size_t n_slots;
-    uint64_t *scratch; /* a log or victims as whole slots */
+    uint64_t *scratch; /* a log as whole slots */
     size_t n_scratch;
+    /* Where only the last hit of an entry matters (lru, mru): the hand-over
+     * in which an index was seen last, so that a log full of the same entries
+     * costs as many moves as there are entries. */
+    bool collapses;
+    uint64_t *seen;
+    size_t n_seen;
+    uint64_t hand_over;
 } policy_handle;
 
 static void policy_unref(policy_handle *handle)
@@ -23,6 +30,7 @@ static void policy_unref(policy_handle *handle)
     twat_policy_free(handle->policy);
     free(handle->slots);
     free(handle->scratch);
+    free(handle->seen);
     free(handle);
 }
 
@@ -81,29 +89,54 @@ static bool room_for(napi_env env, uint64_t **array, size_t *have, size_t need)
     return true;
 }
 
-/* The log as whole slots, in scratch; entries that are in no policy (still
- * pending) have index -1 and become slot 0, which is always stale. */
+/* The slot of an index; entries that are in no policy (still pending) have
+ * index -1 and slot 0, which is always stale. */
+static uint64_t slot_of(const policy_handle *handle, int32_t index)
+{
+    return index >= 0 && (size_t)index < handle->n_slots ? handle->slots[index] : 0;
+}
+
+/* Fills scratch from its end, last hits first; returns where they begin. */
+static size_t last_hits(policy_handle *handle, const int32_t *indices, size_t n)
+{
+    size_t at = n;
+    uint64_t now = ++handle->hand_over;
+    for (size_t i = n; i-- > 0;) {
+        uint32_t index = (uint32_t)indices[i];
+        if (index >= handle->n_seen || handle->seen[index] == now)
+            continue;
+        handle->seen[index] = now;
+        handle->scratch[--at] = slot_of(handle, indices[i]);
+    }
+    return at;
+}
+
+/* The log as whole slots. */
 static bool whole_log(napi_env env, policy_handle *handle, napi_value log, napi_value count,
-                      size_t *out_n)
+                      const uint64_t **out_hits, size_t *out_n)
 {
     int32_t *indices;
-    size_t len = 0;
+    size_t len = 0, from = 0;
     uint32_t n = 0;
     if (napi_get_value_uint32(env, count, &n) != napi_ok) {
         (void)twat_napi_failed(env);
         return false;
     }
-    if (!int32s(env, log, &indices, &len) || !room_for(env, &handle->scratch, &handle->n_scratch, n))
+    if (!int32s(env, log, &indices, &len) ||
+        !room_for(env, &handle->scratch, &handle->n_scratch, n) ||
+        !room_for(env, &handle->seen, &handle->n_seen, handle->n_slots))
         return false;
     if (n > len) {
         (void)twat_throw(env, TWAT_E_ARG, "log: expected no more hits than it holds");
         return false;
     }
-    for (size_t i = 0; i < n; i++) {
-        size_t at = (size_t)indices[i];
-        handle->scratch[i] = indices[i] >= 0 && at < handle->n_slots ? handle->slots[at] : 0;
-    }
-    *out_n = n;
+    if (handle->collapses)
+        from = last_hits(handle, indices, n);
+    else
+        for (size_t i = 0; i < n; i++)
+            handle->scratch[i] = slot_of(handle, indices[i]);
+    *out_hits = handle->scratch + from;
+    *out_n = n - from;
     return true;
 }
 
@@ -126,8 +159,9 @@ static napi_value insert(napi_env env, napi_callback_info info)
     double cost;
     int32_t *out;
     uint64_t slot = 0, victims[64];
+    const uint64_t *hits;
     if (!call_args(env, info, 6, argv, &handle) ||
-        !whole_log(env, handle, argv[0], argv[1], &n_hits) ||
+        !whole_log(env, handle, argv[0], argv[1], &hits, &n_hits) ||
         !int32s(env, argv[5], &out, &capacity))
         return NULL;
     TRY(napi_get_value_uint32(env, argv[2], &high));
@@ -136,7 +170,7 @@ static napi_value insert(napi_env env, napi_callback_info info)
     if (capacity < 65 || !(cost >= 0) || cost >= 0x1p63)
         return twat_throw(env, TWAT_E_ARG, "insert: expected a cost from 0 and room for victims");
     int32_t status =
-        twat_policy_insert(handle->policy, handle->scratch, n_hits, (uint64_t)high << 32 | low,
+        twat_policy_insert(handle->policy, hits, n_hits, (uint64_t)high << 32 | low,
                            (uint64_t)cost, &slot, victims, 64, &n);
     if (status < 0)
         return twat_throw_last(env, status);
@@ -177,10 +211,12 @@ static napi_value hits(napi_env env, napi_callback_info info)
 {
     napi_value argv[2];
     policy_handle *handle;
+    const uint64_t *slots;
     size_t n;
-    if (!call_args(env, info, 2, argv, &handle) || !whole_log(env, handle, argv[0], argv[1], &n))
+    if (!call_args(env, info, 2, argv, &handle) ||
+        !whole_log(env, handle, argv[0], argv[1], &slots, &n))
         return NULL;
-    int32_t status = twat_policy_hits(handle->policy, handle->scratch, n);
+    int32_t status = twat_policy_hits(handle->policy, slots, n);
     return status < 0 ? twat_throw_last(env, status) : NULL;
 }
 
@@ -231,18 +267,22 @@ static const function_row policy_functions[] = {
     {"clear", clear},   {"stats", stats},     {NULL, NULL},
 };
 
-/* policy(json): an object of functions and `needs` (0 nothing, 1 marks, 2 log). */
+/* policy(json, collapses): an object of functions and `needs` (0 nothing,
+ * 1 marks, 2 log). */
 napi_value twat_policy_open(napi_env env, napi_callback_info info)
 {
-    size_t argc = 1;
-    napi_value argv[1], object, needs;
+    size_t argc = 2;
+    napi_value argv[2], object, needs;
     twat_config *config = NULL;
+    bool collapses = false;
     TRY(napi_get_cb_info(env, info, &argc, argv, NULL, NULL));
+    TRY(napi_get_value_bool(env, argv[1], &collapses));
     TRY(napi_create_object(env, &object));
     policy_handle *handle = calloc(1, sizeof *handle);
     if (!handle)
         return twat_throw(env, TWAT_E_NOMEM, "no memory for a policy");
     handle->refs = 1;
+    handle->collapses = collapses;
     bool done = twat_config_of(env, "memory", argv[0], &config);
     if (done) {
         int32_t status = twat_policy_new(config, &handle->policy);

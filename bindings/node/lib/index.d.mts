@@ -1,0 +1,4 @@
+import * as twat from './index.js'
+
+export * from './index.js'
+export default twat
