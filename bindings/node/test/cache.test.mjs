@@ -53,7 +53,7 @@ for (const [engine, make] of Object.entries(ENGINES)) {
     assert.equal(cache.touch('touched', Infinity), true)
     await sleep(130)
     assert.equal(cache.get('short'), undefined)
-    await sleep(60)
+    await sleep(550)
     assert.equal(cache.get('own'), undefined)
     assert.deepEqual([cache.get('never'), cache.get('touched'), cache.touch('none', 5)], [1, 1, false])
   })
