@@ -1,22 +1,39 @@
 #!/usr/bin/env bash
 # The Node package: builds it over the debug library and runs all its tests.
-# TWAT_QUICK=1 leaves out the long runs.
+#
+#   tests/run-node.sh         test; TWAT_QUICK=1 leaves out the long runs
+#   tests/run-node.sh bench   measured comparisons over the release library
+#   tests/run-node.sh build   only the package, over the release library
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
+what=${1:-test}
 
 need() { command -v "$1" >/dev/null || { echo "missing: $1 ($2)"; exit 1; }; }
 need node "Node.js 20 or later: https://nodejs.org"
 need npm "it comes with Node.js"
 need cc "a C compiler"
 need readelf "binutils"
+need python3 "CPython 3.10 or later, for the stores shared with Python"
 
-cargo build --locked
+case $what in
+  test) cargo build --locked; profile=debug ;;
+  bench | build) cargo build --release --locked; profile=release ;;
+  *) echo "unknown: $what; expected test, bench or build"; exit 2 ;;
+esac
+
 cd bindings/node
 # The lock file decides; installing again only when it changed.
 if ! cmp -s package-lock.json node_modules/.lock-installed; then
   npm ci --ignore-scripts --no-audit --no-fund
   cp package-lock.json node_modules/.lock-installed
 fi
-TWAT_CACHE_LIB="$root/target/debug" npm run --silent build
-node scripts/test.mjs
+TWAT_CACHE_LIB="$root/target/$profile" npm run --silent build
+# The examples import the package by its name.
+mkdir -p "$root/examples/node/node_modules"
+ln -sfn ../../../bindings/node "$root/examples/node/node_modules/twat-cache"
+
+case $what in
+  test) node scripts/test.mjs ;;
+  bench) mkdir -p "$root/target/bench" && node --expose-gc bench/run.mjs "$root/target/bench/node.json" ;;
+esac

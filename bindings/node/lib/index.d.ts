@@ -267,5 +267,8 @@ export class Extension {
   static timestamp(seconds: number, nanoseconds?: number): Extension
 }
 
+/** The call that a stored key of a memoized function stands for; undefined for other keys. */
+export function callOf(key: Key): { name: string; args: unknown[]; kwargs: Record<string, unknown> } | undefined
+
 /** The version of the core that is in use. */
 export const coreVersion: string

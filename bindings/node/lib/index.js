@@ -6,6 +6,7 @@ const { KeyvTwat } = require('./keyv.js')
 const { TwatCacheError } = require('./errors.js')
 const { NdArray } = require('./arrays.js')
 const { Tuple, Float, Extension } = require('./extensions.js')
+const { callOf } = require('./values.js')
 const { native } = require('./binding.js')
 
 exports.Cache = Cache
@@ -14,6 +15,7 @@ exports.cached = cached
 exports.KeyvTwat = KeyvTwat
 exports.TwatCacheError = TwatCacheError
 exports.NdArray = NdArray
+exports.callOf = callOf
 exports.Tuple = Tuple
 exports.Float = Float
 exports.Extension = Extension

@@ -145,4 +145,19 @@ function givenKey(bytes) {
   return isUtf8(bytes) ? bytes.utf8Slice(0, bytes.length) : bytes
 }
 
-module.exports = { encode, writerOf, writeBinary, writeMsgpack, decodeValue, directKey, givenKey, unreadable, forget }
+/** The call that a stored key of a memoized function stands for; undefined for other keys. */
+function callOf(key) {
+  const bytes = typeof key === 'string' ? Buffer.from(key) : key
+  if (!(bytes instanceof Uint8Array) || bytes[0] !== 0x94) return undefined
+  let parts
+  try {
+    parts = decode(Buffer.from(bytes), 0, bytes.length)
+  } catch (error) {
+    if (error instanceof TwatCacheError) return undefined
+    throw error
+  }
+  const [version, name, args, kwargs] = parts
+  return version === 1 && Array.isArray(args) ? { name, args, kwargs } : undefined
+}
+
+module.exports = { callOf, encode, writerOf, writeBinary, writeMsgpack, decodeValue, directKey, givenKey, unreadable, forget }
