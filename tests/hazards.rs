@@ -39,6 +39,9 @@ fn child_process() {
         "pid-one" => limits::pid_one,
         "masked" => limits::masked,
         "forking" => sharing::forking,
+        "stopping-writer" => sharing::stopping_writer,
+        "forgetful-child" => sharing::forgetful_child,
+        "opener" => sharing::opener,
         "replacer" => sharing::replacer,
         other => panic!("no role {other}"),
     };

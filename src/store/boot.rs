@@ -293,6 +293,16 @@ impl Guard {
     }
 }
 
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // Closing would not do: a child forked meanwhile has the same open file,
+        // and would keep what we hold, an exclusive lock even, as long as it lives.
+        if let Some(lock) = &self.lock {
+            let _ = flock(lock, FlockOperation::Unlock);
+        }
+    }
+}
+
 fn locking(dir: &Path, error: &io::Error) -> Error {
     Error::io(format!("locking store {}", dir.display()), error)
 }

@@ -13,8 +13,10 @@ use twat_cache::{Cache, TTL_DEFAULT};
 
 const KINDS: [&str; 5] = ["write", "sync", "rename", "open", "map"];
 const HOW: [&str; 3] = ["EIO", "ENOSPC", "short"];
+/// The kind and the way that stop a process right after a rename.
+pub const STOP_AFTER_RENAME: (usize, usize) = (2, 3);
 
-fn shim() -> &'static Path {
+pub fn shim() -> &'static Path {
     static SHIM: OnceLock<PathBuf> = OnceLock::new();
     SHIM.get_or_init(|| {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shim/failio.c");
@@ -34,13 +36,13 @@ fn shim() -> &'static Path {
 type Arm = extern "C" fn(*const c_char, c_int, c_long, c_int);
 type Disarm = extern "C" fn() -> c_long;
 
-struct Shim {
+pub struct Shim {
     arm: Arm,
     disarm: Disarm,
 }
 
 impl Shim {
-    fn find() -> Self {
+    pub fn find() -> Self {
         // SAFETY: both names are NUL-terminated and the shim is preloaded, so
         // the symbols are functions of the types declared in failio.c.
         unsafe {
@@ -54,7 +56,7 @@ impl Shim {
         }
     }
 
-    fn arm(&self, dir: &Path, kind: usize, n: u64, how: usize) {
+    pub fn arm(&self, dir: &Path, kind: usize, n: u64, how: usize) {
         let dir = CString::new(dir.to_str().unwrap()).unwrap();
         (self.arm)(dir.as_ptr(), kind as c_int, n as c_long, how as c_int);
     }

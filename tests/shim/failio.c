@@ -2,12 +2,14 @@
  * fail. Armed from within the process through failio_arm(); used by
  * tests/hazards only.
  *
- * how: 0 EIO, 1 ENOSPC, 2 a short write (writes only; EIO for the rest). */
+ * how: 0 EIO, 1 ENOSPC, 2 a short write (writes only; EIO for the rest),
+ * 3 a rename that succeeds and then stops the process (SIGSTOP). */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -147,7 +149,15 @@ int fsync(int fd) {
 
 int rename(const char *from, const char *to) {
     REAL(int, "rename", const char *, const char *)
-    return path_fails(RENAME, to) ? -1 : real(from, to);
+    if (!path_fails(RENAME, to)) {
+        return real(from, to);
+    }
+    if (atomic_load(&armed_how) != 3) {
+        return -1;
+    }
+    int result = real(from, to);
+    raise(SIGSTOP);
+    return result;
 }
 
 int open64(const char *path, int flags, ...) {
