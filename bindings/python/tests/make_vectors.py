@@ -8,11 +8,10 @@ from __future__ import annotations
 import json
 import sys
 
-from vectors import ROOT, Counter, Json, Raw, python
-
 from twat_cache import _keys
 from twat_cache._codec import Codec
 from twat_cache.exceptions import TwatCacheError
+from vectors import ROOT, Counter, Json, Raw, python
 
 INTS = [0, 1, 2, 31, 32, 126, 127, 128, 129, 254, 255, 256, 257, 32767, 32768, 65534, 65535, 65536,
         2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**53 - 1, 2**53, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1,
@@ -50,7 +49,10 @@ def scalars():
     yield from ({"timestamp": pair} for pair in (
         [0, 0], [1, 0], [2**32 - 1, 0], [2**32, 0], [1700000000, 1000], [1700000000, 999999000], [2**34 - 1, 1000],
         [2**34, 0], [-1, 0], [-1, 999999000], [-62135596800, 0], [253402300799, 999999000]))  # fmt: skip
-    yield from ({"decimal": text} for text in ("0", "1.50", "-1E+5", "NaN", "Infinity", "1E-30", "123456789012345678901234567890"))
+    yield from (
+        {"decimal": text}
+        for text in ("0", "1.50", "-1E+5", "NaN", "Infinity", "1E-30", "123456789012345678901234567890")
+    )
     yield from ({"date": text} for text in ("2026-01-31", "0001-01-01", "9999-12-31"))
     yield from ({"time": text} for text in ("00:00:00", "12:30:00.000250", "23:59:59.999999"))
     yield {"uuid": "12345678123456781234567812345678"}
@@ -124,11 +126,17 @@ def keys():
     for typed in ERRORS:
         yield {"name": "f", "args": [typed], "kwargs": [], "error": True}
     # Two keys of one map that encode alike: a float's two zeros.
-    yield {"name": "f", "args": [{"map": [[{"float": "0.0"}, i(1)], [{"float": "-0.0"}, i(2)]]}], "kwargs": [], "error": True}
+    yield {
+        "name": "f",
+        "args": [{"map": [[{"float": "0.0"}, i(1)], [{"float": "-0.0"}, i(2)]]}],
+        "kwargs": [],
+        "error": True,
+    }
 
 
 def _named_type(typed):
     if "named" in typed and typed["named"][0] == "builtins.type":
+
         class Point:
             pass
 
@@ -153,14 +161,16 @@ def values():
         if "bytes" in typed:
             typed = {"raw": typed["bytes"]}
         yield {"value": typed, "hex": value_of(typed).hex()}
-    yield {"value": {"list": [{"bytes": "00ff"}, *list(arrays())[:2]]},
-           "hex": value_of({"list": [{"bytes": "00ff"}, *list(arrays())[:2]]}).hex()}
+    yield {
+        "value": {"list": [{"bytes": "00ff"}, *list(arrays())[:2]]},
+        "hex": value_of({"list": [{"bytes": "00ff"}, *list(arrays())[:2]]}).hex(),
+    }
     for typed in NAMED[3:]:
         yield {"value": typed, "hex": value_of(typed).hex(), "languages": ["python"]}
     frozen = {"named": ["builtins.frozenset", {"list": [i(1), i(2)]}]}
     yield {"value": frozen, "hex": value_of(frozen).hex(), "languages": ["python"]}
     yield {"value": {"undefined": True}, "hex": "01c7000c", "languages": ["python", "javascript"]}
-    for n in (0, 1, -1, 2**63 - 1, -2**63):
+    for n in (0, 1, -1, 2**63 - 1, -(2**63)):
         yield {"value": {"counter": str(n)}, "hex": value_of({"counter": str(n)}).hex()}
     for plain in ({"a": [1, 2.5, None, True], "b": "é"}, [], "x", 12, None):
         yield {"value": {"json": plain}, "hex": value_of({"json": plain}).hex()}

@@ -42,8 +42,13 @@ def test_every_symbol_of_the_header_is_declared_with_its_types():
 
 
 def test_every_struct_has_the_headers_fields_in_order():
-    structs = {"bytes": _abi.Bytes, "option": _abi.Option, "slice": _abi.Slice,
-               "set_options": _abi.SetOptions, "stats": _abi.Stats}
+    structs = {
+        "bytes": _abi.Bytes,
+        "option": _abi.Option,
+        "slice": _abi.Slice,
+        "set_options": _abi.SetOptions,
+        "stats": _abi.Stats,
+    }
     for name, struct in structs.items():
         body = re.search(rf"typedef struct twat_{name} \{{(.*?)\}}", header(), re.S).group(1)
         fields = re.findall(r"(\w+);", body)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from make_vectors import _named_type
-from vectors import ROOT, Counter, Json, NotInPython, Raw, python, same
 
+from make_vectors import _named_type
 from twat_cache import _keys
 from twat_cache._codec import Codec, Foreign
 from twat_cache.exceptions import CacheKeyError
+from vectors import ROOT, Counter, Json, NotInPython, Raw, python, same
 
 pytest.importorskip("numpy")
 
@@ -67,9 +67,24 @@ def test_a_value_that_is_cut_short_is_never_read_as_another(cut):
         Codec().decode(b"", whole[:cut])
 
 
-@pytest.mark.parametrize("data", [b"\x01\xc1", b"\x01\xdd\xff\xff\xff\xff", b"\x01\x93\x01", b"\x01\xd4\x63\x00",
-                                  b"\x01\x01\x01", b"\x01\xa1\xff", b"\x01" + b"\x91" * 100_000, b"\x05", b"\x09x",
-                                  b"\x02{", b"\x01\x81\x90\x01", b"\x03", b"\x03C\x01\x03" + bytes(60)])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x01\xc1",
+        b"\x01\xdd\xff\xff\xff\xff",
+        b"\x01\x93\x01",
+        b"\x01\xd4\x63\x00",
+        b"\x01\x01\x01",
+        b"\x01\xa1\xff",
+        b"\x01" + b"\x91" * 100_000,
+        b"\x05",
+        b"\x09x",
+        b"\x02{",
+        b"\x01\x81\x90\x01",
+        b"\x03",
+        b"\x03C\x01\x03" + bytes(60),
+    ],
+)
 def test_bytes_that_are_no_value_are_refused(data):
     with pytest.raises(Foreign):
         Codec().decode(b"", data)

@@ -29,7 +29,7 @@ class Counter(int):
 
 
 def python(typed):
-    (kind, v), = typed.items()
+    ((kind, v),) = typed.items()
     return READERS[kind](v)
 
 
@@ -85,8 +85,9 @@ READERS = {
     "tuple": lambda v: tuple(python(x) for x in v),
     "set": lambda v: {python(x) for x in v},
     "map": lambda v: Pairs([(python(k), python(x)) for k, x in v]).as_dict(),
-    "timestamp": lambda v: dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc)
-    + dt.timedelta(seconds=v[0], microseconds=v[1] // 1000),
+    "timestamp": lambda v: (
+        dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc) + dt.timedelta(seconds=v[0], microseconds=v[1] // 1000)
+    ),
     "decimal": Decimal,
     "date": dt.date.fromisoformat,
     "time": dt.time.fromisoformat,

@@ -27,52 +27,116 @@ if TYPE_CHECKING:
     )
     from twat_cache.backend_selector import (
         AccessPattern as AccessPattern,
+    )
+    from twat_cache.backend_selector import (
         ConcurrencyLevel as ConcurrencyLevel,
+    )
+    from twat_cache.backend_selector import (
         DataPersistence as DataPersistence,
+    )
+    from twat_cache.backend_selector import (
         DataSize as DataSize,
+    )
+    from twat_cache.backend_selector import (
         configure_for_images as configure_for_images,
+    )
+    from twat_cache.backend_selector import (
         configure_for_json as configure_for_json,
+    )
+    from twat_cache.backend_selector import (
         configure_for_numpy as configure_for_numpy,
+    )
+    from twat_cache.backend_selector import (
         configure_for_pandas as configure_for_pandas,
+    )
+    from twat_cache.backend_selector import (
         configure_for_type as configure_for_type,
+    )
+    from twat_cache.backend_selector import (
         hybrid_cache_config as hybrid_cache_config,
+    )
+    from twat_cache.backend_selector import (
         select_backend_for_data as select_backend_for_data,
+    )
+    from twat_cache.backend_selector import (
         smart_cache_config as smart_cache_config,
     )
     from twat_cache.cache import (
         clear_cache as clear_cache,
+    )
+    from twat_cache.cache import (
         get_stats as get_stats,
     )
     from twat_cache.config import (
         CacheConfig as CacheConfig,
+    )
+    from twat_cache.config import (
         create_cache_config as create_cache_config,
     )
     from twat_cache.context import (
         CacheContext as CacheContext,
+    )
+    from twat_cache.context import (
         engine_context as engine_context,
+    )
+    from twat_cache.context import (
         get_or_create_engine as get_or_create_engine,
     )
     from twat_cache.decorators import (
         acache as acache,
+    )
+    from twat_cache.decorators import (
         bcache as bcache,
+    )
+    from twat_cache.decorators import (
         cache as cache,
+    )
+    from twat_cache.decorators import (
         fcache as fcache,
+    )
+    from twat_cache.decorators import (
         hybrid_cache as hybrid_cache,
+    )
+    from twat_cache.decorators import (
         mcache as mcache,
+    )
+    from twat_cache.decorators import (
         smart_cache as smart_cache,
+    )
+    from twat_cache.decorators import (
         ucache as ucache,
     )
     from twat_cache.exceptions import (
         CacheKeyError as CacheKeyError,
+    )
+    from twat_cache.exceptions import (
         CacheOperationError as CacheOperationError,
+    )
+    from twat_cache.exceptions import (
         CacheValueError as CacheValueError,
+    )
+    from twat_cache.exceptions import (
         ConcurrencyError as ConcurrencyError,
+    )
+    from twat_cache.exceptions import (
         ConfigurationError as ConfigurationError,
+    )
+    from twat_cache.exceptions import (
         EngineError as EngineError,
+    )
+    from twat_cache.exceptions import (
         EngineNotAvailableError as EngineNotAvailableError,
+    )
+    from twat_cache.exceptions import (
         PathError as PathError,
+    )
+    from twat_cache.exceptions import (
         ResourceError as ResourceError,
+    )
+    from twat_cache.exceptions import (
         SerializationError as SerializationError,
+    )
+    from twat_cache.exceptions import (
         TwatCacheError as TwatCacheError,
     )
     from twat_cache.paths import (
@@ -123,20 +187,22 @@ _NAMES = {
     "TwatCacheError": "exceptions",
     "get_cache_path": "paths",
 }
-_MODULES = frozenset((
-    "backend_selector",
-    "config",
-    "context",
-    "decorators",
-    "engines",
-    "exceptions",
-    "keys",
-    "logging",
-    "paths",
-    "type_defs",
-    "utils",
-))
-__all__ = [*_NAMES, "__version__"]  # noqa: PLE0604
+_MODULES = frozenset(
+    (
+        "backend_selector",
+        "config",
+        "context",
+        "decorators",
+        "engines",
+        "exceptions",
+        "keys",
+        "logging",
+        "paths",
+        "type_defs",
+        "utils",
+    )
+)
+__all__ = [*_NAMES, "__version__"]
 
 
 class _Package(types.ModuleType):

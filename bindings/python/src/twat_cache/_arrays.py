@@ -62,7 +62,7 @@ def encode(array: Any) -> bytearray:
 
 
 def _head(array: Any, order: str) -> bytes:
-    kind = array.dtype.str.encode()
+    kind: bytes = array.dtype.str.encode()
     shape = b"".join(n.to_bytes(8, "little") for n in array.shape)
     head = bytes((3, ord(order), array.ndim, len(kind))) + shape + kind
     return head + bytes(-len(head) % ALIGNMENT)

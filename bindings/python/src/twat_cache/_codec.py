@@ -50,7 +50,7 @@ def _other(encoder: Encoder, out: bytearray, value: Any) -> None:
     mp.write_named(encoder, out, *named)
 
 
-_TABLE = {
+_TABLE: dict[type, mp.Writer] = {
     **mp.PLAIN,
     float: mp.write_float,
     dict: mp.write_map,

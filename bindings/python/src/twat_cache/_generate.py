@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from twat_cache._log import FIXED, FREE_THREADED, GROWING, indented
 from twat_cache._native import _abi
-from twat_cache._native._policy import LOG_SIZE
 from twat_cache._signature import Signature
-
-_FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 @dataclass(frozen=True)
@@ -78,23 +75,26 @@ def source(signature: Signature, plan: Plan) -> str:
     hit = _hit_lines(plan, counts_itself)
     one_name = key in signature.named
     lookup = key if one_name else "_tc_k"
+    frozen = f"({lookup},)" if one_name or plan.key else "_tc_k"
     lines = [
         "def _tc_make(_tc_func, _tc_defaults, _tc_table, _tc_tables, _tc_table_of, _tc_log, _tc_append,"
         " _tc_drain, _tc_keep, _tc_find, _tc_freeze, _tc_key, _tc_sorted, _tc_types, _tc_now, _tc_copy,"
         " _tc_callback, _tc_raised, _tc_errors, _tc_keep_error, _tc_run, _tc_counter, _tc_next,"
-        " _tc_type, _tc_id, _tc_len):",
+        " _tc_type, _tc_id, _tc_len, _tc_full):",
+        "    _tc_n = 0",
         "    _tc_hits = 0",
         "    _tc_misses = 0",
         f"    {a}def _tc_wrapper({parameters}):",
-        "        nonlocal _tc_hits, _tc_misses",
+        "        nonlocal _tc_n, _tc_hits, _tc_misses",
         *([] if one_name else [f"        _tc_k = {key}"]),
         "        try:",
-        f"            _tc_e = {table}[{lookup}]" if plan.needs == _abi.NEEDS_MARK else
-        f"            _tc_value, _tc_slot, _tc_deadline = {table}[{lookup}]",
+        f"            _tc_e = {table}[{lookup}]"
+        if plan.needs == _abi.NEEDS_MARK
+        else f"            _tc_value, _tc_slot, _tc_deadline = {table}[{lookup}]",
         "        except KeyError:",
         *(["            _tc_k = " + key] if one_name else ["            pass"]),
         "        except TypeError as _tc_error:",
-        f"            _tc_k = _tc_freeze(({key},) if {one_name or plan.key} else _tc_k, _tc_error)",
+        f"            _tc_k = _tc_freeze({frozen}, _tc_error)",
         f"            _tc_e = _tc_find(_tc_k, {own})",
         "            if _tc_e is not None:",
         "                _tc_value = _tc_e[0]",
@@ -108,16 +108,26 @@ def source(signature: Signature, plan: Plan) -> str:
         "        try:",
         "            hash(_tc_k)",
         "        except TypeError as _tc_error:",
-        f"            _tc_k = _tc_freeze(({key},) if {one_name or plan.key} else _tc_k, _tc_error)",
+        f"            _tc_k = _tc_freeze({frozen}, _tc_error)",
         f"        return _tc_k, {own}",
         "    def _tc_counts(_tc_reset=False):",
         "        nonlocal _tc_hits, _tc_misses",
         "        if _tc_reset:",
         "            _tc_hits = _tc_misses = 0",
         "        return _tc_hits, _tc_misses",
-        "    return _tc_wrapper, _tc_key_of, _tc_counts",
+        *indented(GROWING if FREE_THREADED else FIXED),
+        "    return _tc_wrapper, _tc_key_of, _tc_counts, _tc_note, _tc_take, _tc_pending",
     ]
     return "\n".join(lines) + "\n"
+
+
+_NOTE = [
+    "try:",
+    "    _tc_log[_tc_n] = _tc_slot",
+    "    _tc_n += 1",
+    "except IndexError:",
+    "    _tc_note(_tc_slot)",
+]
 
 
 def _hit_lines(plan: Plan, counts_itself: bool) -> Callable[[str], list[str]]:
@@ -126,7 +136,7 @@ def _hit_lines(plan: Plan, counts_itself: bool) -> Callable[[str], list[str]]:
         value, deadline = ("_tc_e[0]", "_tc_e[2]") if plan.needs == _abi.NEEDS_MARK else ("_tc_value", "_tc_deadline")
         body: list[str] = []
         if plan.needs == _abi.NEEDS_LOG:
-            body += ["_tc_append(_tc_slot)", f"if _tc_len(_tc_log) >= {LOG_SIZE}:", "    _tc_drain()"]
+            body += ["_tc_note(_tc_slot)"] if FREE_THREADED else _NOTE
         elif plan.needs == _abi.NEEDS_MARK:
             body += ["if not _tc_e[3]:", "    _tc_e[3] = True", "    _tc_append(_tc_e)"]
         if value != "_tc_value" and (plan.copy or plan.callback or plan.raises):
@@ -148,7 +158,7 @@ def _after_found(plan: Plan, counts_itself: bool, key: str) -> list[str]:
     """What follows once ``_tc_value`` is a hit."""
     lines: list[str] = []
     if counts_itself:
-        lines.append("_tc_next(_tc_counter)" if _FREE_THREADED else "_tc_hits += 1")
+        lines.append("_tc_next(_tc_counter)" if FREE_THREADED else "_tc_hits += 1")
     if plan.raises:
         lines += ["if _tc_value.__class__ is _tc_raised:", "    raise _tc_value.again()"]
     if plan.copy:
@@ -193,10 +203,10 @@ def _factory(text: str) -> tuple[Any, tuple[str, ...]]:
     return factory, tuple(inspect.signature(factory).parameters)
 
 
-def compile_wrapper(text: str, cells: dict[str, Any]) -> tuple[Any, Any, Any]:
-    """The wrapper, its key function and its counters, over these cells."""
+def compile_wrapper(text: str, cells: dict[str, Any]) -> tuple[Any, ...]:
+    """What the source's factory returns, over these cells."""
     factory, names = _factory(text)
-    made: tuple[Any, Any, Any] = factory(*[cells.get(name) for name in names])
+    made: tuple[Any, ...] = factory(*[cells.get(name) for name in names])
     return made
 
 

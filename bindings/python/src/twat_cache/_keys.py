@@ -66,7 +66,7 @@ def _write_frame(encoder: Encoder, out: bytearray, value: Any) -> None:
     name = f"pandas.{type(value).__name__}"
     if isinstance(value, pd.DataFrame):
         columns = [_column(value.iloc[:, i]) for i in range(value.shape[1])]
-        fields = [list(value.columns), _column(value.index), columns]
+        fields: list[Any] = [list(value.columns), _column(value.index), columns]
     elif isinstance(value, (pd.Series, pd.Index)):
         index = _column(value.index) if isinstance(value, pd.Series) else None
         fields = [value.name, index, _column(value)]
@@ -86,7 +86,7 @@ def _plain(value: Any) -> Any:
     return None if value is None or value != value else value
 
 
-_TABLE = {
+_TABLE: dict[type, mp.Writer] = {
     **mp.PLAIN,
     float: mp.write_canonical_float,
     dict: mp.write_sorted_map,
@@ -132,9 +132,7 @@ def encode_call(
 
 
 def _blame(error: Exception, arguments: Any, keywords: Mapping[str, Any], names: list[str]) -> CacheKeyError:
-    labelled = [
-        (repr(names[i]) if i < len(names) else f"number {i}", value) for i, value in enumerate(arguments)
-    ]
+    labelled = [(repr(names[i]) if i < len(names) else f"number {i}", value) for i, value in enumerate(arguments)]
     labelled += [(repr(name), value) for name, value in keywords.items()]
     for label, value in labelled:
         try:
@@ -166,9 +164,7 @@ def direct(key: Any) -> bytes:
             return b"\x00\xff" + ENCODER.encode(key)
         except (Unencodable, RecursionError) as error:
             raise CacheKeyError(f"key: expected text, bytes, an integer or a tuple of them, found {error}") from None
-    raise CacheKeyError(
-        f"key: expected text, bytes, an integer or a tuple of them, found: {type(key).__qualname__}"
-    )
+    raise CacheKeyError(f"key: expected text, bytes, an integer or a tuple of them, found: {type(key).__qualname__}")
 
 
 def undirect(key: bytes) -> Any:

@@ -14,7 +14,9 @@ from twat_cache import _generate
 from twat_cache._flight import AsyncFlight
 from twat_cache._freeze import freeze
 from twat_cache._memo import CacheInfo, Memo, attach
-from twat_cache._memory import Instances, ObjectStore, now
+from twat_cache._instances import Instances
+from twat_cache._log import FREE_THREADED, LOG_SIZE, new_list
+from twat_cache._memory import ObjectStore, now
 from twat_cache._native import _abi
 from twat_cache._options import Common, refuse_generator
 from twat_cache._signature import Signature
@@ -81,7 +83,7 @@ class ObjectMemo(Memo):
             key=common.key is not None,
             asynchronous=is_async,
         )
-        store, counter = self.store, itertools.count()
+        store, counter, log = self.store, itertools.count(), new_list()
         self.func = func
         cells: dict[str, Any] = {
             "_tc_func": func,
@@ -89,8 +91,9 @@ class ObjectMemo(Memo):
             "_tc_table": store.table,
             "_tc_tables": self.instances.tables if self.instances else None,
             "_tc_table_of": self.instances.table_of if self.instances else None,
-            "_tc_log": store.log,
-            "_tc_append": store.log.append,
+            "_tc_log": log,
+            "_tc_append": store.marked.append if store.needs == _abi.NEEDS_MARK else log.append,
+            "_tc_full": LOG_SIZE,
             "_tc_drain": store.drain,
             "_tc_keep": self._keeper(),
             "_tc_find": store.find,
@@ -112,7 +115,8 @@ class ObjectMemo(Memo):
             "_tc_len": len,
         }
         text = _generate.source(signature, plan)
-        wrapper, self._key_of, self._counts = _generate.compile_wrapper(text, cells)
+        wrapper, self._key_of, self._counts, *log_functions = _generate.compile_wrapper(text, cells)
+        store.note, store.take, store.pending = log_functions
         self._counter = counter
         self._reset_hits = 0
         self.wrapper = weakref.ref(wrapper)
@@ -166,7 +170,7 @@ class ObjectMemo(Memo):
         hits, misses = self._counts()
         if self.store.needs == _abi.NEEDS_LOG:
             hits = self.store.logged - self._reset_hits
-        elif _generate._FREE_THREADED:
+        elif FREE_THREADED:
             hits = int(repr(self._counter)[6:-1]) - self._reset_hits
         return CacheInfo(hits, misses, self.maxsize, len(self.store))
 
@@ -176,7 +180,7 @@ class ObjectMemo(Memo):
         self._counts(True)
 
     def _counts_itself(self) -> bool:
-        return self.store.needs != _abi.NEEDS_LOG and not _generate._FREE_THREADED
+        return self.store.needs != _abi.NEEDS_LOG and not FREE_THREADED
 
     def key(self, *args: Any, **kwargs: Any) -> Any:
         return self._key_of(*args, **kwargs)[0]

@@ -76,9 +76,7 @@ def folder_of(name: str) -> str:
     return f"{plain}-{blake3(name.encode('utf-8', 'replace')).hex()[:12]}"
 
 
-def open_first(
-    engines: Iterable[str], options: Mapping[str, Mapping[str, Any]], *, why: str
-) -> ByteCache:
+def open_first(engines: Iterable[str], options: Mapping[str, Mapping[str, Any]], *, why: str) -> ByteCache:
     """The first engine that opens; each that does not is told once.
 
     Wrong options are the caller's mistake on any engine, so they raise.

@@ -116,8 +116,6 @@ def refuse_generator(value: Any) -> None:
         )
 
 
-
-
 def _once() -> frozenset[type]:
     import types
 

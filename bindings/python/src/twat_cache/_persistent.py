@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from twat_cache import _options, config, paths
@@ -126,7 +127,7 @@ def _check(limits: dict[str, Any], namespace: str) -> None:
 
 
 def _open(
-    wanted: Wanted, settings: CacheConfig, path: paths.Path, space: str, limits: dict[str, Any], name: str
+    wanted: Wanted, settings: CacheConfig, path: Path, space: str, limits: dict[str, Any], name: str
 ) -> ByteCache:
     engines = [order(engine) for engine in wanted.engines]
     packing = config.packing(settings)
@@ -150,7 +151,7 @@ def _open(
 _opened: dict[str, tuple[weakref.ref[ByteCache], dict[str, Any]]] = {}
 
 
-def _bounds_of_open_store(path: paths.Path, limits: dict[str, Any]) -> dict[str, Any]:
+def _bounds_of_open_store(path: Path, limits: dict[str, Any]) -> dict[str, Any]:
     """Bounds belong to the store: who does not state any takes those it is open with."""
     known = _opened.get(str(path))
     store = known[0]() if known else None

@@ -57,5 +57,3 @@ class RoutedMemo(ByteMemo):
         key = self.key(*args, **kwargs)
         gone = self.objects.remove(key)
         return self.store.delete(key) or gone
-
-

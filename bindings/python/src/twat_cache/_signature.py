@@ -108,7 +108,6 @@ def _ignored(ignore: Iterable[str], known: set[str], open_ended: bool) -> frozen
     unknown = sorted(names - known)
     if unknown and not open_ended:
         raise ConfigurationError(
-            f"ignore: expected names of parameters ({' '.join(sorted(known)) or 'there are none'}), "
-            f"found: {unknown[0]}"
+            f"ignore: expected names of parameters ({' '.join(sorted(known)) or 'there are none'}), found: {unknown[0]}"
         )
     return names

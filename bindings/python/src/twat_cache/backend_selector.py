@@ -84,7 +84,9 @@ CONCURRENCY_BACKENDS = {
     ConcurrencyLevel.SINGLE_THREAD: None, ConcurrencyLevel.MULTI_THREAD: None,
     ConcurrencyLevel.MULTI_PROCESS: "disk", ConcurrencyLevel.DISTRIBUTED: "redis",
 }  # fmt: skip
-_MODEL_PACKAGES = frozenset(("torch", "tensorflow", "sklearn", "scipy", "xgboost", "lightgbm", "keras", "polars", "pyarrow"))
+_MODEL_PACKAGES = frozenset(
+    ("torch", "tensorflow", "sklearn", "scipy", "xgboost", "lightgbm", "keras", "polars", "pyarrow")
+)
 _SAMPLE = 200
 
 
@@ -107,7 +109,9 @@ def _estimate(data: Any, depth: int) -> int:
     if depth == 0:
         return size
     if isinstance(data, dict):
-        return size + _sampled(data.items(), len(data), depth, lambda pair: _estimate(pair[0], 0) + _estimate(pair[1], depth - 1))
+        return size + _sampled(
+            data.items(), len(data), depth, lambda pair: _estimate(pair[0], 0) + _estimate(pair[1], depth - 1)
+        )
     if isinstance(data, (list, tuple, set, frozenset)):
         return size + _sampled(data, len(data), depth, lambda item: _estimate(item, depth - 1))
     inside = getattr(data, "__dict__", None)
@@ -238,7 +242,9 @@ def select_backend_for_data(
         if size is None and data is not None:
             size = estimate_data_size(data)
         if size is not None:
-            known = size if isinstance(size, DataSize) else DataSize(size) if isinstance(size, str) else size_class(size)
+            known = (
+                size if isinstance(size, DataSize) else DataSize(size) if isinstance(size, str) else size_class(size)
+            )
             found = SIZE_BACKENDS[known]
     if found in (None, "memory") and persistence is not None:
         found = PERSISTENCE_BACKENDS[DataPersistence(persistence)] or found

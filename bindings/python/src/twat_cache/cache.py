@@ -68,9 +68,7 @@ def get_stats(name: str | None = None) -> dict[str, Any]:
     """
     figures = [memo.stats for memo in _registry.live(name)]
     figures += [vars(entry.stats) for key, entry in _entries.items() if name in (None, key)]
-    total: dict[str, Any] = {
-        field: sum(one[field] for one in figures) for field in ("hits", "misses", "size")
-    }
+    total: dict[str, Any] = {field: sum(one[field] for one in figures) for field in ("hits", "misses", "size")}
     bounds = [one["maxsize"] for one in figures]
     total["maxsize"] = sum(bounds) if bounds and None not in bounds else (None if bounds else 0)
     asked = total["hits"] + total["misses"]

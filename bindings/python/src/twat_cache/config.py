@@ -95,8 +95,6 @@ class CacheConfig:
         for name, value in values.items():
             setattr(self, name, value)
 
-
-
     @staticmethod
     def _environment() -> dict[str, Any]:
         return _settings.from_environment({name: kind for name, (kind, _) in FIELDS.items()})

@@ -70,16 +70,12 @@ class CacheContext:
 
 
 @contextmanager
-def engine_context(
-    config: CacheConfig | None = None, engine_name: str | None = None, **options: Any
-) -> Iterator[Any]:
+def engine_context(config: CacheConfig | None = None, engine_name: str | None = None, **options: Any) -> Iterator[Any]:
     """As ``CacheContext``, for one use."""
     with CacheContext(config, engine_name, **options) as engine:
         yield engine
 
 
-def get_or_create_engine(
-    config: CacheConfig | None = None, engine_name: str | None = None, **options: Any
-) -> Any:
+def get_or_create_engine(config: CacheConfig | None = None, engine_name: str | None = None, **options: Any) -> Any:
     """An engine that the caller cleans up: ``engine.cleanup()``."""
     return get_engine_manager().make(_config(config, options), engine_name)

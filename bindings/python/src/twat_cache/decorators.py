@@ -108,9 +108,7 @@ def mcache(
 @overload
 def acache(maxsize: Callable[P, R], /) -> Cached[P, R]: ...
 @overload
-def acache(
-    maxsize: int | None = None, ttl: float | None = None, policy: str = "lru", **options: Any
-) -> Decorator: ...
+def acache(maxsize: int | None = None, ttl: float | None = None, policy: str = "lru", **options: Any) -> Decorator: ...
 def acache(maxsize: Any = None, ttl: float | None = None, policy: str = "lru", **options: Any) -> Any:
     """Keeps results of ``async def`` functions; concurrent callers of one key run it once.
 
@@ -242,12 +240,16 @@ def ucache(
 
     def build(target: Any, folder: Any) -> Any:
         place = settings.folder_name if folder is None else folder
-        chosen = [ordered] if ordered else _select(settings, inspect.iscoroutinefunction(target) or bool(use_async), place)
+        chosen = (
+            [ordered] if ordered else _select(settings, inspect.iscoroutinefunction(target) or bool(use_async), place)
+        )
         bound = 0 if zero else settings.maxsize
         if chosen[0] == "memory" and settings.serializer == "auto" and not _PERSISTENT & options.keys():
             more = {name: getattr(settings, name) for name in ("max_entries", "max_bytes")}
             limits = {name: value for name, value in more.items() if value is not None}
-            return _memory(target, maxsize=bound, ttl=settings.ttl, policy=settings.policy, options={**limits, **options})
+            return _memory(
+                target, maxsize=bound, ttl=settings.ttl, policy=settings.policy, options={**limits, **options}
+            )
         wanted = Wanted(chosen, place, bound, ttl=settings.ttl, policy=settings.policy, options=options)
         return build_persistent(target, wanted, settings)
 
@@ -381,7 +383,8 @@ def cache(config: Any = None, **options: Any) -> Any:
     from twat_cache.config import FIELDS
 
     mine = {name: options.pop(name) for name in list(options) if name in FIELDS and name not in KNOWN}
-    own = {name: options.pop(name) for name in ("max_entries", "max_bytes", "serializer", "namespace") if name in options}
+    shared = ("max_entries", "max_bytes", "serializer", "namespace")
+    own: dict[str, Any] = {name: options.pop(name) for name in shared if name in options}
     if callable(own.get("serializer")) and not hasattr(own["serializer"], "dumps"):
         options["serializer"] = own.pop("serializer")
     mine.update(own)

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, ParamSpec, Protocol, TypeVar
 
-__all__ = ["AsyncCacheDecorator", "AsyncR", "CacheDecorator", "CacheKey", "CacheValue", "F", "KeyMaker", "P", "R", "Serializer"]
+__all__ = [
+    "AsyncCacheDecorator",
+    "AsyncR",
+    "CacheDecorator",
+    "CacheKey",
+    "CacheValue",
+    "F",
+    "KeyMaker",
+    "P",
+    "R",
+    "Serializer",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -67,31 +67,28 @@ class SetOptions(Structure):
     ]
 
 
+STATS_FIELDS = (
+    "hits",
+    "misses",
+    "sets",
+    "deletes",
+    "evictions",
+    "expirations",
+    "rejected",
+    "corrupt",
+    "errors",
+    "entries",
+    "bytes",
+    "max_entries",
+    "max_bytes",
+    "flags",
+)
+
+
 class Stats(Structure):
     """``twat_stats``."""
 
-    _fields_ = [
-        ("struct_size", c_size_t),
-        *(
-            (name, c_uint64)
-            for name in (
-                "hits",
-                "misses",
-                "sets",
-                "deletes",
-                "evictions",
-                "expirations",
-                "rejected",
-                "corrupt",
-                "errors",
-                "entries",
-                "bytes",
-                "max_entries",
-                "max_bytes",
-                "flags",
-            )
-        ),
-    ]
+    _fields_ = [("struct_size", c_size_t), *((name, c_uint64) for name in STATS_FIELDS)]
 
 
 # Letters: what a parameter is. A pointer is passed as an address, an object

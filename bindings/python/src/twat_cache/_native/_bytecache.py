@@ -146,9 +146,7 @@ class ByteCache(Handle):
         options, keep = _set_options(ttl_ms, tags, False)
         key_table, keep_keys = slices(keys)
         value_table, keep_values = slices(values)
-        self._call(
-            self._library().twat_cache_set_many, key_table, value_table, len(keys), ctypes.byref(options)
-        )
+        self._call(self._library().twat_cache_set_many, key_table, value_table, len(keys), ctypes.byref(options))
         del keep, keep_keys, keep_values
 
     def set_file(self, key: bytes, path: str, ttl_ms: int = 0) -> None:
@@ -160,9 +158,7 @@ class ByteCache(Handle):
     def incr(self, key: bytes, delta: int = 1, initial: int = 0, ttl_ms: int = 0) -> int:
         """Adds to a counter and returns it."""
         out = ctypes.c_int64()
-        self._call(
-            self._library().twat_cache_incr, key, len(key), delta, initial, ttl_ms, ctypes.byref(out)
-        )
+        self._call(self._library().twat_cache_incr, key, len(key), delta, initial, ttl_ms, ctypes.byref(out))
         return out.value
 
     def touch(self, key: bytes, ttl_ms: int) -> bool:
@@ -213,7 +209,7 @@ class ByteCache(Handle):
         """The core's figures."""
         stats = _abi.Stats(struct_size=ctypes.sizeof(_abi.Stats))
         self._call(self._library().twat_cache_stats, ctypes.byref(stats))
-        return {name: getattr(stats, name) for name, _ in _abi.Stats._fields_[1:]}
+        return {name: getattr(stats, name) for name in _abi.STATS_FIELDS}
 
     def info(self) -> dict[str, Any]:
         """What the core has to say in words."""

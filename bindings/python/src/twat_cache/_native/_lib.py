@@ -55,7 +55,7 @@ def library_path() -> Path:
     )
 
 
-def _load() -> tuple[Any, Any]:
+def _load() -> tuple[Any, Any, Any]:
     path = str(library_path())
     try:
         freed, held = ctypes.CDLL(path), ctypes.PyDLL(path)
@@ -63,10 +63,14 @@ def _load() -> tuple[Any, Any]:
             _abi.declare(library)
     except (OSError, AttributeError) as error:
         raise EngineError(f"the core library cannot be used ({path}): {error}") from error
-    return freed, held
+    # Without declared types ctypes passes ready-made objects on as they are; one
+    # function is called so often that this counts.
+    raw = ctypes.PyDLL(path).twat_policy_insert
+    raw.restype = ctypes.c_int32
+    return freed, held, raw
 
 
-freed, held = _load()
+freed, held, raw_insert = _load()
 
 
 def last_error() -> str:

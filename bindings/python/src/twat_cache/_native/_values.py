@@ -36,7 +36,7 @@ class Mapped(Handle):
     def view_at(self, start: int, size: int) -> memoryview:
         """A read-only view of some of the bytes."""
         array = (ctypes.c_char * size).from_address(self.address + start)
-        array._owner = self
+        array._owner = self  # type: ignore[attr-defined]
         return memoryview(array).cast("B").toreadonly()
 
     def __len__(self) -> int:

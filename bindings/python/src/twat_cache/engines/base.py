@@ -91,12 +91,15 @@ class BaseCacheEngine:
             return encode_call(prefix, bound.args, bound.kwargs, names).hex()
 
         def find(key: str) -> Any:
+            # An engine may count in its own ``get``; every call is counted once.
+            before = self._hits + self._misses
             try:
                 value = self.get(key)
             except KeyError:
-                self._misses += 1
-                return _RAISE
-            self._hits += 1
+                value = _RAISE
+            if self._hits + self._misses == before:
+                self._misses += value is _RAISE
+                self._hits += value is not _RAISE
             return value
 
         if inspect.iscoroutinefunction(func):

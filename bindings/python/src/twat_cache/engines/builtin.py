@@ -51,11 +51,6 @@ class MemoryEngine(BaseCacheEngine):
     def stats(self) -> dict[str, Any]:
         return {**super().stats, "size": len(self._store)}
 
-    def cache(self, func: Any) -> Any:
-        cached = super().cache(func)
-        # ``get`` counts for itself.
-        return cached
-
     def cleanup(self) -> None:
         self._store.clear()
 

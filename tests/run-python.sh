@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# The Python package: tests, doctests, types, lints, the acceptance program.
+#   tests/run-python.sh            all of it, over a debug build of the core
+#   tests/run-python.sh bench      the benchmark, over a release build
+#   tests/run-python.sh -k name    pytest with these arguments
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source tools/venv.sh
+root=$PWD
+package=$root/bindings/python
+
+if [ "${1:-}" = bench ]; then
+  shift
+  cargo build --quiet --release --locked
+  pip_install -r "$package/requirements-bench.txt"
+  export TWAT_CACHE_LIBRARY=$root/target/release/libtwat_cache.so
+  PYTHONPATH=$package/src exec "$PYTHON" "$package/bench.py" "$@"
+fi
+
+cargo build --quiet --locked
+pip_install -r "$package/requirements-test.txt"
+export TWAT_CACHE_LIBRARY=$root/target/debug/libtwat_cache.so
+export PYTHONPATH=$package/src PYTHONDONTWRITEBYTECODE=1
+caches=$root/target/python
+mkdir -p "$caches"
+
+cd "$package"
+"$PYTHON" -m pytest -p no:cacheprovider "$@"
+[ $# -eq 0 ] || exit 0
+export TWAT_CACHE_DIR XDG_DATA_HOME
+TWAT_CACHE_DIR=$(mktemp -d); XDG_DATA_HOME=$TWAT_CACHE_DIR
+trap 'rm -rf "$TWAT_CACHE_DIR"' EXIT
+"$PYTHON" -m pytest -p no:cacheprovider --doctest-modules src/twat_cache \
+  --ignore=src/twat_cache/django.py --ignore=src/twat_cache/flask_caching.py --ignore=src/twat_cache/joblib_store.py
+"$PYTHON" -m mypy --cache-dir "$caches/mypy"
+"$PYTHON" -m mypy --cache-dir "$caches/mypy" tests/typed_examples.py
+"$PYTHON" -m ruff check --no-cache .
+"$PYTHON" -m ruff format --no-cache --check .
+acceptance=${TWAT_ACCEPTANCE:-$root/../shared/acceptance/python_examples.py}
+if [ -f "$acceptance" ]; then
+  "$PYTHON" "$acceptance"
+fi
