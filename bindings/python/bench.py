@@ -109,7 +109,7 @@ def memory_misses():
 
         return run
 
-    body = lambda x: x  # noqa: E731
+    body = lambda x: x
     ours = runner(tc.mcache(maxsize=1000)(body))
     theirs = runner(cachetools.cached(cachetools.LRUCache(1000))(body))
     plain = runner(lru_cache(1000)(body))
@@ -120,7 +120,7 @@ def memory_misses():
 
 def disk_hits():
     number = 500 if QUICK else 5_000
-    body = lambda x: {"a": x, "b": [1, 2, 3], "c": "text"}  # noqa: E731
+    body = lambda x: {"a": x, "b": [1, 2, 3], "c": "text"}
     ours = tc.bcache(folder_name=work + "/bcache", name="f")(body)
     ours(1)
     functions, names = [ours], []

@@ -13,9 +13,9 @@ from typing import Any
 from twat_cache import _generate
 from twat_cache._flight import AsyncFlight
 from twat_cache._freeze import freeze
-from twat_cache._memo import CacheInfo, Memo, attach
 from twat_cache._instances import Instances
 from twat_cache._log import FREE_THREADED, LOG_SIZE, new_list
+from twat_cache._memo import CacheInfo, Memo, attach
 from twat_cache._memory import ObjectStore, now
 from twat_cache._native import _abi
 from twat_cache._options import Common, refuse_generator

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from twat_cache._memo import CacheInfo, Memo
 
@@ -23,7 +23,13 @@ class Cached(Protocol[P, R_co]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
 
-    def __get__(self: Cached[Concatenate[Any, Q], R], instance: Any, owner: type | None = None, /) -> Cached[Q, R]: ...
+    @overload
+    def __get__(self, instance: None, owner: type | None = None, /) -> Cached[P, R_co]: ...
+
+    @overload
+    def __get__(
+        self: Cached[Concatenate[Any, Q], R], instance: object, owner: type | None = None, /
+    ) -> Cached[Q, R]: ...
 
     def cache_info(self) -> CacheInfo: ...
 

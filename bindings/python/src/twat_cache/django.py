@@ -97,9 +97,7 @@ class TwatCache(BaseCache):
         names = {self.make_and_validate_key(key, version=version): key for key in keys}
         return {names[name]: value for name, value in self._cache.find_many(names).items()}
 
-    def set_many(
-        self, data: Mapping[Any, Any], timeout: Any = DEFAULT_TIMEOUT, version: Any = None
-    ) -> list[Any]:
+    def set_many(self, data: Mapping[Any, Any], timeout: Any = DEFAULT_TIMEOUT, version: Any = None) -> list[Any]:
         names = {self.make_and_validate_key(key, version=version): key for key in data}
         items = {name: data[key] for name, key in names.items()}
         return [names[name] for name in self._cache.put_many(items, self.get_backend_timeout(timeout))]
