@@ -3,11 +3,21 @@
 
 #![expect(unsafe_code, reason = "signals and forks")]
 
+#[path = "redis/cluster.rs"]
+mod cluster;
 #[expect(dead_code, reason = "what other engines need")]
 #[path = "conformance/mod.rs"]
 mod conformance;
+#[path = "redis/faults.rs"]
+mod faults;
+#[path = "redis/proxy.rs"]
+mod proxy;
 #[path = "redis/server.rs"]
 mod server;
+#[path = "redis/sharing.rs"]
+mod sharing;
+#[path = "redis/tls.rs"]
+mod tls;
 
 use conformance::subject::{Opened, Subject, config};
 use server::Server;
@@ -15,7 +25,7 @@ use std::sync::LazyLock;
 use twat_cache::{Cache, Config};
 
 /// One server for the promises; each cache has a namespace of its own.
-static SHARED: LazyLock<Server> = LazyLock::new(|| Server::ending_with_its_parent());
+static SHARED: LazyLock<Server> = LazyLock::new(Server::ending_with_its_parent);
 
 fn fresh(options: &[(&str, &str)]) -> Config {
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);

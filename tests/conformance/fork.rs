@@ -8,7 +8,7 @@ use twat_cache::{Cache, TTL_DEFAULT};
 
 /// Runs `body` in a forked child; whether it answered true within a minute.
 #[expect(unsafe_code, reason = "there is no safe fork")]
-fn in_child(body: impl FnOnce() -> bool) -> bool {
+pub fn in_child(body: impl FnOnce() -> bool) -> bool {
     // SAFETY: the child allocates (which glibc allows after fork), prints
     // nothing and leaves by `_exit`, so it meets no lock of the test harness.
     let child = unsafe { libc::fork() };

@@ -78,9 +78,14 @@ impl Server {
 
     /// A server for a static, which is never dropped.
     pub fn ending_with_its_parent() -> Self {
-        let server = Self::start();
+        Self::with_ending_with_its_parent(&[])
+    }
+
+    pub fn with_ending_with_its_parent(arguments: &[&str]) -> Self {
+        let server = Self::with(arguments);
         // Holds its standard input open for as long as this process lives.
         let script = format!("cat >/dev/null; kill -9 {}", server.pid());
+        #[expect(clippy::zombie_processes, reason = "it outlives this process")]
         let mut watch = Command::new("sh")
             .args(["-c", &script])
             .stdin(Stdio::piped())
@@ -88,6 +93,8 @@ impl Server {
             .spawn()
             .expect("sh");
         std::mem::forget(watch.stdin.take());
+        // It ends after this process, and is nobody's to wait for.
+        std::mem::forget(watch);
         server
     }
 

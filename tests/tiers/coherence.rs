@@ -62,7 +62,7 @@ fn work(cache: &Cache, board: &Board, number: u64, lag: Duration) -> (u64, u64, 
         if random.below(10) == 0 {
             let key = random.below(KEYS / PROCESSES) * PROCESSES + number;
             let last = board.get(key, ACKNOWLEDGED);
-            if random.below(4) == 0 && last % 2 == 0 {
+            if random.below(4) == 0 && last.is_multiple_of(2) {
                 board.set(key, BEGUN, last + 1);
                 cache.delete(&key_of(key)).expect("delete");
                 board.set(key, ACKNOWLEDGED, last + 1);
@@ -90,7 +90,8 @@ fn work(cache: &Cache, board: &Board, number: u64, lag: Duration) -> (u64, u64, 
                 (n < known || n > begun).then(|| format!("value {n}"))
             }
             // A deletion may have begun since.
-            None => (known % 2 == 0 && known != 0 && begun == known).then(|| "nothing".to_owned()),
+            None => (known.is_multiple_of(2) && known != 0 && begun == known)
+                .then(|| "nothing".to_owned()),
         };
         if let Some(what) = wrong {
             stale += 1;

@@ -65,7 +65,7 @@ impl Connection {
         let answers = match hello {
             None => answers,
             // A server before 6.0, or one told to refuse HELLO.
-            Some("ERR" | "NOPROTO") => {
+            Some("ERR" | "NOPROTO" | "NOPERM") => {
                 let mut again = Vec::new();
                 if let Some(password) = &login.password {
                     let mut auth = redis::cmd("AUTH");
@@ -102,7 +102,7 @@ impl Connection {
 
     fn refused(&self, code: &str) -> Error {
         let text = match code {
-            "WRONGPASS" | "NOAUTH" | "NOPERM" => format!(
+            "WRONGPASS" | "NOAUTH" => format!(
                 "redis at {}: the server refuses the login ({code}): check username and password",
                 self.address
             ),
@@ -237,5 +237,5 @@ fn refusal(answer: &Value) -> Option<&str> {
 }
 
 fn is_login(code: &str) -> bool {
-    matches!(code, "WRONGPASS" | "NOAUTH" | "NOPERM")
+    matches!(code, "WRONGPASS" | "NOAUTH")
 }

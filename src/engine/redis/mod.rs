@@ -7,6 +7,7 @@
 //! handshake. `docs/redis.md` says what is stored how.
 
 mod address;
+mod call;
 mod connection;
 mod entry;
 mod names;
@@ -26,6 +27,7 @@ use crate::error::{Code, Error, Result};
 use crate::stats::EngineStats;
 use crate::value::Value as Bytes;
 use address::Target;
+use call::Call;
 use entry::{HEAD, Raw, Tagged, Versions, done, foreign, raw, tags_of, unexpected, unique};
 use names::Names;
 use node::Settings;
@@ -264,7 +266,6 @@ impl Redis {
     /// `add` where SET NX found something: an entry that is dead or damaged
     /// makes room.
     fn add_over(&self, key: &[u8], bytes: &[u8], put: &Put<'_>) -> Result<Stored> {
-        let end = Instant::now() + self.timeout;
         loop {
             let done = match self.look(key)? {
                 Found::Live(_) => return Ok(Stored::Exists),
@@ -278,7 +279,7 @@ impl Redis {
             if done {
                 return Ok(Stored::Stored);
             }
-            check_time(end)?;
+            check_time(self.timeout)?;
         }
     }
 
@@ -352,8 +353,9 @@ impl Redis {
     }
 }
 
-fn check_time(end: Instant) -> Result<()> {
-    if Instant::now() < end {
+/// Whether a loop over a busy key may go round again.
+fn check_time(timeout: Duration) -> Result<()> {
+    if Instant::now() < call::end(timeout) {
         return Ok(());
     }
     Err(Error::new(Code::Busy, "redis: other clients changed the key again and again"))
@@ -383,10 +385,12 @@ impl Engine for Redis {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        let _call = Call::begin(self.timeout);
         Ok(self.get_many(&[key])?.into_iter().next().flatten())
     }
 
     fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
+        let _call = Call::begin(self.timeout);
         Ok(self.entry_many(&[key])?.into_iter().next().flatten())
     }
 
@@ -437,6 +441,7 @@ impl Engine for Redis {
     }
 
     fn put(&self, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<Stored> {
+        let _call = Call::begin(self.timeout);
         let tags = entry::tag_section(&entry::join(&self.server, &self.names, put.tags)?);
         let bytes = self.encode(key, value, &tags)?;
         match self.server.one(self.set(key, &bytes, put))? {
@@ -447,14 +452,17 @@ impl Engine for Redis {
     }
 
     fn delete(&self, key: &[u8]) -> Result<bool> {
+        let _call = Call::begin(self.timeout);
         Ok(self.delete_many(&[key])? > 0)
     }
 
     fn contains(&self, key: &[u8]) -> Result<bool> {
+        let _call = Call::begin(self.timeout);
         Ok(matches!(self.look(key)?, Found::Live(_)))
     }
 
     fn touch(&self, key: &[u8], ttl: Option<NonZeroU64>) -> Result<bool> {
+        let _call = Call::begin(self.timeout);
         if self.identity(key)?.sequence.is_none() {
             return Ok(false);
         }
@@ -477,7 +485,7 @@ impl Engine for Redis {
     }
 
     fn incr(&self, key: &[u8], delta: i64, initial: i64, ttl: Option<NonZeroU64>) -> Result<i64> {
-        let end = Instant::now() + self.timeout;
+        let _call = Call::begin(self.timeout);
         let mut fetched = self.fetch(&[key])?;
         loop {
             let judged = self.judge(&[key], fetched)?.into_iter().next().unwrap_or(Found::Missing);
@@ -511,11 +519,12 @@ impl Engine for Redis {
                 Ok(()) => return Ok(sum),
                 Err(there) => fetched = vec![there],
             }
-            check_time(end)?;
+            check_time(self.timeout)?;
         }
     }
 
     fn invalidate_tag(&self, tag: &[u8]) -> Result<bool> {
+        let _call = Call::begin(self.timeout);
         let name = self.names.tag(tag);
         let mut set = redis::cmd("SET");
         set.arg(&name).arg(&unique().to_le_bytes()[..]).arg("XX");
@@ -572,6 +581,7 @@ impl Engine for Redis {
     }
 
     fn stats(&self) -> Result<EngineStats> {
+        let _call = Call::begin(self.timeout);
         let corrupt = self.corrupt.load(Ordering::Relaxed);
         // Figures are asked for while a server is down, too.
         let entries = self.count().unwrap_or(0);
@@ -590,6 +600,7 @@ impl Engine for Redis {
     }
 
     fn identity(&self, key: &[u8]) -> Result<Identity> {
+        let _call = Call::begin(self.timeout);
         let sequence = self.heads(&[key])?.into_iter().next().flatten();
         Ok(Identity { sequence, version: 0 })
     }

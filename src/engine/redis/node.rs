@@ -1,6 +1,7 @@
 //! One server process: its pool of connections and its breaker.
 
 use super::address::{Address, Login};
+use super::call;
 use super::connection::Connection;
 use crate::error::{Code, Error, Result};
 use redis::{Cmd, Value};
@@ -75,8 +76,7 @@ impl Node {
     /// Sends commands over one connection and returns their answers.
     pub fn request(&self, commands: &[&Cmd]) -> Result<Vec<Value>> {
         let mut lease = self.lease()?;
-        let deadline = Instant::now() + self.settings.timeout;
-        let answers = lease.request(commands, deadline);
+        let answers = lease.request(commands, call::end(self.settings.timeout));
         lease.finish(answers)
     }
 
@@ -87,16 +87,18 @@ impl Node {
     }
 
     fn open(&self) -> Result<Connection> {
-        let deadline = Instant::now() + self.settings.connect_timeout;
-        let Settings { login, tls, .. } = &self.settings;
-        Connection::open(&self.address, login, tls.as_ref(), deadline)
+        let began = Instant::now();
+        let Settings { login, tls, connect_timeout, .. } = &self.settings;
+        let opened = Connection::open(&self.address, login, tls.as_ref(), began + *connect_timeout);
+        call::extend(began.elapsed());
+        opened
     }
 
     /// Takes a connection for one call. Waits while all are in use, at the
     /// most as long as for an answer.
     pub fn lease(&self) -> Result<Lease<'_>> {
         self.admit()?;
-        let deadline = Instant::now() + self.settings.timeout;
+        let deadline = call::end(self.settings.timeout);
         let mut pool = lock(&self.pool);
         loop {
             if let Some(mut connection) = pool.idle.pop() {

@@ -1,6 +1,7 @@
 //! The server as one thing: a single process, or a cluster of them.
 
 use super::address::{Address, Target};
+use super::call;
 use super::node::{Lease, Node, Settings};
 use crate::error::{Code, Error, Result};
 use redis::{Cmd, Value};
@@ -157,7 +158,7 @@ impl Server {
         for (node, _) in &groups {
             leases.push(node.lease()?);
         }
-        let deadline = Instant::now() + self.settings.timeout;
+        let deadline = call::end(self.settings.timeout);
         let mut sent: Vec<(Lease<'_>, Vec<usize>)> = Vec::with_capacity(groups.len());
         for (mut lease, (_, members)) in leases.into_iter().zip(groups) {
             let commands: Vec<&Cmd> = members.iter().map(|i| &requests[*i].command).collect();

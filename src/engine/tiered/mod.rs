@@ -129,6 +129,10 @@ impl Tiered {
         for (i, tier) in tiers.iter().enumerate() {
             opened.push(Tier::open(&tier_config(config, tier, i + 1 == tiers.len())?)?);
         }
+        Self::over(config, opened)
+    }
+
+    fn over(config: &Config, mut opened: Vec<Tier>) -> Result<Self> {
         let (Some(last), false) = (opened.pop(), opened.is_empty()) else {
             return Err(crate::Error::config("tiers: engine 'tiered' needs at least 2"));
         };
@@ -560,3 +564,6 @@ impl Tier {
         about.into()
     }
 }
+
+#[cfg(test)]
+mod tests;

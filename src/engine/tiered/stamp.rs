@@ -76,13 +76,15 @@ impl Restamped {
 }
 
 /// 64 bits of the three numbers; the hash is seeded, so nobody can choose two
-/// that meet.
+/// that meet. For one key each step is a bijection of what is new in it.
 #[inline]
 fn mark(hash: u64, sequence: u64, version: u64) -> u64 {
-    let one = hash ^ sequence.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let other = hash.rotate_left(32) ^ version.wrapping_mul(0xD1B5_4A32_D192_ED03);
-    let product = u128::from(one | 1) * u128::from(other | 1);
-    ((product >> 64) as u64 ^ product as u64) | 1
+    let mut x = hash ^ sequence.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    x = (x ^ x >> 32).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    x ^= version.wrapping_mul(0xD1B5_4A32_D192_ED03);
+    x = (x ^ x >> 32).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    // 0 is an empty place.
+    (x ^ x >> 32).max(1)
 }
 
 #[cfg(test)]

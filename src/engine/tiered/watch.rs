@@ -65,6 +65,11 @@ impl Watch {
         }
     }
 
+    #[cfg(test)]
+    pub fn look_again(&self) {
+        self.looked.store(u64::MAX, Ordering::Relaxed);
+    }
+
     #[cold]
     fn look_now(&self, now: u64, last: &dyn Engine, apply: &mut dyn FnMut(Change<'_>)) {
         // Another thread is looking.

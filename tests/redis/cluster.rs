@@ -1,0 +1,156 @@
+//! A cluster of three nodes.
+
+use crate::conformance;
+use crate::conformance::subject::{Opened, Subject, config};
+use crate::server::Server;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use twat_cache::{Cache, Code, SetOptions, TTL_DEFAULT};
+
+pub struct Cluster(Vec<Server>);
+
+impl Cluster {
+    fn start(start: fn(&[&str]) -> Server) -> Self {
+        let nodes: Vec<Server> = (0..3)
+            .map(|_| {
+                start(&[
+                    "--cluster-enabled",
+                    "yes",
+                    "--cluster-node-timeout",
+                    "2000",
+                    "--cluster-require-full-coverage",
+                    "no",
+                ])
+            })
+            .collect();
+        let third = 16384 / 3;
+        for (i, node) in nodes.iter().enumerate() {
+            let (first, last) = (i * third, if i == 2 { 16383 } else { (i + 1) * third - 1 });
+            assert_eq!(node.say(&format!("CLUSTER ADDSLOTSRANGE {first} {last}")), "+OK\r\n");
+            assert_eq!(node.say(&format!("CLUSTER SET-CONFIG-EPOCH {}", i + 1)), "+OK\r\n");
+        }
+        for node in &nodes[1..] {
+            assert_eq!(nodes[0].say(&format!("CLUSTER MEET 127.0.0.1 {}", node.port)), "+OK\r\n");
+        }
+        let end = Instant::now() + Duration::from_secs(60);
+        let formed = |node: &Server| {
+            let info = node.say("CLUSTER INFO");
+            info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+                && info.contains("cluster_slots_ok:16384")
+                // Each node must also know who serves what.
+                && node.say("CLUSTER SLOTS").matches("127.0.0.1").count() == 3
+        };
+        while !nodes.iter().all(formed) {
+            assert!(Instant::now() < end, "no cluster: {}", nodes[0].say("CLUSTER INFO"));
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Self(nodes)
+    }
+
+    fn url(&self) -> String {
+        format!("redis+cluster://127.0.0.1:{},127.0.0.1:{}", self.0[0].port, self.0[1].port)
+    }
+}
+
+static SHARED: LazyLock<Cluster> =
+    LazyLock::new(|| Cluster::start(Server::with_ending_with_its_parent));
+
+fn open(cluster: &Cluster, options: &[(&str, &str)]) -> Cache {
+    let mut config = config("redis", options);
+    config.set("url", &cluster.url()).unwrap();
+    config.set("timeout_ms", "5000").unwrap();
+    config.set("connect_timeout_ms", "5000").unwrap();
+    Cache::open(&config).expect("open")
+}
+
+fn subject() -> Subject {
+    Subject {
+        open: Box::new(|options| {
+            static NEXT: AtomicU64 = AtomicU64::new(0);
+            let name = format!("c{}", NEXT.fetch_add(1, Ordering::Relaxed));
+            let mut options = options.to_vec();
+            options.push(("namespace", &name));
+            Opened::new(open(&SHARED, &options), None)
+        }),
+        wait: |ms| SHARED.0.iter().for_each(|node| node.pass(ms)),
+        bounded: false,
+        evicts: false,
+        evicts_at_once: false,
+        sweeps: false,
+        exact_entries: false,
+    }
+}
+
+mod promises {
+    use super::{conformance, subject};
+    conformance::every_promise!(subject);
+}
+
+#[test]
+fn slots_that_move_are_followed_and_a_lost_node_takes_only_its_keys_along() {
+    let mut cluster = Cluster::start(Server::with);
+    let cache = open(&cluster, &[("namespace", "moving")]);
+    let keys: Vec<Vec<u8>> = (0..300_u32).map(|n| n.to_le_bytes().to_vec()).collect();
+    let pairs: Vec<(&[u8], &[u8])> = keys.iter().map(|key| (&key[..], &key[..])).collect();
+    cache.set_many(&pairs, &SetOptions::default()).unwrap();
+    let all: Vec<&[u8]> = keys.iter().map(|key| &key[..]).collect();
+    let whole = |cache: &Cache| {
+        let found = cache.get_many(&all).unwrap();
+        found.iter().zip(&all).all(|(value, key)| value.as_deref() == Some(*key))
+    };
+    assert!(whole(&cache));
+
+    // Half-way through a move: what is there is asked for, what is not, moved.
+    let name = b"twat:moving:a key that moves";
+    cache.set(b"a key that moves", b"value", TTL_DEFAULT).unwrap();
+    let slot = String::from_utf8(cluster.0[0].command(&[b"CLUSTER", b"KEYSLOT", name])).unwrap();
+    let slot: usize = slot[1..].trim().parse().unwrap();
+    let from = (slot / (16384 / 3)).min(2);
+    let to = (from + 1) % 3;
+    let id = |node: &Server| {
+        let answer = node.say("CLUSTER MYID");
+        answer.lines().nth(1).expect("an id").to_owned()
+    };
+    let (source, target) = (&cluster.0[from], &cluster.0[to]);
+    let (source_id, target_id) = (id(source), id(target));
+    assert_eq!(target.say(&format!("CLUSTER SETSLOT {slot} IMPORTING {source_id}")), "+OK\r\n");
+    assert_eq!(source.say(&format!("CLUSTER SETSLOT {slot} MIGRATING {target_id}")), "+OK\r\n");
+    let port = target.port.to_string();
+    let moved = source.command(&[b"MIGRATE", b"127.0.0.1", port.as_bytes(), name, b"0", b"5000"]);
+    assert_eq!(moved, b"+OK\r\n");
+    assert_eq!(cache.get(b"a key that moves").unwrap().as_deref(), Some(&b"value"[..]), "ASK");
+    for node in [target, source] {
+        assert_eq!(node.say(&format!("CLUSTER SETSLOT {slot} NODE {target_id}")), "+OK\r\n");
+    }
+    assert_eq!(cache.get(b"a key that moves").unwrap().as_deref(), Some(&b"value"[..]), "MOVED");
+    cache.set(b"a key that moves", b"other", TTL_DEFAULT).unwrap();
+    assert_eq!(cache.get(b"a key that moves").unwrap().as_deref(), Some(&b"other"[..]));
+
+    cluster.0[2].kill();
+    let (mut served, mut down) = (0, 0);
+    for key in &all {
+        match cache.get(key) {
+            Ok(value) => {
+                assert_eq!(value.as_deref(), Some(*key));
+                served += 1;
+            }
+            Err(error) => {
+                assert_eq!(error.code(), Code::Unavailable, "{error}");
+                down += 1;
+            }
+        }
+    }
+    assert!(served > 100 && down > 20, "{served} served, {down} not");
+}
+
+#[test]
+fn a_server_without_cluster_is_told() {
+    let server = Server::start();
+    let mut config = config("redis", &[]);
+    config.set("url", &server.url().replace("redis://", "redis+cluster://")).unwrap();
+    let cache = Cache::open(&config).unwrap();
+    let error = cache.get(b"key").unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable);
+    assert!(error.text().contains("expected a cluster node"), "{error}");
+}

@@ -1,0 +1,109 @@
+//! Between client and server: connections that break in the middle of an
+//! answer, dribble, or say nothing; and servers that are something else.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A proxy on a port of its own. Its threads end with their connections.
+pub struct Proxy {
+    pub port: u16,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Bytes of answers still let through before the connection is cut;
+    /// `u64::MAX` is all.
+    answer_bytes: AtomicU64,
+    /// Answers come one byte at a time, slowly.
+    dribbles: AtomicBool,
+}
+
+impl Proxy {
+    pub fn to(server: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("its number").port();
+        let state = Arc::new(State { answer_bytes: AtomicU64::new(u64::MAX), ..State::default() });
+        let shared = state.clone();
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let (Ok(client), state) = (client, shared.clone()) else { return };
+                let Ok(upstream) = TcpStream::connect(("127.0.0.1", server)) else { continue };
+                let (mut from, mut to) =
+                    (client.try_clone().expect("clone"), upstream.try_clone().expect("clone"));
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(Shutdown::Both);
+                });
+                std::thread::spawn(move || forward(upstream, client, &state));
+            }
+        });
+        Self { port, state }
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Lets so many more bytes of answers through, then cuts.
+    pub fn cut_after(&self, bytes: u64) {
+        self.state.answer_bytes.store(bytes, Ordering::SeqCst);
+    }
+
+    pub fn dribble(&self, dribbles: bool) {
+        self.state.dribbles.store(dribbles, Ordering::SeqCst);
+    }
+}
+
+fn forward(mut from: TcpStream, mut to: TcpStream, state: &State) {
+    let mut buffer = [0; 4096];
+    while let Ok(n @ 1..) = from.read(&mut buffer) {
+        let left = state.answer_bytes.load(Ordering::SeqCst);
+        let pass = n.min(usize::try_from(left).unwrap_or(n));
+        if left != u64::MAX {
+            state.answer_bytes.store(left - pass as u64, Ordering::SeqCst);
+        }
+        let slow = state.dribbles.load(Ordering::SeqCst);
+        let step = if slow { 1 } else { pass.max(1) };
+        for piece in buffer[..pass].chunks(step) {
+            if slow {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            if to.write_all(piece).is_err() {
+                break;
+            }
+        }
+        if pass < n {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Both);
+    let _ = from.shutdown(Shutdown::Both);
+}
+
+/// Something that is not redis: says `greeting` to each line it hears, or,
+/// where that is empty, nothing at all.
+pub fn stranger(greeting: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("its number").port();
+    std::thread::spawn(move || {
+        let mut held = Vec::new();
+        for client in listener.incoming() {
+            let Ok(mut client) = client else { return };
+            if greeting.is_empty() {
+                held.push(client);
+                continue;
+            }
+            std::thread::spawn(move || {
+                let mut buffer = [0; 1024];
+                while let Ok(1..) = client.read(&mut buffer) {
+                    let _ = client.write_all(greeting);
+                }
+            });
+        }
+    });
+    port
+}
