@@ -2,7 +2,8 @@
 
 Everything else is in pyproject.toml. The core's source is the repository around
 this directory, or the directory ``core`` of a source distribution.
-TWAT_CACHE_LIBRARY names a library that is built already.
+TWAT_CACHE_LIBRARY names a library that is built already; TWAT_CACHE_PROFILE=dev
+builds without optimisation, for tests of the packaging itself.
 """
 
 from __future__ import annotations
@@ -42,7 +43,12 @@ def version() -> str:
 def build_library() -> Path:
     given = os.environ.get("TWAT_CACHE_LIBRARY")
     if given:
+        if not Path(given).is_file():
+            raise SystemExit(f"twat-cache: TWAT_CACHE_LIBRARY: expected a shared object, found no file at: {given}")
         return Path(given)
+    profile = os.environ.get("TWAT_CACHE_PROFILE", "release")
+    if profile not in ("release", "dev"):
+        raise SystemExit(f"twat-cache: TWAT_CACHE_PROFILE: expected release or dev, found: {profile}")
     cargo = shutil.which("cargo") or shutil.which("cargo", path=os.path.expanduser("~/.cargo/bin"))
     if cargo is None:
         raise SystemExit(
@@ -51,10 +57,10 @@ def build_library() -> Path:
         )
     source = core()
     target = Path(os.environ.get("CARGO_TARGET_DIR") or source / "target")
-    command = [cargo, "build", "--release", "--lib", "--locked", "--target-dir", str(target)]
+    command = [cargo, "build", "--profile", profile, "--lib", "--locked", "--target-dir", str(target)]
     if subprocess.run(command, cwd=source).returncode:
         raise SystemExit("twat-cache: cargo could not build the core; its messages are above")
-    return target / "release" / NAME
+    return target / {"dev": "debug"}.get(profile, profile) / NAME
 
 
 class BuildPy(build_py):
