@@ -1,6 +1,19 @@
-//! The persistent engine: each promise and each hazard, on real files.
+//! The persistent engine: each promise and each trap, on real files. What
+//! needs other processes, kills and limits is in `hazards.rs`.
 
 #[path = "disk/basics.rs"]
 mod basics;
+#[path = "disk/blobs.rs"]
+mod blobs;
+#[path = "disk/bounds.rs"]
+mod bounds;
 #[path = "disk/common.rs"]
 mod common;
+#[path = "disk/golden.rs"]
+mod golden;
+#[path = "disk/lifetimes.rs"]
+mod lifetimes;
+#[path = "disk/opening.rs"]
+mod opening;
+#[path = "disk/traps.rs"]
+mod traps;

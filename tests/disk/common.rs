@@ -1,6 +1,6 @@
 //! What the tests of the persistent engine share.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use twat_cache::{Cache, Config, Error};
 
 /// A configuration of a store in `dir`: 1 GiB of map, so that many fit.
@@ -39,4 +39,24 @@ pub fn keys(cache: &Cache, prefix: &[u8]) -> Vec<Vec<u8>> {
     }
     keys.sort();
     keys
+}
+
+/// Bytes of the data file.
+pub fn file_size(dir: &Path) -> u64 {
+    std::fs::metadata(dir.join("data.mdb")).unwrap().len()
+}
+
+/// The blob files of a store, drafts not included.
+pub fn blob_files(dir: &Path) -> Vec<PathBuf> {
+    let Ok(directories) = std::fs::read_dir(dir.join("blobs")) else { return Vec::new() };
+    let directories = directories.flatten().filter(|entry| entry.file_name() != "tmp");
+    let files = directories.flat_map(|entry| std::fs::read_dir(entry.path()).unwrap().flatten());
+    files.map(|entry| entry.path()).collect()
+}
+
+/// The totals are what counting everything gives, and nothing is bad.
+pub fn check_books(cache: &Cache) {
+    let report = cache.check(true).unwrap();
+    assert_eq!(report["books_corrected"], false, "{report:?}");
+    assert_eq!((&report["bad"], &report["orphans_removed"]), (&0.into(), &0.into()), "{report:?}");
 }

@@ -275,10 +275,12 @@ impl Disk {
         if info.last_page * 100 < pages * PRESSURE {
             return Ok(());
         }
+        // A deletion copies the pages it touches before any is free again.
+        let batch = (pages / 32).clamp(1, BATCH as u64);
         for _ in 0..64 {
             let free = self.env.read()?.free_pages()?;
             let used = (self.env.info().last_page + 1).saturating_sub(free);
-            if used * 100 < pages * PRESSURE || !self.evict_some(BATCH as u64)? {
+            if used * 100 < pages * PRESSURE || !self.evict_some(batch)? {
                 return Ok(());
             }
         }
@@ -293,21 +295,27 @@ impl Disk {
 
     fn evict_some(&self, n: u64) -> Result<bool> {
         let mut writer = self.begin()?;
-        if writer.policy() == Policy::None || writer.totals.entries == 0 {
-            let swept = self.sweep_expired(&mut writer, n as usize)?;
-            if swept == 0 {
-                return Ok(false);
-            }
-        } else {
-            let left = writer.totals.entries.saturating_sub(n);
-            self.sweep_expired(&mut writer, BATCH)?;
-            self.evict_while(&mut writer, b"", |writer| writer.totals.entries > left)?;
+        let (result, map_full) = match self.evict_up_to(&mut writer, n) {
+            Ok(false) => return Ok(false),
+            Ok(true) => writer.commit(),
+            Err(error) => (Err(error), writer.txn.map_full()),
+        };
+        match result {
+            Ok(()) => Ok(true),
+            // Too full to delete so many: fewer touch fewer pages.
+            Err(_) if map_full && n > 1 => self.evict_some(n / 4),
+            Err(error) => Err(error),
         }
-        match writer.commit() {
-            (Ok(()), _) => Ok(true),
-            // Too full to delete so many: fewer pages are touched by fewer.
-            (Err(_), true) if n > 1 => self.evict_some(n / 8),
-            (Err(error), _) => Err(error),
+    }
+
+    fn evict_up_to(&self, writer: &mut Writer<'_>, n: u64) -> Result<bool> {
+        let swept = self.sweep_expired(writer, n as usize)?;
+        if swept > 0 || writer.policy() == Policy::None || writer.totals.entries == 0 {
+            writer.touch_books();
+            return Ok(swept > 0);
         }
+        let left = writer.totals.entries.saturating_sub(n);
+        self.evict_while(writer, b"", |writer| writer.totals.entries > left)?;
+        Ok(true)
     }
 }

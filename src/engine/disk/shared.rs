@@ -16,7 +16,8 @@ use xxhash_rust::xxh3::xxh3_64;
 pub enum Policy {
     /// Oldest first, but what was read since gets a second chance.
     Lru,
-    /// The same, with as many chances as reads (halved each time).
+    /// The same, with more chances the more it was read (a quarter of the count
+    /// goes with each).
     Lfu,
     /// Oldest first.
     Fifo,
@@ -137,11 +138,11 @@ impl Shared {
     }
 
     /// Whether an entry was read since it was last asked about: uses up the
-    /// mark (lru) or half of it (lfu).
+    /// mark (lru) or a quarter of it (lfu).
     pub fn was_read(&self, stored: &[u8], policy: Policy) -> bool {
         let mark = self.mark_of(stored);
         let seen = mark.load(Ordering::Relaxed);
-        let left = if policy == Policy::Lfu { seen / 2 } else { 0 };
+        let left = if policy == Policy::Lfu { seen - (seen / 4).max(seen.min(1)) } else { 0 };
         mark.store(left, Ordering::Relaxed);
         seen > 0
     }
