@@ -164,8 +164,7 @@ function fastPath(store, one, two, miss) {
     if (arguments.length === 1) {
       entry = one.get(a)
     } else if (arguments.length === 2) {
-      const inner = two.get(a)
-      if (inner !== undefined) entry = inner.get(b)
+      entry = two.get(a, b)
     }
     if (entry === undefined || (timed && entry.expires <= clock())) return miss(this, arguments)
     store.hits++

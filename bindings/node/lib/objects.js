@@ -6,6 +6,7 @@
 const { native, now, tick } = require('./binding.js')
 const { encodeToBuffer } = require('./writer.js')
 const { encodeKey, encodeAny } = require('./encode.js')
+const { PairMap } = require('./pairs.js')
 const { coreConfig, bad } = require('./options.js')
 const { wrongType, describe } = require('./errors.js')
 
@@ -15,16 +16,17 @@ const PENDING = -1
 /** Policies that look only at the last hit of an entry. */
 const ORDERED = new Set([undefined, 'lru', 'mru'])
 
-/** One remembered call. `map` holds it under `key`; `outer` holds `map` under `outerKey`. */
+/** One remembered call: under `key` of `map`, or under two keys where `map` is null. */
 class Entry {
-  constructor(value, map, key, outer, outerKey) {
+  constructor(value, { map, key, outerKey }) {
     this.value = value
     this.expires = Infinity
     this.slot = PENDING
-    this.map = map
     this.key = key
-    this.outer = outer
+    this.next = null
+    this.table = null
     this.outerKey = outerKey
+    this.map = map
   }
 }
 
@@ -67,7 +69,7 @@ function fingerprint(entry) {
   hash.high = 0x9e3779b9
   hash.low = typeof entry.key === 'string' ? 0x2545f491 : 0x165667b1
   mix(textOf(entry.key))
-  if (entry.outer !== null) mix(`\0${textOf(entry.outerKey)}`)
+  if (entry.map === null) mix(`\0${textOf(entry.outerKey)}`)
 }
 
 function defaultSize(value) {
@@ -105,7 +107,7 @@ class ObjectStore {
     this.bySlot = []
     this.none = new Map()
     this.one = new Map()
-    this.two = new Map()
+    this.two = new PairMap()
     this.rest = new Map()
     this.count = 0
     this.hits = 0
@@ -137,21 +139,25 @@ class ObjectStore {
     this.logged = 0
   }
 
-  /** Where a call's result is kept: the Map and key (and the Map above it). */
+  /** Where a call's result is kept: a Map and its key, or two keys. */
   place(args, name) {
     let n = args.length
     while (n > 0 && args[n - 1] === undefined) n--
-    if (n === 0) return { map: this.none, key: undefined, outer: null, outerKey: undefined }
-    if (n === 1 && !isObject(args[0])) return { map: this.one, key: args[0], outer: null, outerKey: undefined }
-    if (n === 2 && !isObject(args[0]) && !isObject(args[1])) {
-      return { map: this.two.get(args[0]), key: args[1], outer: this.two, outerKey: args[0] }
-    }
-    return { map: this.rest, key: canonical(args, n, name), outer: null, outerKey: undefined }
+    if (n === 0) return { map: this.none, key: undefined, outerKey: undefined }
+    const [a, b] = args
+    if (n === 1 && !isObject(a)) return { map: this.one, key: a, outerKey: undefined }
+    // NaN is not === itself.
+    if (n === 2 && !isObject(a) && !isObject(b) && b === b) return { map: null, key: b, outerKey: a }
+    return { map: this.rest, key: canonical(args, n, name), outerKey: undefined }
+  }
+
+  find({ map, key, outerKey }) {
+    return map === null ? this.two.get(outerKey, key) : map.get(key)
   }
 
   /** The live entry at a place. */
   at(place) {
-    const entry = place.map === undefined ? undefined : place.map.get(place.key)
+    const entry = this.find(place)
     if (entry === undefined || entry.expires === Infinity || entry.expires > this.clock()) return entry
     this.drop(entry)
     this.expirations++
@@ -159,17 +165,11 @@ class ObjectStore {
   }
 
   put(place, value) {
-    let { map } = place
-    if (place.outer !== null) {
-      // Looked up again: the function that was run may have come here too.
-      map = place.outer.get(place.outerKey)
-      if (map === undefined) place.outer.set(place.outerKey, (map = new Map()))
-    }
-    const old = map.get(place.key)
+    const old = this.find(place)
     if (old !== undefined) this.drop(old)
-    if (place.outer !== null && old !== undefined && map.size === 0) place.outer.set(place.outerKey, map)
-    const entry = new Entry(value, map, place.key, place.outer, place.outerKey)
-    map.set(place.key, entry)
+    const entry = new Entry(value, place)
+    if (entry.map === null) this.two.add(entry)
+    else entry.map.set(entry.key, entry)
     this.count++
     return entry
   }
@@ -219,15 +219,15 @@ class ObjectStore {
 
   detach(entry) {
     entry.slot = PENDING
-    if (entry.map.get(entry.key) !== entry) return
-    entry.map.delete(entry.key)
+    if (!this.holds(entry)) return
+    if (entry.map === null) this.two.remove(entry)
+    else entry.map.delete(entry.key)
     this.count--
-    if (entry.outer !== null && entry.map.size === 0) entry.outer.delete(entry.outerKey)
   }
 
   /** Whether the entry is still the one that is remembered. */
   holds(entry) {
-    return entry.map.get(entry.key) === entry
+    return this.find(entry) === entry
   }
 
   drop(entry) {
@@ -243,8 +243,6 @@ class ObjectStore {
     if (this.policy !== null) this.policy.clear()
     this.forgetLog()
     this.bySlot = []
-    // The inner maps too: a call under way may still hold one.
-    for (const inner of this.two.values()) inner.clear()
     for (const map of [this.none, this.one, this.two, this.rest]) map.clear()
     this.count = 0
   }

@@ -55,6 +55,20 @@ test('lru of one, two and three arguments is exact', () => {
   }
 })
 
+test('two arguments: few and many second ones for a first one, NaN, and their removal', () => {
+  const fn = counting((a, b) => ({ a, b }))
+  const memo = memoize(fn, { max: 1000, policy: 'fifo' })
+  const pairs = []
+  for (const a of [1, '1', null, NaN, true]) for (let b = 0; b < 30; b++) pairs.push([a, a === null ? `t${b}` : b])
+  pairs.push([1, NaN], [NaN, NaN], [1, null], [1, '1'], [1, false])
+  for (let round = 0; round < 2; round++) for (const [a, b] of pairs) assert.deepEqual(memo(a, b), { a, b })
+  assert.equal(fn.calls, pairs.length)
+  for (const [a, b] of pairs) assert.deepEqual([memo.delete(a, b), memo.has(a, b)], [true, false])
+  assert.equal(memo.cache.size, 0)
+  for (let i = 0; i < 5000; i++) memo(i % 7, i)
+  assert.deepEqual([memo.cache.size, memo.has(4999 % 7, 4999), memo.has(3999 % 7, 3999)], [1000, true, false])
+})
+
 test('each policy keeps its bound and finds what it holds', () => {
   for (const policy of ['lru', 'lfu', 'fifo', 'lifo', 'mru', 'rr', 'sieve', 's3fifo', 'none']) {
     const fn = counting((i) => ({ i }))
