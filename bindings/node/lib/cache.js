@@ -8,7 +8,8 @@ const { TwatCacheError, wrongType, describe } = require('./errors.js')
 
 const STATS = ['hits', 'misses', 'sets', 'deletes', 'evictions', 'expirations', 'rejected', 'corrupt', 'errors',
   'entries', 'bytes', 'maxEntries', 'maxBytes']
-const OP = { get: 0, set: 1, delete: 2, has: 3, clear: 4, flush: 5, getMany: 6, setMany: 7, deleteMany: 8 }
+const OP = { get: 0, set: 1, delete: 2, has: 3, clear: 4, flush: 5, getMany: 6, setMany: 7, deleteMany: 8,
+  deletePrefix: 9 }
 const NO_KEYS = []
 const SET_OPTIONS = ['ttl', 'tag', 'tags']
 const MISS = Symbol('miss')
@@ -370,6 +371,10 @@ class Cache {
 
   async deleteManyAsync(keys) {
     return this.#async(OP.deleteMany, listOf(keys, 'deleteManyAsync'))
+  }
+
+  async deletePrefixAsync(prefix) {
+    return this.#async(OP.deletePrefix, [nativeKey(prefix)])
   }
 
   async clearAsync() {

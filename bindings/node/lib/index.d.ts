@@ -155,6 +155,7 @@ export class Cache<V = any> implements Iterable<[Key, V]> {
   getManyAsync(keys: Iterable<Key>): Promise<Array<V | undefined>>
   setManyAsync(entries: Iterable<readonly [Key, V]> | Record<string, V>, options?: SetOptions | number): Promise<this>
   deleteManyAsync(keys: Iterable<Key>): Promise<number>
+  deletePrefixAsync(prefix: string | Uint8Array): Promise<number>
   getBufferAsync(key: Key): Promise<Bytes | undefined>
   setBufferAsync(key: Key, value: Uint8Array | ArrayBuffer | DataView, options?: SetOptions | number): Promise<this>
   clearAsync(): Promise<void>

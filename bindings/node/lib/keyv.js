@@ -77,8 +77,9 @@ class KeyvTwat extends EventEmitter {
   }
 
   async clear() {
-    if (this.namespace) this.#cache.deletePrefix(`${this.namespace}${SEPARATOR}`)
-    else if (this.#async) await this.#cache.clearAsync()
+    const prefix = this.namespace && `${this.namespace}${SEPARATOR}`
+    if (this.#async) await (prefix ? this.#cache.deletePrefixAsync(prefix) : this.#cache.clearAsync())
+    else if (prefix) this.#cache.deletePrefix(prefix)
     else this.#cache.clear()
   }
 

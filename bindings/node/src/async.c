@@ -6,7 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum op { OP_GET, OP_SET, OP_DELETE, OP_HAS, OP_CLEAR, OP_FLUSH, OP_GET_MANY, OP_SET_MANY, OP_DELETE_MANY };
+/* lib/cache.js has the same numbers. */
+enum op {
+    OP_GET,
+    OP_SET,
+    OP_DELETE,
+    OP_HAS,
+    OP_CLEAR,
+    OP_FLUSH,
+    OP_GET_MANY,
+    OP_SET_MANY,
+    OP_DELETE_MANY,
+    OP_DELETE_PREFIX
+};
 
 typedef struct job {
     cache_handle *handle;
@@ -66,6 +78,8 @@ static int32_t run(job *job)
         return twat_cache_set_many(cache, key, job->values, job->keys.n, &options);
     case OP_DELETE_MANY:
         return twat_cache_delete_many(cache, key, job->keys.n, &job->count);
+    case OP_DELETE_PREFIX:
+        return twat_cache_delete_prefix(cache, key->data, key->len, &job->count);
     }
     return TWAT_E_UNSUPPORTED;
 }
@@ -116,6 +130,7 @@ static napi_status result_of(napi_env env, job *job, napi_value *out)
     case OP_GET_MANY:
         return values_of(env, job, out);
     case OP_DELETE_MANY:
+    case OP_DELETE_PREFIX:
         return napi_create_double(env, (double)job->count, out);
     case OP_SET:
     case OP_DELETE:
@@ -180,7 +195,7 @@ static bool copy_values(napi_env env, job *job, napi_value block, napi_value len
 
 static bool needs_key(enum op op)
 {
-    return op <= OP_HAS;
+    return op <= OP_HAS || op == OP_DELETE_PREFIX;
 }
 
 /* Everything that can fail before the job is queued. */
@@ -243,7 +258,7 @@ static napi_value async_(napi_env env, napi_callback_info info)
     if (!twat_call(env, info, 7, argv, &handle))
         return NULL;
     TRY(napi_get_value_uint32(env, argv[0], &op));
-    if (op > OP_DELETE_MANY)
+    if (op > OP_DELETE_PREFIX)
         return twat_throw(env, TWAT_E_ARG, "async: unknown operation");
     job *job = calloc(1, sizeof *job);
     if (!job)

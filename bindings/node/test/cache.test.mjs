@@ -108,6 +108,8 @@ for (const [engine, make] of Object.entries(ENGINES)) {
     await cache.setBufferAsync('raw', Buffer.from('xyz'))
     assert.equal(String(await cache.getBufferAsync('raw')), 'xyz')
     assert.equal(await cache.deleteManyAsync(['raw', 'none']), 1)
+    await cache.setManyAsync({ 'p:1': 1, 'p:2': 2 })
+    assert.equal(await cache.deletePrefixAsync('p:'), 2)
     await cache.flushAsync()
     await cache.clearAsync()
     assert.equal(cache.size, 0)
