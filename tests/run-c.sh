@@ -32,8 +32,21 @@ for source in tests/c/*.c; do
     run "$stage/$name-static"
 done
 
+say "programs built against a recorded header, with today's library"
+for header in tests/abi/twat_cache-"$major".*.h; do
+    mkdir -p "$stage/recorded"
+    cp "$header" "$stage/recorded/twat_cache.h"
+    for name in basics nulls sized_structs policy; do
+        wanted "recorded/$name" "$@" || continue
+        compile_c "tests/c/$name.c" "$stage/$name.o" -I"$stage/recorded"
+        $CC "$stage/$name.o" -o "$stage/recorded-$name" "${shared[@]}" -pthread
+        run "$stage/recorded-$name"
+    done
+done
+
 say "the C++ header: gcc and clang, without RTTI, without exceptions, C++20"
 need_package clang++ clang
+need_header nlohmann/json.hpp nlohmann-json3-dev
 if wanted cpp/header "$@"; then
     for flags in -fno-rtti "-fno-rtti -fno-exceptions" -std=c++20; do
         compile_cxx "$CXX" tests/cpp/header.cpp "$stage/header.o" $flags

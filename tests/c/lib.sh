@@ -29,13 +29,23 @@ command -v "$CC" >/dev/null || missing "$CC" "a C compiler"
 command -v "$CXX" >/dev/null || missing "$CXX" "a C++ compiler"
 
 # A Debian package that is installed where it is wanted and may be.
+install_package() {
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 0
+    local quietly=(env DEBIAN_FRONTEND=noninteractive apt-get)
+    "${quietly[@]}" install -y --no-install-recommends "$1" >/dev/null 2>&1 ||
+        { "${quietly[@]}" update >/dev/null 2>&1 &&
+            "${quietly[@]}" install -y --no-install-recommends "$1" >/dev/null 2>&1; } || true
+}
+
 need_package() {
-    command -v "$1" >/dev/null && return
-    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null &&
-        { apt-get install -y --no-install-recommends "$2" >/dev/null 2>&1 ||
-            { apt-get update >/dev/null 2>&1 &&
-                apt-get install -y --no-install-recommends "$2" >/dev/null; }; }
+    command -v "$1" >/dev/null || install_package "$2"
     command -v "$1" >/dev/null || missing "$1" "Debian's package $2"
+}
+
+need_header() {
+    local found="$CXX -x c++ -fsyntax-only -include $1 /dev/null"
+    $found 2>/dev/null || install_package "$2"
+    $found 2>/dev/null || missing "$1" "Debian's package $2"
 }
 
 build_library() {
@@ -71,7 +81,7 @@ wanted() {
 
 compile_c() {
     $CC -std=c11 -D_GNU_SOURCE "-DCARGO_VERSION=\"$version\"" "${warnings[@]}" -O1 -g \
-        -Iinclude -Itests/c "${@:3}" -c "$1" -o "$2"
+        "${@:3}" -Iinclude -Itests/c -c "$1" -o "$2"
 }
 
 # Runs a program in a fresh directory, with a limit so that nothing hangs.

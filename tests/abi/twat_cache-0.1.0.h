@@ -1,0 +1,1111 @@
+/* twat-cache: one embeddable cache for every language.
+ *
+ * This header is the specification. Conventions, for every function:
+ *
+ *   Status    int32_t: 0 is OK, positive is an outcome, negative an error
+ *             (unknown negatives are failures). twat_last_error() has the text.
+ *   Outputs   come last, are named out_... and are written only on success.
+ *   Bytes     a pointer and a length; NULL with 0 is empty. NULL with more, or
+ *             a length beyond PTRDIFF_MAX, is TWAT_E_ARG. Inputs are copied
+ *             before the call returns.
+ *   Text      NUL-terminated UTF-8, and only configuration is text.
+ *   Time      uint64_t milliseconds.
+ *   Threads   any call, any thread, any time; close and free not while another
+ *             call runs on the same handle. Exceptions are noted.
+ *   Release   every free and close takes NULL.
+ *   Fork      handles go on working in parent and child.
+ *
+ * A miss is never an error.
+ */
+
+#ifndef TWAT_CACHE_H
+#define TWAT_CACHE_H
+
+/* Generated from src/ffi by cbindgen; `TWAT_BLESS=1 cargo test --test header` rewrites it. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ It worked.
+ */
+#define TWAT_OK 0
+
+/*
+ No such entry, or the end of a scan. Not an error.
+ */
+#define TWAT_MISS 1
+
+/*
+ The buffer is too small; the length written is the one needed.
+ */
+#define TWAT_TRUNCATED 2
+
+/*
+ An add found an entry and changed nothing.
+ */
+#define TWAT_EXISTS 3
+
+/*
+ An argument is wrong.
+ */
+#define TWAT_E_ARG -1
+
+/*
+ An option is unknown, out of range, or contradicts another.
+ */
+#define TWAT_E_CONFIG -2
+
+/*
+ Memory could not be had.
+ */
+#define TWAT_E_NOMEM -3
+
+/*
+ The operating system refused a read or a write.
+ */
+#define TWAT_E_IO -4
+
+/*
+ No room: a full disk, or a cache that refuses new entries.
+ */
+#define TWAT_E_FULL -5
+
+/*
+ A key or value that can never fit.
+ */
+#define TWAT_E_TOO_LARGE -6
+
+/*
+ Somebody else holds what is needed.
+ */
+#define TWAT_E_BUSY -7
+
+/*
+ Stored bytes are not what was written.
+ */
+#define TWAT_E_CORRUPT -8
+
+/*
+ A server is down or did not answer in time.
+ */
+#define TWAT_E_UNAVAILABLE -9
+
+/*
+ The handle is closed.
+ */
+#define TWAT_E_CLOSED -10
+
+/*
+ This engine cannot do that.
+ */
+#define TWAT_E_UNSUPPORTED -11
+
+/*
+ Written by a newer version of the library.
+ */
+#define TWAT_E_VERSION -12
+
+/*
+ A bug in the library; the handle can only be closed.
+ */
+#define TWAT_E_PANIC -99
+
+/*
+ As `ttl_ms`: the cache's own (option `ttl_ms`).
+ */
+#define TWAT_TTL_DEFAULT 0
+
+/*
+ As `ttl_ms`: never expires.
+ */
+#define TWAT_TTL_NEVER UINT64_MAX
+
+/*
+ In `twat_set_options.flags`: only where nothing is stored yet.
+ */
+#define TWAT_SET_ADD 1
+
+/*
+ The counts of `entries` and `bytes` are exact: nothing expired, invalidated
+ or unsettled is among them.
+ */
+#define TWAT_STATS_EXACT 1
+
+/*
+ Hits need not be told (fifo, lifo, rr, none).
+ */
+#define TWAT_POLICY_NEEDS_NOTHING 0
+
+/*
+ Each slot that was hit since the last hand-over is told once; order does
+ not matter (sieve).
+ */
+#define TWAT_POLICY_NEEDS_MARK 1
+
+/*
+ Every hit is told, in order (lru, mru, lfu, s3fifo).
+ */
+#define TWAT_POLICY_NEEDS_LOG 2
+
+/*
+ Bytes of a digest, a MAC, and a secret.
+ */
+#define TWAT_DIGEST_BYTES 32
+
+/*
+ An open cache.
+
+ Threads: any call may run on any thread at any time, except close, which
+ must not overlap another call on the same handle.
+ After `fork` parent and child may both go on using it.
+ */
+typedef struct twat_cache twat_cache;
+
+/*
+ A configuration under construction.
+
+ Threads: one at a time.
+ */
+typedef struct twat_config twat_config;
+
+/*
+ An eviction order over slots. The host keeps keys, objects and a log of
+ hits; the policy says which slots leave.
+
+ A slot is a 64-bit number, never 0; one that was removed or evicted is
+ stale, and stale slots are ignored everywhere.
+
+ Threads: any; calls are serialised. A host keeps its dictionary and the
+ policy equal by its own lock around the insertion into both.
+ After `fork` it survives with its host's dictionary.
+ */
+typedef struct twat_policy twat_policy;
+
+/*
+ A walk over the keys of a cache.
+ */
+typedef struct twat_scan twat_scan;
+
+/*
+ A byte string that the library hands out.
+
+ `data` points at `len` bytes that no later call changes, not even one that
+ deletes the entry or closes the cache. An empty value has `len` 0 and a
+ `data` that is not NULL. Mapped values (large ones on disk) begin on a
+ 64-byte boundary. `owner` is the library's.
+
+ Ownership: release it with `twat_bytes_free`, from any thread.
+ */
+typedef struct twat_bytes {
+    /*
+     The first byte.
+     */
+    const void *data;
+    /*
+     How many.
+     */
+    size_t len;
+    /*
+     What keeps them alive.
+     */
+    void *owner;
+} twat_bytes;
+
+/*
+ One option, as the table knows it.
+
+ Ownership: every text is static.
+ */
+typedef struct twat_option {
+    /*
+     Set by the caller to `sizeof(twat_option)`.
+     */
+    size_t struct_size;
+    /*
+     The key for `twat_config_set`.
+     */
+    const char *name;
+    /*
+     `text`, `u64`, `bool` or `octal`.
+     */
+    const char *type_name;
+    /*
+     As text; empty where there is none.
+     */
+    const char *default_value;
+    /*
+     What is accepted, in words.
+     */
+    const char *range;
+    /*
+     Engines that take it, separated by blanks.
+     */
+    const char *engines;
+    /*
+     What it does, in a sentence.
+     */
+    const char *doc;
+} twat_option;
+
+/*
+ A byte string that the caller owns, for calls over many keys.
+ */
+typedef struct twat_slice {
+    /*
+     The first byte; NULL with `len` 0 is empty.
+     */
+    const void *data;
+    /*
+     How many.
+     */
+    size_t len;
+} twat_slice;
+
+/*
+ How `twat_cache_set_with` stores. Zero it, set `struct_size`, then what you
+ need.
+ */
+typedef struct twat_set_options {
+    /*
+     Set by the caller to `sizeof(twat_set_options)`.
+     */
+    size_t struct_size;
+    /*
+     Milliseconds, `TWAT_TTL_DEFAULT` or `TWAT_TTL_NEVER`.
+     */
+    uint64_t ttl_ms;
+    /*
+     Weight against `max_bytes`; 0 takes the bytes of key, value and overhead.
+     */
+    uint64_t cost;
+    /*
+     `TWAT_SET_ADD`.
+     */
+    uint64_t flags;
+    /*
+     What the entry can be invalidated by, besides its key.
+     */
+    const struct twat_slice *tags;
+    /*
+     How many tags.
+     */
+    size_t n_tags;
+} twat_set_options;
+
+/*
+ Figures of a cache since it was opened, in entries and bytes.
+ */
+typedef struct twat_stats {
+    /*
+     Set by the caller to `sizeof(twat_stats)`; the library writes the
+     smaller of that and its own.
+     */
+    size_t struct_size;
+    /*
+     Gets that found a value.
+     */
+    uint64_t hits;
+    /*
+     Gets that did not.
+     */
+    uint64_t misses;
+    /*
+     Values stored.
+     */
+    uint64_t sets;
+    /*
+     Entries deleted by call.
+     */
+    uint64_t deletes;
+    /*
+     Entries that left for want of room.
+     */
+    uint64_t evictions;
+    /*
+     Entries that left because their time was over.
+     */
+    uint64_t expirations;
+    /*
+     Values refused: too large, or no room.
+     */
+    uint64_t rejected;
+    /*
+     Stored values that failed their checksum and were removed.
+     */
+    uint64_t corrupt;
+    /*
+     Calls that failed otherwise.
+     */
+    uint64_t errors;
+    /*
+     Entries held now.
+     */
+    uint64_t entries;
+    /*
+     Bytes accounted to them.
+     */
+    uint64_t bytes;
+    /*
+     The bound on entries; 0 for none.
+     */
+    uint64_t max_entries;
+    /*
+     The bound on bytes; 0 for none.
+     */
+    uint64_t max_bytes;
+    /*
+     `TWAT_STATS_EXACT`.
+     */
+    uint64_t flags;
+} twat_stats;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/*
+ The text of the last failure on this thread.
+
+ Written only by calls that return a negative status, and changed by nothing
+ else: a miss, a success or a destructor between the failure and this call
+ leave it as it is. Empty before the first failure. At most 511 bytes of
+ UTF-8, cut at a character's boundary.
+
+ Ownership: static to the thread; never freed; overwritten by the thread's
+ next failure.
+ Errors: none; never NULL.
+ Since: 0.1.0
+ */
+const char *twat_last_error(void);
+
+/*
+ The name of a status, `"TWAT_E_CONFIG"`; `"TWAT_E_UNKNOWN"` for a number
+ that this version does not know.
+
+ Ownership: static; never freed.
+ Errors: none; never NULL.
+ Since: 0.1.0
+ */
+const char *twat_status_name(int32_t status);
+
+/*
+ The version as `major * 1000000 + minor * 1000 + patch`.
+
+ Errors: none.
+ Since: 0.1.0
+ */
+uint32_t twat_version_number(void);
+
+/*
+ The version as text, `"0.1.0"`.
+
+ Ownership: static; never freed.
+ Errors: none; never NULL.
+ Since: 0.1.0
+ */
+const char *twat_version_string(void);
+
+/*
+ Whether this build has an engine: 1 if it does, 0 if not.
+
+ Errors: `TWAT_E_ARG` for NULL or what is not UTF-8.
+ Since: 0.1.0
+
+ # Safety
+ `engine` is NULL or NUL-terminated.
+ */
+int32_t twat_has_engine(const char *engine);
+
+/*
+ Releases a byte string and zeroes it.
+
+ Ownership: `bytes` itself stays the caller's. Releasing a zeroed one, or
+ NULL, does nothing.
+ Errors: none.
+ Threads: any, also while the cache is in use or after it is closed.
+ Since: 0.1.0
+
+ # Safety
+ `bytes` is NULL, zeroed, or was filled by this library and not yet freed.
+ */
+void twat_bytes_free(struct twat_bytes *bytes);
+
+/*
+ Makes a configuration of an engine: `"memory"`, `"disk"`, `"file"`,
+ `"redis"`, `"tiered"`, `"null"` or `"auto"`.
+
+ Ownership: release it with `twat_config_free`.
+ Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for an unknown engine.
+ Since: 0.1.0
+
+ # Safety
+ `engine` is NULL or NUL-terminated; `out_config` is NULL or writable.
+ */
+int32_t twat_config_new(const char *engine, struct twat_config **out_config);
+
+/*
+ Sets an option from text: decimal integers, `true` or `false`, UTF-8; no
+ units. The key and the value are checked at once, what spans options when
+ the cache is opened.
+
+ Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for an unknown key (the text
+ offers the nearest one) or a value out of range (the text has the range);
+ the configuration is then as it was.
+ Since: 0.1.0
+
+ # Safety
+ `config` is live and used by no other thread; the texts are NULL or
+ NUL-terminated.
+ */
+int32_t twat_config_set(struct twat_config *config, const char *key, const char *value);
+
+/*
+ Sets an option from a number (0 and 1 for truth values).
+
+ Errors: as `twat_config_set`.
+ Since: 0.1.0
+
+ # Safety
+ As `twat_config_set`.
+ */
+int32_t twat_config_set_u64(struct twat_config *config, const char *key, uint64_t value);
+
+/*
+ Reads options from a MessagePack map or a JSON object and lays them over
+ the configuration: scalars by option name, `"engine"`, and `"tiers"` as an
+ array of such maps.
+
+ Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for bytes that are neither,
+ and as `twat_config_set`; the configuration is then as it was.
+ Since: 0.1.0
+
+ # Safety
+ `config` is live and used by no other thread; `bytes` has `len` bytes.
+ */
+int32_t twat_config_load(struct twat_config *config, const void *bytes, size_t len);
+
+/*
+ Adds a tier below those already there; only for engine `"tiered"`.
+
+ Ownership: `tier` is copied and stays the caller's.
+ Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for another engine.
+ Since: 0.1.0
+
+ # Safety
+ Both are live, distinct, and used by no other thread.
+ */
+int32_t twat_config_add_tier(struct twat_config *config, const struct twat_config *tier);
+
+/*
+ Releases a configuration. NULL does nothing.
+
+ Errors: none.
+ Since: 0.1.0
+
+ # Safety
+ `config` is NULL or live, and never used again.
+ */
+void twat_config_free(struct twat_config *config);
+
+/*
+ How many options there are.
+
+ Errors: none.
+ Since: 0.1.0
+ */
+size_t twat_option_count(void);
+
+/*
+ Describes an option; `index` runs from 0 to `twat_option_count() - 1`.
+
+ The caller sets `struct_size`; at most so many bytes are written.
+
+ Ownership: the texts are static.
+ Errors: `TWAT_E_ARG` for NULL, an index beyond the table or a `struct_size`
+ below the first version's.
+ Since: 0.1.0
+
+ # Safety
+ `inout_option` is NULL or writable for its `struct_size` bytes.
+ */
+int32_t twat_option_info(size_t index, struct twat_option *inout_option);
+
+/*
+ Opens a cache. The configuration is copied and may be freed.
+
+ Ownership: release `*out_cache` with `twat_cache_close`.
+ Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for options that contradict
+ each other, a store open in this process, or the engine;
+ `TWAT_E_UNSUPPORTED` for an engine this build has not; for stores
+ `TWAT_E_IO`, `TWAT_E_BUSY`, `TWAT_E_VERSION`. Nothing is created then.
+ Since: 0.1.0
+
+ # Safety
+ `config` is live; `out_cache` is writable.
+ */
+int32_t twat_cache_open(const struct twat_config *config, struct twat_cache **out_cache);
+
+/*
+ Closes a cache and releases the handle, whatever the status. NULL does
+ nothing. Values that were handed out stay valid.
+
+ Errors: what the last flush answered.
+ Threads: must not overlap another call on this handle.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is NULL or live, and never used again.
+ */
+int32_t twat_cache_close(struct twat_cache *cache);
+
+/*
+ Gets a value: `TWAT_OK` with `*out_value`, or `TWAT_MISS`.
+
+ Ownership: release `*out_value` with `twat_bytes_free`; it may outlive its
+ entry and the cache.
+ Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `key` has `key_len` bytes; `out_value` is writable.
+ */
+int32_t twat_cache_get(struct twat_cache *cache,
+                       const void *key,
+                       size_t key_len,
+                       struct twat_bytes *out_value);
+
+/*
+ Copies a value into the caller's buffer: `TWAT_OK` with `*out_len` bytes,
+ `TWAT_TRUNCATED` with the length needed in `*out_len` and the buffer as it
+ was, or `TWAT_MISS`.
+
+ Errors: as `twat_cache_get`.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `key` has `key_len` bytes; `buffer` has room for
+ `capacity`; `out_len` is writable.
+ */
+int32_t twat_cache_get_into(struct twat_cache *cache,
+                            const void *key,
+                            size_t key_len,
+                            void *buffer,
+                            size_t capacity,
+                            size_t *out_len);
+
+/*
+ Stores a value, replacing what was there. Key and value are copied.
+
+ Errors: `TWAT_E_ARG`; `TWAT_E_TOO_LARGE` for what can never fit and
+ `TWAT_E_FULL` where nothing may be evicted (both counted as rejected, what
+ was stored stays); what the engine's medium answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `key` has `key_len` and `value` `value_len` bytes.
+ */
+int32_t twat_cache_set(struct twat_cache *cache,
+                       const void *key,
+                       size_t key_len,
+                       const void *value,
+                       size_t value_len,
+                       uint64_t ttl_ms);
+
+/*
+ Stores a value where there is none: `TWAT_OK`, or `TWAT_EXISTS` with
+ nothing changed. Atomic between threads and, in shared engines, processes.
+
+ Errors: as `twat_cache_set`.
+ Since: 0.1.0
+
+ # Safety
+ As `twat_cache_set`.
+ */
+int32_t twat_cache_add(struct twat_cache *cache,
+                       const void *key,
+                       size_t key_len,
+                       const void *value,
+                       size_t value_len,
+                       uint64_t ttl_ms);
+
+/*
+ Stores a value with everything that can be said about it (`options` may be
+ NULL): `TWAT_OK`, or `TWAT_EXISTS` under `TWAT_SET_ADD`.
+
+ Errors: as `twat_cache_set`; `TWAT_E_ARG` for a `struct_size` below the
+ first version's or unknown flags.
+ Since: 0.1.0
+
+ # Safety
+ As `twat_cache_set`; `options` is NULL or has `struct_size` bytes, its
+ `tags` has `n_tags` slices over readable bytes.
+ */
+int32_t twat_cache_set_with(struct twat_cache *cache,
+                            const void *key,
+                            size_t key_len,
+                            const void *value,
+                            size_t value_len,
+                            const struct twat_set_options *options);
+
+/*
+ Stores the content of a file, in bounded memory where the engine has value
+ files: `TWAT_OK`, or `TWAT_EXISTS` under `TWAT_SET_ADD`.
+
+ Errors: as `twat_cache_set_with`; `TWAT_E_IO` for a file that cannot be read.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `key` has `key_len` bytes; `path` is NUL-terminated;
+ `options` as `twat_cache_set_with`.
+ */
+int32_t twat_cache_set_file(struct twat_cache *cache,
+                            const void *key,
+                            size_t key_len,
+                            const char *path,
+                            const struct twat_set_options *options);
+
+/*
+ Removes an entry: `TWAT_OK`, or `TWAT_MISS` where there was none.
+
+ Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `key` has `key_len` bytes.
+ */
+int32_t twat_cache_delete(struct twat_cache *cache, const void *key, size_t key_len);
+
+/*
+ Whether a get would hit: `TWAT_OK` or `TWAT_MISS`. Counts nothing and
+ changes no order.
+
+ Errors: as `twat_cache_get`.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `key` has `key_len` bytes.
+ */
+int32_t twat_cache_contains(struct twat_cache *cache, const void *key, size_t key_len);
+
+/*
+ Gives an entry a new time to live from now: `TWAT_OK`, or `TWAT_MISS`.
+
+ Errors: as `twat_cache_set`.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `key` has `key_len` bytes.
+ */
+int32_t twat_cache_touch(struct twat_cache *cache,
+                         const void *key,
+                         size_t key_len,
+                         uint64_t ttl_ms);
+
+/*
+ Adds `delta` to a 64-bit counter, atomically between threads and, in shared
+ engines, processes; `*out_value` (which may be NULL) is the new value. A
+ missing counter starts at `initial` and gets `ttl_ms`; one that is there
+ keeps its time. Sums wrap around.
+
+ A counter is stored as format byte 4 and 8 bytes, little-endian.
+
+ Errors: as `twat_cache_set`; `TWAT_E_UNSUPPORTED` where the key holds anything else.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `key` has `key_len` bytes; `out_value` is NULL or
+ writable.
+ */
+int32_t twat_cache_incr(struct twat_cache *cache,
+                        const void *key,
+                        size_t key_len,
+                        int64_t delta,
+                        int64_t initial,
+                        uint64_t ttl_ms,
+                        int64_t *out_value);
+
+/*
+ Makes every entry that carries the tag a miss, at once for all processes of
+ the store and in constant time: `TWAT_OK`, or `TWAT_MISS` where no entry
+ ever carried it.
+
+ Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `tag` has `tag_len` bytes.
+ */
+int32_t twat_cache_invalidate_tag(struct twat_cache *cache, const void *tag, size_t tag_len);
+
+/*
+ Removes all that is expired or invalidated by a tag; `*out_removed` (which
+ may be NULL) is how many entries left.
+
+ Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `out_removed` is NULL or writable.
+ */
+int32_t twat_cache_expire(struct twat_cache *cache, uint64_t *out_removed);
+
+/*
+ Removes every entry (of this namespace).
+
+ Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live.
+ */
+int32_t twat_cache_clear(struct twat_cache *cache);
+
+/*
+ Waits until what was acknowledged is as durable as the medium can make it.
+
+ Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live.
+ */
+int32_t twat_cache_flush(struct twat_cache *cache);
+
+/*
+ What is worth knowing in words, as a JSON object: the engine chosen and
+ why, and what the engine has to say.
+
+ Ownership: release `*out_json` with `twat_bytes_free`. Not NUL-terminated.
+
+ Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `out_json` is writable.
+ */
+int32_t twat_cache_info(struct twat_cache *cache, struct twat_bytes *out_json);
+
+/*
+ Verifies every entry and, in stores, the file they lie in; with `repair` 1
+ what is bad is removed. `*out_json` is a JSON object with at least
+ `entries` and `bad`.
+
+ Ownership: release `*out_json` with `twat_bytes_free`. Not NUL-terminated.
+
+ Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `out_json` is writable.
+ */
+int32_t twat_cache_check(struct twat_cache *cache, int32_t repair, struct twat_bytes *out_json);
+
+/*
+ Writes every live entry (of this namespace) with its remaining time and
+ tags to a file, which is replaced as a whole or not at all; `*out_entries`
+ (which may be NULL) is how many.
+
+ Errors: `TWAT_E_ARG`; `TWAT_E_IO`, `TWAT_E_FULL`; what a get answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `path` is NUL-terminated; `out_entries` is NULL or writable.
+ */
+int32_t twat_cache_export(struct twat_cache *cache, const char *path, uint64_t *out_entries);
+
+/*
+ Sets every entry of an export file; `*out_entries` (which may be NULL) is
+ how many. The file is verified as a whole before the first is set.
+
+ Errors: `TWAT_E_ARG`; `TWAT_E_IO`, `TWAT_E_FULL`; what a set answers;
+ `TWAT_E_CORRUPT`, `TWAT_E_VERSION` for the file.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `path` is NUL-terminated; `out_entries` is NULL or writable.
+ */
+int32_t twat_cache_import(struct twat_cache *cache, const char *path, uint64_t *out_entries);
+
+/*
+ Gets many keys. `out_values[i]` belongs to `keys[i]`; a miss is zeroed
+ (`data` NULL), an empty value has `len` 0 and a `data` that is not NULL.
+
+ Ownership: release each value with `twat_bytes_free` (zeroed ones too, if
+ you like).
+ Errors: as `twat_cache_get`; then nothing is written.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `keys` has `n` slices over readable bytes; `out_values` has
+ room for `n`.
+ */
+int32_t twat_cache_get_many(struct twat_cache *cache,
+                            const struct twat_slice *keys,
+                            size_t n,
+                            struct twat_bytes *out_values);
+
+/*
+ Sets many keys, `values[i]` under `keys[i]`, all with the same options
+ (`options` may be NULL; `TWAT_SET_ADD` is not for this call). Engines with
+ transactions use one: all or nothing.
+
+ Errors: as `twat_cache_set_with`.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `keys` and `values` have `n` slices over readable bytes;
+ `options` is NULL or as `twat_cache_set_with` asks.
+ */
+int32_t twat_cache_set_many(struct twat_cache *cache,
+                            const struct twat_slice *keys,
+                            const struct twat_slice *values,
+                            size_t n,
+                            const struct twat_set_options *options);
+
+/*
+ Deletes many keys; `*out_deleted` (which may be NULL) is how many were there.
+
+ Errors: as `twat_cache_delete`.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `keys` has `n` slices over readable bytes; `out_deleted` is
+ NULL or writable.
+ */
+int32_t twat_cache_delete_many(struct twat_cache *cache,
+                               const struct twat_slice *keys,
+                               size_t n,
+                               uint64_t *out_deleted);
+
+/*
+ Deletes every key that begins with `prefix`; `*out_deleted` (which may be
+ NULL) is how many there were.
+
+ Errors: as `twat_cache_delete`.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `prefix` has `prefix_len` bytes; `out_deleted` is NULL or
+ writable.
+ */
+int32_t twat_cache_delete_prefix(struct twat_cache *cache,
+                                 const void *prefix,
+                                 size_t prefix_len,
+                                 uint64_t *out_deleted);
+
+/*
+ Begins a walk over the keys that begin with `prefix` (all, if it is empty).
+ Keys that are there from beginning to end come exactly once, in no
+ particular order; keys set or deleted meanwhile may come or not. It holds
+ no lock and no transaction between two steps, and does not keep the cache
+ open.
+
+ Ownership: release `*out_scan` with `twat_scan_free`.
+ Errors: `TWAT_E_ARG` for NULL.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `prefix` has `prefix_len` bytes; `out_scan` is writable.
+ */
+int32_t twat_cache_scan(struct twat_cache *cache,
+                        const void *prefix,
+                        size_t prefix_len,
+                        struct twat_scan **out_scan);
+
+/*
+ The next key: `TWAT_OK` with `*out_key`, or `TWAT_MISS` at the end.
+
+ Ownership: release `*out_key` with `twat_bytes_free`.
+ Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CLOSED` when the cache was closed, or
+ the process forked, since the walk began; what the medium answers.
+ Since: 0.1.0
+
+ # Safety
+ `scan` is live; `out_key` is writable.
+ */
+int32_t twat_scan_next(struct twat_scan *scan, struct twat_bytes *out_key);
+
+/*
+ Ends a walk. NULL does nothing.
+
+ Errors: none.
+ Since: 0.1.0
+
+ # Safety
+ `scan` is NULL or live, and never used again.
+ */
+void twat_scan_free(struct twat_scan *scan);
+
+/*
+ Reads the figures.
+
+ Errors: `TWAT_E_ARG` for NULL or a `struct_size` below the first version's;
+ what the engine's medium answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `inout_stats` is NULL or writable for its `struct_size`.
+ */
+int32_t twat_cache_stats(struct twat_cache *cache, struct twat_stats *inout_stats);
+
+/*
+ Makes a policy from the options `policy`, `max_entries`, `max_bytes` (the
+ sum of costs) and `seed`; the configuration's engine does not matter.
+
+ Ownership: release `*out_policy` with `twat_policy_free`.
+ Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for other options, or for
+ `tinylfu`, which has no such form.
+ Since: 0.1.0
+
+ # Safety
+ `config` is live; `out_policy` is writable.
+ */
+int32_t twat_policy_new(const struct twat_config *config, struct twat_policy **out_policy);
+
+/*
+ What the host has to record: `TWAT_POLICY_NEEDS_NOTHING`, `_MARK` or `_LOG`.
+
+ Errors: `TWAT_E_ARG` for NULL.
+ Since: 0.1.0
+
+ # Safety
+ `policy` is live.
+ */
+int32_t twat_policy_needs(struct twat_policy *policy);
+
+/*
+ Hands over the log of hits, then makes room and adds an entry.
+
+ `fingerprint` is a 64-bit hash of the key, the same for the same key;
+ `cost` counts against `max_bytes`. `TWAT_OK`: `*out_slot` is the new entry's
+ slot, and the `*out_n` slots in `out_victims` have left: delete their
+ entries. `TWAT_TRUNCATED`: the same, but more slots have left than there
+ was room for; fetch them with `twat_policy_evicted`. `TWAT_MISS`: not
+ admitted (it costs more than `max_bytes`, or policy `none` is full); nothing
+ has left, `*out_slot` is 0 and `*out_n` 0.
+
+ Errors: `TWAT_E_ARG` for NULL.
+ Since: 0.1.0
+
+ # Safety
+ `policy` is live; `hits` has `n_hits` slots; `out_victims` has room for
+ `capacity`; `out_slot` and `out_n` are writable.
+ */
+int32_t twat_policy_insert(struct twat_policy *policy,
+                           const uint64_t *hits,
+                           size_t n_hits,
+                           uint64_t fingerprint,
+                           uint64_t cost,
+                           uint64_t *out_slot,
+                           uint64_t *out_victims,
+                           size_t capacity,
+                           size_t *out_n);
+
+/*
+ The slots that have left and were not handed out yet: `TWAT_OK`, or
+ `TWAT_TRUNCATED` when there are still more.
+
+ Errors: `TWAT_E_ARG` for NULL.
+ Since: 0.1.0
+
+ # Safety
+ `policy` is live; `out_victims` has room for `capacity`; `out_n` is writable.
+ */
+int32_t twat_policy_evicted(struct twat_policy *policy,
+                            uint64_t *out_victims,
+                            size_t capacity,
+                            size_t *out_n);
+
+/*
+ Hands over a log of hits, oldest first.
+
+ Errors: `TWAT_E_ARG` for NULL.
+ Since: 0.1.0
+
+ # Safety
+ `policy` is live; `hits` has `n_hits` slots.
+ */
+int32_t twat_policy_hits(struct twat_policy *policy, const uint64_t *hits, size_t n_hits);
+
+/*
+ Tells that the host removed an entry (deleted, expired): `TWAT_OK`, or
+ `TWAT_MISS` for a stale slot.
+
+ Errors: `TWAT_E_ARG` for NULL.
+ Since: 0.1.0
+
+ # Safety
+ `policy` is live.
+ */
+int32_t twat_policy_remove(struct twat_policy *policy, uint64_t slot);
+
+/*
+ Forgets every slot; all of them are stale then. Figures stay.
+
+ Errors: `TWAT_E_ARG` for NULL.
+ Since: 0.1.0
+
+ # Safety
+ `policy` is live.
+ */
+int32_t twat_policy_clear(struct twat_policy *policy);
+
+/*
+ Reads the figures: `hits` (logged ones), `sets`, `deletes`, `evictions`,
+ `rejected`, `entries`, `bytes` (the sum of costs) and the bounds.
+
+ Errors: as `twat_cache_stats`.
+ Since: 0.1.0
+
+ # Safety
+ `policy` is live; `inout_stats` is NULL or writable for its `struct_size`.
+ */
+int32_t twat_policy_stats(struct twat_policy *policy, struct twat_stats *inout_stats);
+
+/*
+ Releases a policy. NULL does nothing.
+
+ Errors: none.
+ Since: 0.1.0
+
+ # Safety
+ `policy` is NULL or live, and never used again.
+ */
+void twat_policy_free(struct twat_policy *policy);
+
+/*
+ The BLAKE3 hash of some bytes, 32 bytes into `out_digest`.
+
+ Errors: `TWAT_E_ARG` for NULL.
+ Since: 0.1.0
+
+ # Safety
+ `data` has `len` bytes; `out_digest` has room for `TWAT_DIGEST_BYTES`.
+ */
+int32_t twat_hash(const void *data, size_t len, void *out_digest);
+
+/*
+ The keyed BLAKE3 MAC over several parts, 32 bytes into `out_mac`. Each
+ part's length is part of what is signed, so that no two lists of parts
+ have one MAC: for each part, 8 bytes of little-endian length, then the part.
+
+ Errors: `TWAT_E_ARG` for NULL, or a secret that is not
+ `TWAT_DIGEST_BYTES` long.
+ Since: 0.1.0
+
+ # Safety
+ `secret` has `secret_len` bytes; `parts` has `n_parts` slices over readable
+ bytes; `out_mac` has room for `TWAT_DIGEST_BYTES`.
+ */
+int32_t twat_mac(const void *secret,
+                 size_t secret_len,
+                 const struct twat_slice *parts,
+                 size_t n_parts,
+                 void *out_mac);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* TWAT_CACHE_H */
