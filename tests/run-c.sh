@@ -65,6 +65,10 @@ for source in tests/cpp/*.cpp; do
     run "$stage/cpp-$name-static"
 done
 
+if wanted sanitize "$@"; then
+    tests/run-sanitize.sh quick
+fi
+
 if wanted installed "$@"; then
     source tests/c/installed.sh
 fi

@@ -48,6 +48,16 @@ need_header() {
     $found 2>/dev/null || missing "$1" "Debian's package $2"
 }
 
+# The sanitizers' runtimes, which Debian packs apart from clang.
+need_clang_runtime() {
+    local major
+    major=$(clang -dumpversion | cut -d. -f1)
+    local found=(clang -fsanitize=address -x c - -o /dev/null)
+    echo 'int main(void) { return 0; }' | "${found[@]}" 2>/dev/null || install_package "libclang-rt-$major-dev"
+    echo 'int main(void) { return 0; }' | "${found[@]}" 2>/dev/null ||
+        missing "clang's sanitizers" "Debian's package libclang-rt-$major-dev"
+}
+
 build_library() {
     local flag=()
     [ "$profile" = release ] && flag=(--release)

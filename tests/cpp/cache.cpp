@@ -27,10 +27,10 @@ static void verbs(twat::Cache cache)
     CHECK(cache.get_into("numbers", back, 3) == sizeof back);
     CHECK(!cache.get_into("absent", back, sizeof back));
 
-    cache.set("short", "v", 30ms);
-    cache.set("kept", "v", 30ms);
+    cache.set("short", "v", 100ms);
+    cache.set("kept", "v", 100ms);
     CHECK(cache.touch("kept", twat::Ttl::never()) && !cache.touch("absent", 1s));
-    std::this_thread::sleep_for(120ms);
+    std::this_thread::sleep_for(250ms);
     CHECK(!cache.get("short") && cache.get("kept"));
 
     CHECK(cache.incr("counter", 2, 40) == 42 && cache.incr("counter", -50) == -8);
