@@ -4,10 +4,9 @@
 use super::guard::guard;
 use super::ptr;
 use crate::error::{Error, Result};
-use crate::value::{Mapped, Value};
+use crate::value::{Counted, Mapped, Value};
 use std::ffi::c_void;
 use std::sync::Arc;
-use triomphe::ThinArc;
 
 /// A byte string that the library hands out.
 ///
@@ -50,7 +49,7 @@ impl twat_bytes {
         let (data, len) = (value.as_ptr().cast::<c_void>(), value.len());
         let owner = match value {
             Value::Shared(shared) | Value::Trimmed(shared, _) => {
-                ThinArc::into_raw(shared).cast_mut()
+                Counted::into_raw(shared).cast_mut()
             }
             Value::Mapped(mapped) => {
                 Arc::into_raw(mapped).cast_mut().cast::<c_void>().map_addr(|at| at | MAPPED)
@@ -101,8 +100,8 @@ pub unsafe extern "C" fn twat_bytes_free(bytes: *mut twat_bytes) {
             // SAFETY: tagged as what `Arc::into_raw` gave in `of`.
             drop(unsafe { Arc::from_raw(mapped.cast_const()) });
         } else {
-            // SAFETY: untagged, so it is what `ThinArc::into_raw` gave in `of`.
-            drop(unsafe { ThinArc::<(), u8>::from_raw(taken.owner.cast_const()) });
+            // SAFETY: untagged, so it is what `Counted::into_raw` gave in `of`.
+            drop(unsafe { Counted::from_raw(taken.owner.cast_const()) });
         }
     });
 }

@@ -20,7 +20,7 @@ use crate::stats::EngineStats;
 use crate::value::Value;
 use budget::Budget;
 use crossbeam::utils::CachePadded;
-use entry::{Bytes, Extra, Key, deadline, weight};
+use entry::{Extra, deadline, weight};
 use serde_json::{Map, Value as Json};
 use shard::{Garbage, Hasher, Shard, Why, hash_of};
 use std::num::NonZeroU64;
@@ -47,14 +47,6 @@ pub struct Memory {
     tags: Tags,
     /// Policy `none`: a full cache takes nothing new.
     refuses: bool,
-}
-
-/// What a put brings, made before the lock is taken.
-struct New {
-    value: Bytes,
-    deadline: u64,
-    extra: Option<Box<Extra>>,
-    cost: u64,
 }
 
 /// What became of an attempt under the lock of one shard.
@@ -128,7 +120,7 @@ impl Memory {
 
     /// Takes an entry out of its shard and gives back what it weighed.
     fn remove(&self, shard: &mut Shard, slot: u32, why: Why) -> Option<entry::Entry> {
-        let entry = shard.remove(slot, why, &self.hasher)?;
+        let entry = shard.remove(slot, why)?;
         self.entries.release(1);
         self.bytes.release(entry.cost());
         Some(entry)
@@ -160,10 +152,10 @@ impl Memory {
     /// live entry, until room for it was made.
     fn write<T>(
         &self,
+        hash: u64,
         key: &[u8],
-        mut attempt: impl FnMut(&mut Shard, u64, Option<u32>, &mut Garbage) -> Result<Attempt<T>>,
+        mut attempt: impl FnMut(&mut Shard, Option<u32>, &mut Garbage) -> Result<Attempt<T>>,
     ) -> Result<T> {
-        let hash = hash_of(&self.hasher, key);
         let number = self.shard_of(hash);
         let mut garbage = Garbage::default();
         for _ in 0..FRUITLESS_ROUNDS {
@@ -176,7 +168,7 @@ impl Memory {
                 self.discard(&mut shard, found, Why::Expired, &mut garbage);
                 slot = None;
             }
-            if let Attempt::Done(done) = attempt(&mut shard, hash, slot, &mut garbage)? {
+            if let Attempt::Done(done) = attempt(&mut shard, slot, &mut garbage)? {
                 drop(shard);
                 return Ok(done);
             }
@@ -217,27 +209,23 @@ impl Memory {
         )
     }
 
-    /// Prepares an entry, or refuses what can never fit.
-    fn prepare(&self, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<New> {
-        let extra = (put.cost > 0 || !put.tags.is_empty())
-            .then(|| Ok(Box::new(Extra { cost: put.cost, marks: self.tags.marks(put.tags)? })))
-            .transpose()?;
-        let cost = weight(key.len(), value.len(), extra.as_deref());
-        check_cost(self.bytes.most(), cost, key, value)?;
-        let value = Bytes::from_header_and_slice((), value);
-        Ok(New { value, deadline: deadline(put.ttl), extra, cost })
+    /// Makes an entry, or refuses what can never fit.
+    fn prepare(&self, hash: u64, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<entry::Entry> {
+        check_cost(self.bytes.most(), weight(key.len(), value.len(), put.cost), key, value)?;
+        let extra = Extra { cost: put.cost, marks: self.tags.marks(put.tags)?, key: None };
+        Ok(entry::Entry::new(hash, key, value, deadline(put.ttl), extra))
     }
 
     /// Adds an entry whose key is not in the shard. `new` is taken when done.
     fn insert(
         &self,
         shard: &mut Shard,
-        hash: u64,
-        key: &[u8],
-        new: &mut Option<New>,
+        new: &mut Option<entry::Entry>,
         garbage: &mut Garbage,
     ) -> Result<Attempt<()>> {
-        let Some(cost) = new.as_ref().map(|new| new.cost) else { return Ok(Attempt::Done(())) };
+        let Some((hash, cost)) = new.as_ref().map(|new| (new.hash(), new.cost())) else {
+            return Ok(Attempt::Done(()));
+        };
         shard.policy.announce(hash);
         while !self.entries.reserve(1) {
             if !self.evict(shard, garbage) {
@@ -255,9 +243,8 @@ impl Memory {
             self.bytes.release(cost);
             return Err(Error::new(Code::Full, "a shard holds 2^32 entries already"));
         }
-        if let Some(New { value, deadline, extra, .. }) = new.take() {
-            let entry = entry::Entry { key: Key::new(key), value, deadline, extra };
-            shard.insert(hash, entry, &self.hasher);
+        if let Some(new) = new.take() {
+            shard.insert(new);
         }
         Ok(Attempt::Done(()))
     }
@@ -267,15 +254,13 @@ impl Memory {
     fn replace(
         &self,
         shard: &mut Shard,
-        hash: u64,
         slot: u32,
-        new: &mut Option<New>,
+        new: &mut Option<entry::Entry>,
         garbage: &mut Garbage,
     ) -> Attempt<()> {
         let old = shard.slab.get(slot).map(entry::Entry::cost);
-        let (Some(old), Some(cost)) = (old, new.as_ref().map(|new| new.cost)) else {
-            return Attempt::Done(());
-        };
+        let made = new.as_ref().map(|new| (new.hash(), new.cost()));
+        let (Some(old), Some((hash, cost))) = (old, made) else { return Attempt::Done(()) };
         // While others make room for it, the entry itself may be named.
         let mut named = false;
         while cost > old && !self.bytes.reserve(cost - old) {
@@ -303,11 +288,10 @@ impl Memory {
         if let Some(mut new) = new.take()
             && let Some(entry) = shard.slab.get_mut(slot)
         {
-            std::mem::swap(&mut entry.value, &mut new.value);
-            std::mem::swap(&mut entry.extra, &mut new.extra);
-            entry.deadline = new.deadline;
-            garbage.keep(new.value, new.extra);
-            shard.note_deadline(new.deadline);
+            std::mem::swap(entry, &mut new);
+            let deadline = entry.deadline();
+            shard.note_deadline(deadline);
+            garbage.push(new);
         }
         Attempt::Done(())
     }
@@ -350,33 +334,32 @@ impl Engine for Memory {
     #[inline]
     fn get(&self, key: &[u8]) -> Result<Option<Value>> {
         self.with_live(key, |shard, slot| {
-            let value = shard.slab.get(slot)?.value.clone();
             shard.policy.hit(slot);
-            Some(Value::Shared(value))
+            Some(Value::Shared(shard.slab.get(slot)?.share()))
         })
     }
 
     fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
         self.with_live(key, |shard, slot| {
             let entry = shard.slab.get(slot)?;
-            let marks = entry.extra.as_ref().map(|extra| &extra.marks[..]).unwrap_or_default();
             Some(Entry {
-                value: Value::Shared(entry.value.clone()),
+                value: Value::Shared(entry.share()),
                 ttl: entry.ttl(),
                 sequence: 0,
                 version: 0,
-                tags: marks.iter().map(|mark| mark.name().to_vec()).collect(),
+                tags: entry.marks().iter().map(|mark| mark.name().to_vec()).collect(),
             })
         })
     }
 
     fn put(&self, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<Stored> {
-        let mut new = Some(self.prepare(key, value, put)?);
-        self.write(key, |shard, hash, slot, garbage| {
+        let hash = hash_of(&self.hasher, key);
+        let mut new = Some(self.prepare(hash, key, value, put)?);
+        self.write(hash, key, |shard, slot, garbage| {
             let attempt = match slot {
                 Some(_) if put.add => return Ok(Attempt::Done(Stored::Exists)),
-                Some(slot) => self.replace(shard, hash, slot, &mut new, garbage),
-                None => self.insert(shard, hash, key, &mut new, garbage)?,
+                Some(slot) => self.replace(shard, slot, &mut new, garbage),
+                None => self.insert(shard, &mut new, garbage)?,
             };
             Ok(match attempt {
                 Attempt::Done(()) => Attempt::Done(Stored::Stored),
@@ -397,7 +380,7 @@ impl Engine for Memory {
     fn touch(&self, key: &[u8], ttl: Option<NonZeroU64>) -> Result<bool> {
         let touched = self.with_live(key, |shard, slot| {
             let deadline = deadline(ttl);
-            shard.slab.get_mut(slot)?.deadline = deadline;
+            shard.slab.get(slot)?.set_deadline(deadline);
             shard.note_deadline(deadline);
             Some(())
         })?;
@@ -427,8 +410,8 @@ impl Engine for Memory {
         let until = end.min(state.place + SCANNED_AT_ONCE);
         for slot in state.place..until {
             match shard.slab.get(slot as u32) {
-                Some(entry) if entry.key.bytes().starts_with(prefix) && entry.is_live() => {
-                    out.push(entry.key.bytes().to_vec());
+                Some(entry) if entry.key().starts_with(prefix) && entry.is_live() => {
+                    out.push(entry.key().to_vec());
                 }
                 _ => {}
             }
@@ -442,24 +425,24 @@ impl Engine for Memory {
     }
 
     fn incr(&self, key: &[u8], delta: i64, initial: i64, ttl: Option<NonZeroU64>) -> Result<i64> {
-        let mut new = None;
-        self.write(key, |shard, hash, slot, garbage| {
+        let (hash, mut new) = (hash_of(&self.hasher, key), None);
+        self.write(hash, key, |shard, slot, garbage| {
             let stored = slot.and_then(|slot| shard.slab.get(slot));
-            let value = stored.map(|entry| &entry.value.slice);
-            let next = counter::next(self.name(), value, delta, initial)?;
+            let next = counter::next(self.name(), stored.map(entry::Entry::value), delta, initial)?;
             let bytes = counter::encode(next);
             if let Some(slot) = slot {
                 shard.policy.hit(slot);
                 if let Some(entry) = shard.slab.get_mut(slot) {
-                    // Readers keep the old value: it is shared with them.
-                    entry.value = Bytes::from_header_and_slice((), &bytes);
+                    // A new value: readers may hold the old one.
+                    let raised = entry.with_value(&bytes);
+                    garbage.push(std::mem::replace(entry, raised));
                 }
                 return Ok(Attempt::Done(next));
             }
             if new.is_none() {
-                new = Some(self.prepare(key, &bytes, &Put { ttl, ..Put::default() })?);
+                new = Some(self.prepare(hash, key, &bytes, &Put { ttl, ..Put::default() })?);
             }
-            Ok(match self.insert(shard, hash, key, &mut new, garbage)? {
+            Ok(match self.insert(shard, &mut new, garbage)? {
                 Attempt::Done(()) => Attempt::Done(next),
                 Attempt::Elsewhere => Attempt::Elsewhere,
             })

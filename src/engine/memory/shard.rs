@@ -1,7 +1,7 @@
 //! One shard: an index from keys to slots, the entries, and their order. All
 //! of it lies under one lock, which the engine holds.
 
-use super::entry::{Bytes, Entry, Extra, NEVER};
+use super::entry::{Entry, NEVER};
 use super::slab::Slab;
 use crate::clock;
 use crate::policy::{AnyPolicy, Policy};
@@ -23,7 +23,6 @@ pub(super) fn hash_of(hasher: &Hasher, key: &[u8]) -> u64 {
 pub(super) struct Garbage {
     first: Option<Entry>,
     more: Vec<Entry>,
-    replaced: Option<(Bytes, Option<Box<Extra>>)>,
 }
 
 impl Garbage {
@@ -32,11 +31,6 @@ impl Garbage {
             None => self.first = Some(entry),
             Some(_) => self.more.push(entry),
         }
-    }
-
-    /// Takes what a replaced entry had.
-    pub(super) fn keep(&mut self, value: Bytes, extra: Option<Box<Extra>>) {
-        self.replaced = Some((value, extra));
     }
 
     pub(super) fn empty(&mut self) {
@@ -98,30 +92,26 @@ impl Shard {
 
     #[inline]
     pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
-        let same = |slot: &u32| self.slab.get(*slot).is_some_and(|entry| entry.key.bytes() == key);
+        let same = |slot: &u32| self.slab.get(*slot).is_some_and(|entry| entry.key() == key);
         self.index.find(hash, same).copied()
     }
 
     /// Adds an entry whose key is not there; the slab has room for it.
-    pub(super) fn insert(&mut self, hash: u64, entry: Entry, hasher: &Hasher) {
-        let cost = entry.cost();
+    pub(super) fn insert(&mut self, entry: Entry) {
+        let (hash, cost) = (entry.hash(), entry.cost());
         self.bytes = self.bytes.saturating_add(cost);
-        self.note_deadline(entry.deadline);
+        self.note_deadline(entry.deadline());
         let slot = self.slab.insert(entry);
         self.policy.insert(slot, hash, cost);
         let slab = &self.slab;
-        let rehash = |slot: &u32| match slab.get(*slot) {
-            Some(entry) => hash_of(hasher, entry.key.bytes()),
-            None => 0,
-        };
+        let rehash = |slot: &u32| slab.get(*slot).map_or(0, Entry::hash);
         self.index.insert_unique(hash, slot, rehash);
     }
 
     /// Takes out an entry; what it weighed is the caller's to give back.
-    pub(super) fn remove(&mut self, slot: u32, why: Why, hasher: &Hasher) -> Option<Entry> {
+    pub(super) fn remove(&mut self, slot: u32, why: Why) -> Option<Entry> {
         let entry = self.slab.take(slot)?;
-        let hash = hash_of(hasher, entry.key.bytes());
-        if let Ok(found) = self.index.find_entry(hash, |other| *other == slot) {
+        if let Ok(found) = self.index.find_entry(entry.hash(), |other| *other == slot) {
             found.remove();
         }
         self.bytes = self.bytes.saturating_sub(entry.cost());
@@ -171,7 +161,7 @@ impl Shard {
             *most -= 1;
             match self.slab.get(slot) {
                 Some(entry) if !entry.is_live() => return Some(slot),
-                Some(entry) => self.sweep.earliest = self.sweep.earliest.min(entry.deadline),
+                Some(entry) => self.sweep.earliest = self.sweep.earliest.min(entry.deadline()),
                 None => {}
             }
         }

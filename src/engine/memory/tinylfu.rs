@@ -7,9 +7,8 @@
 //! Every write goes through moka's `and_compute_with`: its plain `insert` does
 //! not wait for one that runs on the same key, which could then undo it.
 
-use super::entry::{Bytes, Extra, NEVER, deadline, weight};
+use super::entry::{Extra, deadline, is_ahead, ttl, weight};
 use super::tags::{Mark, Tags};
-use crate::clock;
 use crate::config::{Bounds, Config};
 use crate::engine::{Engine, Entry, Put, ScanState, Stored, counter};
 use crate::error::{Code, Error, Result};
@@ -29,7 +28,7 @@ type Key = Vec<u8>;
 /// A value as moka keeps it.
 #[derive(Clone)]
 struct Held {
-    value: Bytes,
+    value: Value,
     deadline: u64,
     cost: u64,
     extra: Option<Arc<Extra>>,
@@ -37,8 +36,7 @@ struct Held {
 
 impl Held {
     fn is_live(&self) -> bool {
-        (self.deadline == NEVER || self.deadline > clock::monotonic_ms())
-            && self.marks().iter().all(Mark::holds)
+        is_ahead(self.deadline) && self.marks().iter().all(Mark::holds)
     }
 
     fn marks(&self) -> &[Mark] {
@@ -46,8 +44,7 @@ impl Held {
     }
 
     fn ttl(&self) -> Option<NonZeroU64> {
-        let left = self.deadline.saturating_sub(clock::monotonic_ms()).max(1);
-        NonZeroU64::new(left).filter(|_| self.deadline != NEVER)
+        ttl(self.deadline)
     }
 }
 
@@ -197,12 +194,11 @@ impl TinyLfu {
     }
 
     fn prepare(&self, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<Held> {
-        let extra = (put.cost > 0 || !put.tags.is_empty())
-            .then(|| Ok(Arc::new(Extra { cost: put.cost, marks: self.tags.marks(put.tags)? })))
-            .transpose()?;
-        let cost = weight(key.len(), value.len(), extra.as_deref());
+        let cost = weight(key.len(), value.len(), put.cost);
         super::check_cost(self.bounds.bytes, cost, key, value)?;
-        let value = Bytes::from_header_and_slice((), value);
+        let marks = self.tags.marks(put.tags)?;
+        let extra = (!marks.is_empty()).then(|| Arc::new(Extra { marks, ..Extra::default() }));
+        let value = Value::copy_of(value);
         Ok(Held { value, deadline: deadline(put.ttl), cost, extra })
     }
 }
@@ -213,12 +209,12 @@ impl Engine for TinyLfu {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Value>> {
-        Ok(self.live(key).map(|held| Value::Shared(held.value.clone())))
+        Ok(self.live(key).map(|held| held.value.clone()))
     }
 
     fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
         Ok(self.live(key).map(|held| Entry {
-            value: Value::Shared(held.value.clone()),
+            value: held.value.clone(),
             ttl: held.ttl(),
             sequence: 0,
             version: 0,
@@ -266,13 +262,11 @@ impl Engine for TinyLfu {
 
     fn incr(&self, key: &[u8], delta: i64, initial: i64, ttl: Option<NonZeroU64>) -> Result<i64> {
         self.change(key, |found| {
-            let stored = found.map(|held| &held.value.slice);
+            let stored = found.map(|held| &held.value[..]);
             let next = counter::next(self.name(), stored, delta, initial)?;
             let bytes = counter::encode(next);
             let held = match found {
-                Some(old) => {
-                    Held { value: Bytes::from_header_and_slice((), &bytes), ..old.clone() }
-                }
+                Some(old) => Held { value: Value::copy_of(&bytes), ..old.clone() },
                 None => self.prepare(key, &bytes, &Put { ttl, ..Put::default() })?,
             };
             Ok((Op::Put(held), next))
