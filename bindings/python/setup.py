@@ -23,7 +23,10 @@ from setuptools.dist import Distribution
 
 HERE = Path(__file__).resolve().parent
 NAME = {"darwin": "libtwat_cache.dylib", "win32": "twat_cache.dll"}.get(sys.platform, "libtwat_cache.so")
-CORE = ("Cargo.toml", "Cargo.lock", "cbindgen.toml", "README.md", "LICENSE", "build.rs", ".cargo", "src", "include")
+CORE = (
+    "Cargo.toml", "Cargo.lock", "cbindgen.toml", "README.md", "LICENSE", "build.rs", ".cargo", "src", "include",
+    "benches",  # the manifest names them
+)  # fmt: skip
 
 
 def core() -> Path:

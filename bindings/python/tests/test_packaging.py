@@ -144,13 +144,25 @@ def test_the_source_distribution_carries_the_core(sdist):
     assert not list(sdist.rglob("*.so")) and not (sdist / "core" / "target").exists()
 
 
+def warm_target():
+    """A place of its own with the repository's compiled dependencies, so that only the core itself is compiled.
+
+    Not the repository's own place: cargo takes two copies of one package there for the same.
+    """
+    built, place = ROOT / "target" / "debug", ROOT / "target" / "python" / "sdist-target"
+    shutil.rmtree(place, ignore_errors=True)
+    for name in ("deps", "build", ".fingerprint"):
+        if (built / name).is_dir():
+            ours = shutil.ignore_patterns("*twat_cache*", "*twat-cache*")
+            shutil.copytree(built / name, place / "debug" / name, copy_function=os.link, ignore=ours, symlinks=True)
+    return place
+
+
 def test_the_source_distribution_builds_where_cargo_is(sdist, tmp_path):
-    # One place for every run, and the repository's own build files, so that only the core itself is compiled.
-    source = ROOT / "target" / "python" / "sdist-tree"
-    shutil.rmtree(source, ignore_errors=True)
+    source = tmp_path / "tree"
     shutil.copytree(sdist, source)
     made = build_wheel(
-        source, tmp_path, TWAT_CACHE_LIBRARY=None, TWAT_CACHE_PROFILE="dev", CARGO_TARGET_DIR=str(ROOT / "target")
+        source, tmp_path, TWAT_CACHE_LIBRARY=None, TWAT_CACHE_PROFILE="dev", CARGO_TARGET_DIR=str(warm_target())
     )
     assert made.returncode == 0, made.stdout + made.stderr
     [wheel] = tmp_path.glob("*.whl")
@@ -184,7 +196,9 @@ HEAVY = (
 
 
 def test_importing_loads_nothing_that_a_decorator_might_not_need(empty, tmp_path):
-    code = "import sys; before = set(sys.modules); import twat_cache; print(' '.join(sorted(set(sys.modules) - before)))"
+    code = (
+        "import sys; before = set(sys.modules); import twat_cache; print(' '.join(sorted(set(sys.modules) - before)))"
+    )
     loaded = alone(empty, code, tmp_path).split()
     assert not set(loaded) & set(HEAVY), loaded
     assert [name for name in loaded if name.startswith("twat_cache")] == ["twat_cache"]
