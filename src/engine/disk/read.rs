@@ -318,6 +318,35 @@ impl Disk {
         words.insert("file_size".into(), ((info.last_page + 1) * info.page_size).into());
         words.insert("last_transaction".into(), info.last_txn_id.into());
         words.insert("read_only".into(), self.env.options().read_only.into());
+        if let Ok((entries, bytes, namespaces)) = self.shares() {
+            words.insert("store_entries".into(), entries.into());
+            words.insert("store_bytes".into(), bytes.into());
+            words.insert("namespaces".into(), namespaces.into());
+        }
         words
     }
+
+    /// What the books say of the whole store and of its namespaces.
+    fn shares(&self) -> Result<(u64, u64, Map<String, Json>)> {
+        let txn = self.env.read()?;
+        let totals = txn.get(MAIN, Totals::KEY)?.and_then(Totals::decode).unwrap_or_default();
+        let (prefix, mut namespaces) = (row::namespace_key(&[]), Map::new());
+        txn.walk(MAIN, &prefix, &mut |key, figures| {
+            let Some(name) = key.strip_prefix(prefix.as_slice()) else {
+                return Ok(ControlFlow::Break(()));
+            };
+            let (entries, bytes) = row::namespace_figures(Some(figures));
+            let figures = serde_json::json!({ "entries": entries, "bytes": bytes });
+            namespaces.insert(String::from_utf8_lossy(name).into(), figures);
+            Ok(if namespaces.len() < NAMESPACES_SHOWN {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            })
+        })?;
+        Ok((totals.entries, totals.bytes, namespaces))
+    }
 }
+
+/// A folder that many functions share has some; this keeps the words short.
+const NAMESPACES_SHOWN: usize = 1000;
