@@ -9,13 +9,14 @@ os.environ["TWAT_CACHE_DIR"] = _home
 os.environ["XDG_DATA_HOME"] = os.path.join(_home, "data")
 os.environ["XDG_CACHE_HOME"] = os.path.join(_home, "cache")
 
+import atexit  # noqa: E402
 import shutil  # noqa: E402
 
 import pytest  # noqa: E402
 
 
-def pytest_sessionfinish() -> None:
-    shutil.rmtree(_home, ignore_errors=True)
+# At exit, after what the package itself writes there then.
+atexit.register(shutil.rmtree, _home, ignore_errors=True)
 
 
 @pytest.fixture

@@ -16,6 +16,10 @@ def register_memo(memo: Any) -> Any:
     wrapper = memo.made
     del memo.made  # the wrapper holds the memo; the other way round would hold both for ever
     _memos.append(weakref.ref(wrapper))
+    if memo.parameters.get("folder"):
+        from twat_cache._tally import watch
+
+        watch()
     if len(_memos) % 256 == 0:
         _memos[:] = [ref for ref in _memos if ref() is not None]
     return wrapper
