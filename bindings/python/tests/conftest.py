@@ -14,7 +14,6 @@ import shutil  # noqa: E402
 
 import pytest  # noqa: E402
 
-
 # At exit, after what the package itself writes there then.
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
 

@@ -129,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     found = report()
     try:
-        print(json.dumps(found, indent=2) if options.json else "\n".join(lines(found)), flush=True)  # noqa: T201
+        print(json.dumps(found, indent=2) if options.json else "\n".join(lines(found)), flush=True)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read it has had enough
         return 1
