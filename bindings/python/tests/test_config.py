@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import os
 import subprocess
@@ -65,7 +66,7 @@ def test_precedence_arguments_environment_file_defaults(tmp_path, monkeypatch, c
     monkeypatch.setenv("TWAT_CACHE_REDIS_PORT", "7001")
     monkeypatch.setenv("TWAT_CACHE_TTL", "soon")
     monkeypatch.setenv("TWAT_CACHE_MAX_BYTES", "1000000")
-    has_toml = sys.version_info >= (3, 11)
+    has_toml = any(importlib.util.find_spec(name) for name in ("tomllib", "tomli"))
     with caplog.at_level(logging.WARNING, "twat_cache"):
         config = tc.CacheConfig()
     assert config.maxsize == (11 if has_toml else None) and config.redis_port == 7001
@@ -160,6 +161,7 @@ def test_types_sizes_and_return_annotations():
 
 
 def test_ready_made_configurations():
+    pytest.importorskip("numpy"), pytest.importorskip("pandas")
     assert tc.configure_for_numpy().preferred_engine == "file" and tc.configure_for_numpy(ttl=5).ttl == 5
     assert tc.configure_for_pandas().preferred_engine == "file" and tc.configure_for_images().preferred_engine == "disk"
     assert tc.configure_for_json().compress and tc.configure_for_type(int).preferred_engine == "memory"
@@ -265,7 +267,7 @@ def test_a_user_engine_that_is_not_available():
 
 
 def test_clearing_and_figures_by_name(folder):
-    @tc.mcache(name="one")
+    @tc.mcache(name="the only one")
     def one(x):
         return x
 
@@ -274,7 +276,7 @@ def test_clearing_and_figures_by_name(folder):
         return x
 
     one(1), one(1), two(1), two(1), two(2)
-    assert tc.get_stats("one")["hits"] == 1 and tc.get_stats("two")["misses"] == 2
+    assert tc.get_stats("the only one")["hits"] == 1 and tc.get_stats("two")["misses"] == 2
     assert tc.get_stats(os.path.basename(folder))["hits"] == 1
     tc.clear_cache("two")
     assert two.cache_info().currsize == 0 and one.cache_info().currsize == 1
