@@ -158,3 +158,42 @@ fn clear_keeps_what_is_set_while_it_runs_and_what_is_not_its_own() {
     assert!((0..3000_u32).all(|n| get(&a, &n.to_be_bytes()).is_none()));
     check_books(&b);
 }
+
+/// The other process of the test below; by itself it does nothing.
+#[test]
+fn child_with_a_larger_map() {
+    let Some(dir) = std::env::var_os("TWAT_LARGER_MAP_IN") else { return };
+    let options = [("max_bytes", "33554432"), ("map_size", "67108864")];
+    let cache = open(Path::new(&dir), &options);
+    for n in 0..1000_u32 {
+        cache.set(&n.to_be_bytes(), &[n as u8; 20_000], TTL_DEFAULT).unwrap();
+    }
+}
+
+#[test]
+fn a_larger_map_of_another_process_is_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = open(dir.path(), &[("max_bytes", "1048576"), ("map_size", "4194304")]);
+    cache.set(b"k", b"v", TTL_DEFAULT).unwrap();
+    assert!(get(&cache, b"k").is_some());
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "traps::child_with_a_larger_map"])
+        .env("TWAT_LARGER_MAP_IN", dir.path())
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    assert!(file_size(dir.path()) > 16 << 20);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for n in 0..1000_u32 {
+                    assert_eq!(get(&cache, &n.to_be_bytes()).unwrap(), vec![n as u8; 20_000]);
+                }
+            });
+        }
+    });
+    cache.set(b"new", &[1; 30_000], TTL_DEFAULT).unwrap();
+    assert_eq!(cache.info().unwrap()["map_size"], 67_108_864);
+    assert_eq!(cache.stats().unwrap().engine.max_bytes, 33_554_432, "the last opener's");
+    check_books(&cache);
+}

@@ -185,7 +185,7 @@ impl Disk {
                 format!("value: with key and overhead it weighs {cost}, max_bytes is {bound}"),
             ));
         }
-        let (row, map) = (item.row_len(extras) as u64, self.env.options().map_size);
+        let (row, map) = (item.row_len(extras) as u64, self.env.info().map_size);
         if row > map / 8 || i64::try_from(cost).is_err() {
             return Err(Error::new(
                 Code::TooLarge,
