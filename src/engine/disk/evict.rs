@@ -28,7 +28,7 @@ const PRESSURE: u64 = 75;
 /// A row of the order queue, copied out.
 struct Candidate {
     key: Vec<u8>,
-    sequence: u64,
+    place: u64,
     stored: Vec<u8>,
 }
 
@@ -107,7 +107,7 @@ impl Disk {
         let order = self.shared.db.order;
         writer.txn.del(order, &candidate.key)?;
         let Some(row) = writer.row(&candidate.stored)? else { return Ok(()) };
-        if row.meta.sequence != candidate.sequence {
+        if row.place != candidate.place {
             return Ok(());
         }
         let reprieve = matches!(policy, Policy::Lru | Policy::Lfu)
@@ -116,7 +116,7 @@ impl Disk {
         if reprieve {
             *chances -= 1;
             let place = writer.next();
-            let value = row::order_value(candidate.sequence, &candidate.stored);
+            let value = row::order_value(candidate.place, &candidate.stored);
             return writer.txn.append(order, &place.to_be_bytes(), &value);
         }
         writer.remove(&candidate.stored, &row)?;
@@ -132,8 +132,8 @@ impl Disk {
     fn rows(&self, writer: &Writer<'_>, from: &[u8], limit: usize) -> Result<Vec<Candidate>> {
         let mut batch = Vec::new();
         writer.txn.walk(self.shared.db.order, from, &mut |key, value| {
-            let (_, sequence, stored) = row::order_row(key, value).unwrap_or_default();
-            batch.push(Candidate { key: key.to_vec(), sequence, stored: stored.to_vec() });
+            let (place, stored) = row::order_row(value).unwrap_or_default();
+            batch.push(Candidate { key: key.to_vec(), place, stored: stored.to_vec() });
             Ok(if batch.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
         Ok(batch)
@@ -152,11 +152,11 @@ impl Disk {
         for _ in 0..DRAWS {
             drawn = (first + self.shared.draw() % span).to_be_bytes();
             if let Some(value) = writer.txn.get(order, &drawn)?
-                && let Some((_, sequence, stored)) = row::order_row(&drawn, value)
+                && let Some((place, stored)) = row::order_row(value)
                 && stored != spare
             {
                 let stored = stored.to_vec();
-                return Ok(vec![Candidate { key: drawn.to_vec(), sequence, stored }]);
+                return Ok(vec![Candidate { key: drawn.to_vec(), place, stored }]);
             }
         }
         let mut near = self.rows(writer, &drawn, 2)?;
@@ -205,6 +205,26 @@ impl Disk {
         Ok(())
     }
 
+    /// Whether an entry that is replaced may keep its place in the order queue,
+    /// which spares a row. Fifo counts it as new. The others may, while the
+    /// store has room or the place is in the younger half: the marks of a
+    /// process say that the entry is in use, but another one may be evicting.
+    pub(super) fn keeps_place(&self, writer: &Writer<'_>, old: &Row) -> bool {
+        let totals = &writer.totals;
+        let bound = match totals.max_bytes {
+            0 => self.env.info().map_size / 2,
+            bytes => bytes,
+        };
+        let roomy = totals.bytes < bound / 2
+            && (totals.max_entries == 0 || totals.entries < totals.max_entries / 2);
+        let age = totals.sequence.saturating_sub(old.place);
+        match writer.policy() {
+            Policy::Fifo => false,
+            Policy::Rr | Policy::None => true,
+            Policy::Lru | Policy::Lfu => roomy || age < totals.entries / 2,
+        }
+    }
+
     /// Drops stale rows of both queues where they outnumber the entries, some
     /// of them every so many writes.
     pub(super) fn sweep_stale(&self, writer: &mut Writer<'_>, sequence: u64) -> Result<()> {
@@ -234,7 +254,7 @@ impl Disk {
         self.shared.sweep_at.store(next, Ordering::Relaxed);
         for candidate in batch {
             let row = writer.row(&candidate.stored)?;
-            if row.is_none_or(|row| row.meta.sequence != candidate.sequence) {
+            if row.is_none_or(|row| row.place != candidate.place) {
                 writer.txn.del(self.shared.db.order, &candidate.key)?;
             }
         }

@@ -3,7 +3,7 @@
 //! | database | key | value |
 //! |---|---|---|
 //! | `entries` | stored key | envelope |
-//! | `order` | place, u64 big-endian | sequence number of the entry, u64 LE; stored key |
+//! | `order` | place, u64 big-endian | place the entry knows, u64 LE; stored key |
 //! | `expiry` | expires, sequence number, both u64 big-endian | stored key |
 //! | `tags` | namespace length, namespace, BLAKE3 of tag | version, u64 LE |
 //! | `blobs` | id, 16 bytes | length, u64 LE |
@@ -98,7 +98,8 @@ pub struct Row {
     pub meta: Meta,
     /// What it weighs against `max_bytes`.
     pub cost: u64,
-    /// Its place in the order queue, unless it was moved since.
+    /// The place it was queued at. Its row in the order queue says the same,
+    /// wherever second chances have moved that row since.
     pub place: u64,
     /// Its blob.
     pub blob: Option<BlobRef>,
@@ -233,15 +234,15 @@ pub fn namespace_figures(bytes: Option<&[u8]>) -> (u64, u64) {
 }
 
 /// The value of a row of the order queue.
-pub fn order_value(sequence: u64, stored: &[u8]) -> Vec<u8> {
-    [&sequence.to_le_bytes(), stored].concat()
+pub fn order_value(place: u64, stored: &[u8]) -> Vec<u8> {
+    [&place.to_le_bytes(), stored].concat()
 }
 
-/// Place, sequence number and stored key of a row of the order queue.
-pub fn order_row<'a>(key: &[u8], value: &'a [u8]) -> Option<(u64, u64, &'a [u8])> {
-    let place = u64::from_be_bytes(key.try_into().ok()?);
-    let (sequence, stored) = value.split_first_chunk::<8>()?;
-    Some((place, u64::from_le_bytes(*sequence), stored))
+/// The place that the entry knows, and the stored key, of a row of the order
+/// queue.
+pub fn order_row(value: &[u8]) -> Option<(u64, &[u8])> {
+    let (place, stored) = value.split_first_chunk::<8>()?;
+    Some((u64::from_le_bytes(*place), stored))
 }
 
 /// The key of an expiry row.

@@ -112,41 +112,54 @@ impl Disk {
             let version = self.tag_version(writer, tag)?;
             extras.tag(tag, version);
         }
-        self.check_size(writer, item, &extras)?;
-        let (cost, old_cost) = (item.cost(&extras), old.as_ref().map_or(0, |old| old.cost));
+        let keeps = old.as_ref().is_some_and(|old| self.keeps_place(writer, old));
+        let mut largest = extras.clone();
+        if let Some(old) = old.as_ref().filter(|_| keeps) {
+            largest.place(old.place);
+        }
+        self.check_size(writer, item, &largest)?;
+        let (cost, old_cost) = (item.cost(&largest), old.as_ref().map_or(0, |old| old.cost));
         self.expire_some(writer)?;
         self.make_room(writer, stored, cost, old_cost, old.is_none())?;
-        // Making room may have swept the old entry itself.
+        // Making room may have swept the old entry itself, and its place.
         let old = writer.row(stored)?;
+        let kept = old.as_ref().filter(|_| keeps).map(|old| old.place);
+        if kept.is_some() {
+            extras = largest;
+        }
         let sequence = writer.next();
         let meta = item.meta(sequence, writer.now, terms.expires);
         self.write_entry(writer, item, &meta, &extras)?;
         if let Some(old) = &old {
             writer.drop_blob(old)?;
         }
-        let old_cost = old.as_ref().map_or(0, |old| signed(old.cost));
-        writer.account(&item.stored, i64::from(old.is_none()), signed(cost) - old_cost)?;
-        self.queue(writer, &item.stored, sequence, terms.expires)?;
+        let cost = signed(item.cost(&extras)) - old.as_ref().map_or(0, |old| signed(old.cost));
+        writer.account(&item.stored, i64::from(old.is_none()), cost)?;
+        self.queue(writer, &item.stored, sequence, kept, terms.expires)?;
         if item.payload.blob_len().is_some() {
             self.sweep_some_blobs(writer, sequence)?;
         }
-        self.shared.unmark(&item.stored);
         self.sweep_stale(writer, sequence)
     }
 
+    /// Queues an entry at its end, and where it has not kept its place, at the
+    /// end of the order.
     fn queue(
         &self,
         writer: &mut Writer<'_>,
         stored: &[u8],
         sequence: u64,
+        kept: Option<u64>,
         expires: u64,
     ) -> Result<()> {
         let db = self.shared.db;
-        writer.txn.append(
-            db.order,
-            &sequence.to_be_bytes(),
-            &row::order_value(sequence, stored),
-        )?;
+        if kept.is_some() {
+            self.shared.mark(stored);
+        } else {
+            self.shared.unmark(stored);
+            let value = row::order_value(sequence, stored);
+            writer.txn.append(db.order, &sequence.to_be_bytes(), &value)?;
+        }
         if expires != 0 {
             writer.txn.put(db.expiry, &row::expiry_key(expires, sequence), stored)?;
         }
@@ -263,8 +276,6 @@ impl Disk {
         let blob_len = old.blob.map(|blob| blob.len);
         let cost = row::cost(stored.len(), len, blob_len, extras.bytes());
         writer.account(stored, 0, signed(cost) - signed(old.cost))?;
-        let place = old.place.to_be_bytes();
-        writer.txn.put(db.order, &place, &row::order_value(meta.sequence, stored))?;
         if old.meta.expires != 0 {
             writer.txn.del(db.expiry, &row::expiry_key(old.meta.expires, old.meta.sequence))?;
         }
