@@ -16,7 +16,8 @@ need cc "a C compiler"
 need readelf "binutils"
 need python3 "CPython 3.10 or later, for the stores shared with Python"
 
-[ "$what" != test ] || command -v redis-server >/dev/null || apt-get install -y --no-install-recommends redis-server
+source tools/packages.sh
+[ "$what" != test ] || need_package redis-server redis-server
 case $what in
   test) cargo build --locked; profile=debug ;;
   bench | build) cargo build --release --locked; profile=release ;;

@@ -10,4 +10,7 @@ rm -rf "$work"
 mkdir -p "$work"
 cc -O2 -Wall -Iinclude -o "$work/read_store" examples/c/read_store.c \
    -Ltarget/release -ltwat_cache -Wl,-rpath,"$PWD/target/release"
+if command -v node >/dev/null && command -v npm >/dev/null; then
+  tests/run-node.sh build >/dev/null
+fi
 "$PYTHON" examples/demo/demo.py "$work" "$work/read_store"

@@ -2,7 +2,8 @@
 
 Run twice, in two processes: the first fills the store, the second is served from it.
 
-    python analysis.py STORE [--json]
+    python analysis.py STORE            a directory
+    python analysis.py URL [LIMIT]      memory above redis; so many modules
 """
 
 from __future__ import annotations
@@ -12,20 +13,31 @@ import json
 import sys
 import sysconfig
 import time
+from collections.abc import Callable
 from pathlib import Path
-
-from tqdm import tqdm
+from typing import Any
 
 import twat_cache
+from tqdm import tqdm
 
-STORE = Path(sys.argv[1]).absolute()
+STORE = sys.argv[1]
+LIMIT = int(sys.argv[2]) if len(sys.argv) > 2 else None
+
+
+def memoized() -> Callable[[Callable[..., Any]], Any]:
+    """The decorator for the store of the command line."""
+    if not STORE.startswith("redis://"):
+        return twat_cache.bcache(folder_name=str(Path(STORE).absolute()), name="analyze")
+    redis = {"engine": "redis", "url": STORE, "namespace": "analyze", "timeout_ms": 2000}
+    tiers = [{"engine": "memory", "max_entries": 10_000}, redis]
+    return twat_cache.Cache(engine="tiered", tiers=tiers).memoize(name="analyze")
 
 
 def modules() -> list[Path]:
     """The source files of the standard library on this machine."""
     root = Path(sysconfig.get_paths()["stdlib"])
     found = (path for path in root.rglob("*.py") if "site-packages" not in path.parts)
-    return sorted(path for path in found if path.is_file())
+    return sorted(path for path in found if path.is_file())[:LIMIT]
 
 
 def nesting(node: ast.AST) -> int:
@@ -39,7 +51,7 @@ def nesting(node: ast.AST) -> int:
     return deepest
 
 
-@twat_cache.bcache(folder_name=str(STORE), name="analyze")
+@memoized()
 def analyze(path: str, size: int, changed_ns: int) -> dict[str, int | str]:
     """Counts what a module holds. A file that does not parse is a result too."""
     try:
@@ -65,10 +77,7 @@ def main() -> None:
         results.append(analyze(str(path), stat.st_size, stat.st_mtime_ns))
     seconds = time.perf_counter() - start
     info = analyze.cache_info()
-    total = {
-        kind: sum(result.get(kind, 0) for result in results)
-        for kind in ("functions", "classes", "lines")
-    }
+    total = {kind: sum(result.get(kind, 0) for result in results) for kind in ("functions", "classes", "lines")}
     print(
         json.dumps(
             {

@@ -1,6 +1,6 @@
 """The decorators at work: each line shows a call that ran and one that was served.
 
-    python tour.py FOLDER
+python tour.py FOLDER
 """
 
 from __future__ import annotations
