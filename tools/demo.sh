@@ -14,3 +14,11 @@ if command -v node >/dev/null && command -v npm >/dev/null; then
   tests/run-node.sh build >/dev/null
 fi
 "$PYTHON" examples/demo/demo.py "$work" "$work/read_store"
+echo
+if command -v npm >/dev/null; then
+  echo "4. Node opens the same store and calls the same function"
+  tests/run-node.sh build >"$work/build-node.log" 2>&1 || { cat "$work/build-node.log"; exit 1; }
+  node examples/node/read-store.mjs "$PWD/$work/store" analyze 2 | sed 's/^/   /'
+else
+  echo "4. (Node.js is not installed: the same store read from Node is left out)"
+fi
