@@ -102,7 +102,8 @@ class Cache {
   }
 
   getBuffer(key, options) {
-    const found = this.#native.get(typeof key === 'string' ? key : directKey(key))
+    const bytes = typeof key === 'string' ? key : directKey(key)
+    const found = options?.copy === false ? this.#native.view(bytes) : this.#native.get(bytes)
     if (typeof found === 'number') {
       if (found === 0 || result[0] !== 0) throw unreadable(found === 0 ? 'empty' : result[0])
       const copy = Buffer.allocUnsafe(found - 1)
@@ -111,7 +112,7 @@ class Cache {
     }
     if (found === undefined) return undefined
     if (found[0] !== 0) throw unreadable(found[0])
-    return options?.copy === false ? found.subarray(1) : Buffer.from(found.subarray(1))
+    return found.subarray(1)
   }
 
   set(key, value, options) {

@@ -13,8 +13,8 @@
 #include <twat_cache.h>
 
 /* Values up to RESULT_BYTES come back through a buffer shared with JavaScript,
- * larger ones as external buffers over the library's bytes. JavaScript encodes
- * what fits into another, of ARGUMENT_BYTES. They are two because an encoder
+ * larger ones in buffers of their own. JavaScript encodes what fits into
+ * another, of ARGUMENT_BYTES. They are two because an encoder
  * may run user code (getters), which may call get. */
 enum { RESULT_BYTES = 16384, ARGUMENT_BYTES = 65536, ERROR_TEXT = 512 };
 enum { CLOCK_AT = RESULT_BYTES + ARGUMENT_BYTES };
@@ -85,7 +85,8 @@ void twat_slices_free(slice_list *list);
 bool twat_lengths(napi_env env, napi_value value, size_t n, double **out);
 bool twat_cut(napi_env env, const uint8_t *data, size_t len, const double *lengths, size_t n,
               twat_slice **out_slices);
-napi_value twat_buffer_of(napi_env env, twat_bytes *bytes);
+napi_value twat_copy_of(napi_env env, twat_bytes *bytes);
+napi_value twat_external_of(napi_env env, twat_bytes *bytes);
 
 /* --- handle.c -------------------------------------------------------------- */
 typedef struct function_row {

@@ -320,9 +320,21 @@ static void free_external(napi_env env, void *data, void *hint)
     free(hint);
 }
 
-/* Hands the library's bytes to JavaScript without a copy where the host
- * allows it. `bytes` is released in any case. */
-napi_value twat_buffer_of(napi_env env, twat_bytes *bytes)
+/* A Buffer with a copy of the bytes. `bytes` is released. */
+napi_value twat_copy_of(napi_env env, twat_bytes *bytes)
+{
+    napi_value buffer;
+    napi_status status = napi_create_buffer_copy(env, bytes->len, bytes->data, NULL, &buffer);
+    twat_bytes_free(bytes);
+    TRY(status);
+    return buffer;
+}
+
+/* A Buffer over the library's own bytes where the host allows it, else a copy.
+ * Node runs finalizers in a turn of the event loop of their own: until then
+ * the bytes are held, however often the collector has run. So this is only for
+ * those who ask for it. `bytes` is released in any case. */
+napi_value twat_external_of(napi_env env, twat_bytes *bytes)
 {
     napi_value buffer = NULL;
     twat_bytes *kept = malloc(sizeof *kept);
@@ -335,8 +347,5 @@ napi_value twat_buffer_of(napi_env env, twat_bytes *bytes)
         free(kept);
     }
     /* No memory, or a host that forbids external buffers (Electron). */
-    napi_status status = napi_create_buffer_copy(env, bytes->len, bytes->data, NULL, &buffer);
-    twat_bytes_free(bytes);
-    TRY(status);
-    return buffer;
+    return twat_copy_of(env, bytes);
 }

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* get(key): undefined for a miss, the length of a value now in the
- * buffer for results, or a Buffer for what is larger. */
-static napi_value get(napi_env env, napi_callback_info info)
+typedef napi_value (*large_value)(napi_env, twat_bytes *);
+
+static napi_value get_as(napi_env env, napi_callback_info info, large_value large)
 {
     napi_value argv[1], result;
     cache_handle *handle;
@@ -23,12 +23,25 @@ static napi_value get(napi_env env, napi_callback_info info)
         return result;
     }
     if (bytes.len > RESULT_BYTES)
-        return twat_buffer_of(env, &bytes);
+        return large(env, &bytes);
     uint32_t n = (uint32_t)bytes.len;
     memcpy(handle->owner->result, bytes.data, n);
     twat_bytes_free(&bytes);
     TRY(napi_create_uint32(env, n, &result));
     return result;
+}
+
+/* get(key): undefined for a miss, the length of a value now in the buffer for
+ * results, or a Buffer with what is larger. */
+static napi_value get(napi_env env, napi_callback_info info)
+{
+    return get_as(env, info, twat_copy_of);
+}
+
+/* view(key): the same; what is larger is not copied and not to be written to. */
+static napi_value view(napi_env env, napi_callback_info info)
+{
+    return get_as(env, info, twat_external_of);
 }
 
 /* set(key, value, ttl): value is bytes, or how many of the argument buffer. */
@@ -289,7 +302,7 @@ static napi_value close_(napi_env env, napi_callback_info info)
 }
 
 const function_row twat_cache_functions[] = {
-    {"get", get},       {"set", set},       {"setWith", set_with}, {"delete", delete_},
+    {"get", get},       {"view", view},     {"set", set},       {"setWith", set_with}, {"delete", delete_},
     {"has", has},       {"evict", evict},   {"touch", touch},      {"incr", incr},
     {"expire", expire}, {"clear", clear},   {"flush", flush},      {"stats", stats},
     {"info", info_},    {"check", check},   {"export", export_},   {"import", import_},

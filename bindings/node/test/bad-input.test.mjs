@@ -87,6 +87,17 @@ test('values that cannot be encoded are named', (t) => {
   assert.deepEqual(cache.get('k'), [1], 'a failed encoding leaves nothing behind')
 })
 
+test('text that is not well formed is refused as a key, and none of it falls together with U+FFFD', (t) => {
+  const cache = open(t)
+  cache.set('a\ufffd', 1).set('😀', 2)
+  for (const key of ['a\ud800', '\udc00', 'x'.repeat(600) + '\ud83d', '\ud83d\ud83d', '\ude00\ud83d', ['\ud800']]) {
+    for (const call of [() => cache.set(key, 1), () => cache.get(key), () => cache.getMany([key]), () => cache.has(key)]) {
+      assert.throws(call, (error) => isOurs(error) && /lone surrogate/.test(error.message))
+    }
+  }
+  assert.deepEqual([...cache.keys()].sort(), ['a\ufffd', '😀'].sort())
+})
+
 test('a closed cache: an error of every call, a second close is none', async () => {
   const cache = new Cache({ engine: 'memory' })
   cache.close()

@@ -94,6 +94,29 @@ test('handles and buffers that nobody holds are collected, with what they own', 
   await until(() => { gc(); return process.memoryUsage().external < before - 190 * 50_000 }, 'buffers are released')
 })
 
+test('memory behind large values is given back: of copies in a long loop, of views when the loop turns', async (t) => {
+  const cache = open(t, { engine: 'memory', max: 1 })
+  const value = Buffer.alloc(1 << 20, 7)
+  const round = async (count, read, turns) => {
+    for (let i = 0; i < count; i++) {
+      cache.setBuffer('k', value)
+      assert.equal(read().length, 1 << 20)
+      if (i % 20 === 0) {
+        gc()
+        if (turns) await sleep(0)
+      }
+    }
+    gc()
+    return process.memoryUsage().rss
+  }
+  for (const [read, turns] of [[() => cache.get('k'), false], [() => cache.getBuffer('k'), false],
+    [() => cache.getBuffer('k', { copy: false }), true]]) {
+    const early = await round(60, read, turns)
+    const late = await round(400, read, turns)
+    assert.ok(late < early + (100 << 20), `${read}: grew from ${early >> 20} to ${late >> 20} MiB`)
+  }
+})
+
 test('the same large value may be held many times', (t) => {
   const cache = open(t, { engine: 'memory' })
   cache.setBuffer('k', Buffer.alloc(1 << 20, 9))
