@@ -58,11 +58,19 @@ pub fn decompress(codec: u8, payload: &[u8], value_len: u64) -> Result<Cow<'_, [
         .ok_or_else(|| wrong("its length does not fit this machine"))?;
     let value = match codec {
         NONE => Cow::Borrowed(payload),
+        // A block expands 255 times at most: a length beyond that is a lie, and
+        // would be allocated before it is found out.
+        LZ4 if capacity / 256 > payload.len() => return Err(wrong("bad lz4")),
         LZ4 => Cow::Owned(
             lz4_flex::block::decompress(payload, capacity).map_err(|_| wrong("bad lz4"))?,
         ),
         ZSTD => {
-            Cow::Owned(zstd::bulk::decompress(payload, capacity).map_err(|_| wrong("bad zstd"))?)
+            let mut room = Vec::new();
+            room.try_reserve_exact(capacity).map_err(|_| wrong("no memory for its length"))?;
+            zstd::bulk::Decompressor::new()
+                .and_then(|mut zstd| zstd.decompress_to_buffer(payload, &mut room))
+                .map_err(|_| wrong("bad zstd"))?;
+            Cow::Owned(room)
         }
         other => {
             return Err(Error::new(
@@ -92,6 +100,15 @@ mod tests {
             decompress(used, &packed, value.len() as u64 - 1).unwrap_err();
             decompress(used, &packed[1..], value.len() as u64).unwrap_err();
             assert_eq!(compressor.compress(b"short").0, NONE);
+        }
+    }
+
+    #[test]
+    fn a_length_beyond_reason_is_refused_before_it_is_allocated() {
+        for codec in [NONE, LZ4, ZSTD] {
+            for len in [1 << 44, 1 << 62, i64::MAX as u64, u64::MAX] {
+                decompress(codec, b"abc", len).unwrap_err();
+            }
         }
     }
 }
