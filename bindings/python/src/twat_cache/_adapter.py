@@ -147,7 +147,7 @@ def open_shared(location: Any, options: Mapping[str, Any]) -> SharedCache:
         if found is not None and not found[1]._store.closed:
             if found[0] != given:
                 raise ConfigurationError(
-                    f"location {where!r}: open already with the options {_shown(found[0])}, "
+                    f"location {_place(engine, where)}: open already with the options {_shown(found[0])}, "
                     f"asked for with {_shown(given)}; give it the same ones, or another location"
                 )
             return found[1]
@@ -166,6 +166,11 @@ def _core(engine: str, given: dict[str, Any]) -> dict[str, Any]:
     if engine == "memory":
         return {key: value for key, value in given.items() if key != "namespace"}
     return given
+
+
+def _place(engine: str, where: str) -> str:
+    """A server's address may hold a password."""
+    return "(a server)" if engine == "redis" else repr(where)
 
 
 def _shown(options: dict[str, Any]) -> str:
