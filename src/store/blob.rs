@@ -10,7 +10,9 @@
 
 use crate::error::{Code, Error, Result};
 use crate::value::{Mapped, Value};
+use crossbeam::queue::SegQueue;
 use rustix::fs::FlockOperation;
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -18,6 +20,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
+
+/// Published blobs that a flush remembers one by one.
+const MOST_UNSYNCED: usize = 1024;
 
 /// Name of a blob: random, so that no two writes ever share one.
 pub type BlobId = [u8; 16];
@@ -67,6 +72,7 @@ pub struct Blobs {
     file_mode: u32,
     dir_mode: u32,
     sync: bool,
+    unsynced: Arc<SegQueue<BlobId>>,
 }
 
 /// A blob under its temporary name; unlinked when dropped.
@@ -122,7 +128,7 @@ pub enum Source<'a> {
 impl Blobs {
     /// The blobs of a store's directory.
     pub fn new(dir: &Path, file_mode: u32, dir_mode: u32, sync: bool) -> Self {
-        Self { root: dir.join("blobs"), file_mode, dir_mode, sync }
+        Self { root: dir.join("blobs"), file_mode, dir_mode, sync, unsynced: Arc::default() }
     }
 
     fn directory(&self, first: u8) -> PathBuf {
@@ -217,8 +223,34 @@ impl Blobs {
         draft.path = to;
         if self.sync {
             sync_dir(&self.directory(draft.reference.id[0]))?;
+        } else if self.unsynced.len() < MOST_UNSYNCED {
+            self.unsynced.push(draft.reference.id);
         }
         Ok(draft.reference)
+    }
+
+    /// Syncs the blobs that were published since the last time; where there were
+    /// too many to remember, the file system.
+    pub fn sync_new(&self) -> Result<()> {
+        let mut ids = Vec::new();
+        while let Some(id) = self.unsynced.pop() {
+            ids.push(id);
+        }
+        if ids.len() >= MOST_UNSYNCED {
+            let root = File::open(&self.root).map_err(|e| wrong("opening", &self.root, &e))?;
+            return rustix::fs::syncfs(root).map_err(|e| wrong("syncing", &self.root, &e.into()));
+        }
+        for id in &ids {
+            let path = self.path(id);
+            match File::open(&path).and_then(|file| file.sync_data()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(wrong("syncing", &path, &error));
+                }
+                _ => {}
+            }
+        }
+        let directories: BTreeSet<u8> = ids.iter().map(|id| id[0]).collect();
+        directories.into_iter().try_for_each(|first| sync_dir(&self.directory(first)))
     }
 
     /// Maps a blob; `None` where there is no such file (any more).

@@ -58,5 +58,6 @@ pub fn blob_files(dir: &Path) -> Vec<PathBuf> {
 pub fn check_books(cache: &Cache) {
     let report = cache.check(true).unwrap();
     assert_eq!(report["books_corrected"], false, "{report:?}");
+    assert_eq!(report["file_sound"], true, "{report:?}");
     assert_eq!((&report["bad"], &report["orphans_removed"]), (&0.into(), &0.into()), "{report:?}");
 }

@@ -167,3 +167,41 @@ fn network_file_systems_are_refused_by_name() {
         }
     }
 }
+
+/// The other user of the test below; by itself it does nothing.
+#[test]
+fn child_of_another_user() {
+    let Some(dir) = std::env::var_os("TWAT_OTHER_USER_IN") else { return };
+    let error = refused(std::path::Path::new(&dir), &[]);
+    assert_eq!(error.code(), Code::Io);
+    for part in ["belongs to user 0", "user 65534", "dir_mode"] {
+        assert!(error.text().contains(part), "{error}");
+    }
+}
+
+#[test]
+fn another_users_store_is_an_error_that_says_whose_it_is() {
+    use std::os::unix::process::CommandExt as _;
+    if rustix::process::geteuid().as_raw() != 0 {
+        eprintln!("only root can become another user: not shown here");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let readable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(dir.path(), readable).unwrap();
+    for (name, options) in [("closed", &[][..]), ("visible", &[("dir_mode", "0755")][..])] {
+        let store = dir.path().join(name);
+        open(&store, options).set(b"k", b"v", TTL_DEFAULT).unwrap();
+        let program = dir.path().join("program");
+        std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        let child = std::process::Command::new(&program)
+            .args(["--exact", "opening::child_of_another_user"])
+            .env("TWAT_OTHER_USER_IN", &store)
+            .uid(65534)
+            .gid(65534)
+            .current_dir("/")
+            .output()
+            .unwrap();
+        assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    }
+}

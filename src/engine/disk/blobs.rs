@@ -11,6 +11,7 @@ use crate::store::blob::Source;
 use std::borrow::Cow;
 use std::fs::File;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 /// Files up to this size are read into memory to be compressed; larger ones
 /// are streamed as they are.
@@ -78,6 +79,18 @@ impl Disk {
             payload: Payload::Draft(draft),
         };
         self.put_item(&mut item, put)
+    }
+
+    /// Syncs what this process has written since the last time.
+    pub(super) fn make_durable(&self) -> Result<()> {
+        if self.env.options().read_only || !self.shared.unsynced.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let synced = self.shared.blobs.sync_new().and_then(|()| self.env.sync());
+        if synced.is_err() {
+            self.shared.unsynced.store(true, Ordering::Release);
+        }
+        synced
     }
 
     /// The value behind an envelope, wherever it is.

@@ -159,6 +159,7 @@ impl Writer<'_> {
         }
         let (result, map_full) = self.txn.commit();
         if result.is_ok() {
+            self.shared.unsynced.store(true, Ordering::Release);
             self.unlink.iter().for_each(|id| self.shared.blobs.unlink(id));
             self.shared.evictions.fetch_add(self.evictions, Ordering::Relaxed);
             self.shared.expirations.fetch_add(self.expirations, Ordering::Relaxed);

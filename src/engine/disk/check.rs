@@ -5,14 +5,19 @@ use super::row::{self, Row};
 use super::{Disk, keys};
 use crate::compress::decompress;
 use crate::envelope::{self, Refused};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::store::boot;
 use crate::store::txn::MAIN;
+use crate::store::walk::{self, Verdict};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::ops::ControlFlow;
 
 /// Entries verified in one snapshot.
 const BATCH: usize = 256;
+/// How often a snapshot for the page walker is taken anew.
+const SNAPSHOTS: usize = 100;
 
 /// What a check found.
 #[derive(Default)]
@@ -37,7 +42,7 @@ impl Disk {
                 report.repaired += self.remove_still_bad(&doomed)?;
             }
         }
-        let mut words = Map::new();
+        let mut words = self.check_file()?;
         if repair {
             let (orphans, books) = self.write(|writer| {
                 let orphans = (0..=255).try_fold(0, |n, first| {
@@ -52,9 +57,40 @@ impl Disk {
             words.insert("repaired".into(), report.repaired.into());
         }
         words.insert("entries".into(), report.entries.into());
-        words.insert("bad".into(), (report.bad + report.bad_blobs).into());
+        let bad_file = u64::from(words.get("file_sound") == Some(&Json::Bool(false)));
+        words.insert("bad".into(), (report.bad + report.bad_blobs + bad_file).into());
         words.insert("bad_blobs".into(), report.bad_blobs.into());
         words.insert("newer".into(), report.newer.into());
+        Ok(words)
+    }
+
+    /// Has the page walker judge the data file, in a snapshot of its own.
+    fn check_file(&self) -> Result<Map<String, Json>> {
+        let path = self.env.dir().join(boot::DATA);
+        let reading = |e: std::io::Error| Error::io(format_args!("reading {}", path.display()), &e);
+        let file = File::open(&path).map_err(reading)?;
+        let mut words = Map::new();
+        for _ in 0..SNAPSHOTS {
+            let txn = self.env.read()?;
+            let (sound, text) = match walk::walk_snapshot(&file, Some(txn.id())) {
+                // Two commits since: the meta page of this snapshot is gone.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(reading(error)),
+                Ok(Verdict::Bad(bad)) => (false, format!("page {}: {}", bad.page, bad.why)),
+                Ok(Verdict::NotOurs) => (false, "not a file of LMDB".to_owned()),
+                Ok(Verdict::Empty) => (true, "empty".to_owned()),
+                Ok(Verdict::Sound(figures) | Verdict::Short { figures, .. }) => {
+                    (true, format!("sound, {} pages in use", figures.reached))
+                }
+            };
+            if !sound {
+                self.env.suspect();
+            }
+            words.insert("file_sound".into(), sound.into());
+            words.insert("file".into(), text.into());
+            return Ok(words);
+        }
+        words.insert("file".into(), "not judged: others wrote all the time".into());
         Ok(words)
     }
 
@@ -74,10 +110,12 @@ impl Disk {
             seen += 1;
             report.entries += 1;
             match judge(stored, bytes) {
-                Verdict::Sound => {}
-                Verdict::Blob(blob, codec, len) => blobs.push((stored.to_vec(), blob, codec, len)),
-                Verdict::Newer => report.newer += 1,
-                Verdict::Bad => {
+                Judgement::Sound => {}
+                Judgement::Blob(blob, codec, len) => {
+                    blobs.push((stored.to_vec(), blob, codec, len))
+                }
+                Judgement::Newer => report.newer += 1,
+                Judgement::Bad => {
                     report.bad += 1;
                     doomed.push(stored.to_vec());
                 }
@@ -117,11 +155,11 @@ impl Disk {
             for stored in doomed {
                 let Some(bytes) = writer.txn.get(self.shared.db.entries, stored)? else { continue };
                 let bad = match judge(stored, bytes) {
-                    Verdict::Bad => true,
-                    Verdict::Blob(blob, codec, len) => {
+                    Judgement::Bad => true,
+                    Judgement::Blob(blob, codec, len) => {
                         self.blob_value(&blob, codec, len)?.is_none()
                     }
-                    Verdict::Sound | Verdict::Newer => false,
+                    Judgement::Sound | Judgement::Newer => false,
                 };
                 if bad {
                     let row = Row::of(stored, bytes);
@@ -173,7 +211,7 @@ impl Disk {
     }
 }
 
-enum Verdict {
+enum Judgement {
     Sound,
     Blob(crate::store::blob::BlobRef, u8, u64),
     Newer,
@@ -181,26 +219,26 @@ enum Verdict {
 }
 
 /// Judges a row by itself.
-fn judge(stored: &[u8], bytes: &[u8]) -> Verdict {
-    let Some((kind, _, real)) = keys::split(stored) else { return Verdict::Bad };
+fn judge(stored: &[u8], bytes: &[u8]) -> Judgement {
+    let Some((kind, _, real)) = keys::split(stored) else { return Judgement::Bad };
     let key = match (kind, envelope::split(bytes)) {
         (keys::REAL, _) => real,
         (_, Ok((_, key, _))) if blake3::hash(key).as_bytes() == real => key,
-        _ => return Verdict::Bad,
+        _ => return Judgement::Bad,
     };
     match envelope::decode(bytes, key) {
         Ok(envelope) => match row::blob_of(&envelope) {
-            Some(blob) => Verdict::Blob(blob, envelope.meta.codec, envelope.meta.value_len),
-            None if envelope.meta.flags & envelope::BLOB != 0 => Verdict::Bad,
+            Some(blob) => Judgement::Blob(blob, envelope.meta.codec, envelope.meta.value_len),
+            None if envelope.meta.flags & envelope::BLOB != 0 => Judgement::Bad,
             None => {
                 let meta = &envelope.meta;
                 match decompress(meta.codec, envelope.payload, meta.value_len) {
-                    Ok(_) => Verdict::Sound,
-                    Err(_) => Verdict::Bad,
+                    Ok(_) => Judgement::Sound,
+                    Err(_) => Judgement::Bad,
                 }
             }
         },
-        Err(Refused::Newer(_)) => Verdict::Newer,
-        Err(_) => Verdict::Bad,
+        Err(Refused::Newer(_)) => Judgement::Newer,
+        Err(_) => Judgement::Bad,
     }
 }

@@ -125,7 +125,7 @@ impl Engine for Disk {
     }
 
     fn flush(&self) -> Result<()> {
-        Ok(())
+        self.make_durable()
     }
 
     fn version(&self) -> Option<u64> {

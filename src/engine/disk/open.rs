@@ -27,7 +27,8 @@ const MAP_SIZE: u64 = 64 << 30;
 /// Opens the engine of a validated configuration.
 pub fn open(config: &Config) -> Result<Disk> {
     let policy = Policy::of(config)?;
-    let place = Place::prepare(config)?;
+    let given = Path::new(config.text("path"));
+    let place = Place::prepare(config).map_err(|error| explain(given, error))?;
     let options = env_options(config, place.read_only);
     let settings = settings(config, &options);
     let blobs =
@@ -52,7 +53,7 @@ pub fn open(config: &Config) -> Result<Disk> {
         Err(error) if error.code() == Code::Corrupt && check == Check::Auto => attempt(Check::Open),
         opened => opened,
     };
-    let env = env.map_err(|error| place.explain(error))?;
+    let env = env.map_err(|error| explain(&place.dir, error))?;
     let shared = shared_of(&env)?;
     let bounds = config.bounds();
     let disk = Disk {
@@ -206,7 +207,8 @@ impl Place {
             Err(error) => return Err(wrong("path", &path, &error)),
         }
         refuse_network(&path)?;
-        let fresh = !path.join("data.mdb").exists();
+        let data = path.join("data.mdb");
+        let fresh = !data.try_exists().map_err(|e| wrong("path", &data, &e))?;
         if fresh && !may_create {
             return Err(missing(config, &path));
         }
@@ -269,24 +271,25 @@ impl Place {
             let _ = fs::set_permissions(self.dir.join(name), mode.clone());
         }
     }
+}
 
-    /// Adds what the system's words leave out.
-    fn explain(&self, error: Error) -> Error {
-        let denied = error.text().contains("Permission denied")
-            || error.text().contains("Operation not permitted");
-        let owner = fs::metadata(self.dir.join("data.mdb")).map(|found| found.uid()).ok();
-        let me = rustix::process::geteuid().as_raw();
-        match owner {
-            Some(owner) if denied && owner != me => Error::new(
-                error.code(),
-                format!(
-                    "{}; the store belongs to user {owner} and this process is user {me}: \
-                     use a directory of your own, or share it by dir_mode and file_mode",
-                    error.text()
-                ),
+/// Adds what the system's words leave out: whose store it is.
+fn explain(dir: &Path, error: Error) -> Error {
+    let text = error.text();
+    let denied = text.contains("Permission denied") || text.contains("Operation not permitted");
+    let owner = [dir.join("data.mdb"), dir.to_owned()]
+        .iter()
+        .find_map(|path| fs::metadata(path).map(|found| found.uid()).ok());
+    let me = rustix::process::geteuid().as_raw();
+    match owner {
+        Some(owner) if denied && owner != me => Error::new(
+            error.code(),
+            format!(
+                "{text}; the store belongs to user {owner} and this process is user {me}: \
+                 use a directory of your own, or share it by dir_mode and file_mode",
             ),
-            _ => error,
-        }
+        ),
+        _ => error,
     }
 }
 

@@ -191,10 +191,33 @@ impl Disk {
         }
     }
 
+    /// Many keys in one snapshot; what is not inside LMDB one by one.
     pub(super) fn find_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Value>>> {
-        keys.iter()
-            .map(|key| self.find(key, &mut |bytes| Value::copy_of(bytes), &mut |value| value))
-            .collect()
+        let mut values = vec![None; keys.len()];
+        let mut rest = Vec::new();
+        {
+            let txn = self.env.read()?;
+            for (at, key) in keys.iter().enumerate() {
+                let stored = StoredKey::new(&self.namespace, key);
+                let mut inline = |envelope: &Envelope<'_>| {
+                    let meta = &envelope.meta;
+                    let value = decompress(meta.codec, envelope.payload, meta.value_len)?;
+                    Ok(Value::copy_of(&value))
+                };
+                match self.look(&txn, &stored, key, &mut inline, &mut |_, _| {})? {
+                    Found::Here(value) => {
+                        self.note_read(&stored);
+                        values[at] = Some(value);
+                    }
+                    Found::Nothing => {}
+                    Found::Damaged | Found::Blob(..) => rest.push(at),
+                }
+            }
+        }
+        for at in rest {
+            values[at] = self.find(keys[at], &mut Value::copy_of, &mut |value| value)?;
+        }
+        Ok(values)
     }
 
     pub(super) fn has(&self, key: &[u8]) -> Result<bool> {

@@ -8,7 +8,7 @@ use crate::store::blob::{BlobId, Blobs};
 use crate::store::txn::Dbi;
 use serde_json::{Map, Value as Json};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// How a store chooses what leaves.
@@ -95,6 +95,8 @@ pub struct Shared {
     pub random: Mutex<u64>,
     /// Where the sweep of stale rows goes on.
     pub sweep_at: AtomicU64,
+    /// Something was committed since the last flush.
+    pub unsynced: AtomicBool,
     /// What the opening of the store has to say.
     pub notes: Map<String, Json>,
     marks: Box<[AtomicU8]>,
@@ -112,6 +114,7 @@ impl Shared {
             corrupt: AtomicU64::new(0),
             random: Mutex::new(seed),
             sweep_at: AtomicU64::new(0),
+            unsynced: AtomicBool::new(false),
             notes,
             marks: std::iter::repeat_with(AtomicU8::default).take(MARKS).collect(),
             verified: std::iter::repeat_with(AtomicU64::default).take(VERIFIED).collect(),
