@@ -179,7 +179,40 @@ fn a_slow_server_keeps_no_call_longer_than_its_time_and_late_answers_belong_to_n
     });
     std::thread::sleep(Duration::from_millis(50));
     assert!(is_down(stalls.within(ANSWER, || cache.get(&[1]))));
+    // An answer that comes after its call gave up would be the next one's.
+    let end = Instant::now() + Duration::from_millis(1500);
+    let mut n = 0_u8;
+    while Instant::now() < end {
+        n = (n + 1) % 10;
+        match cache.get(&[n]) {
+            Ok(found) => assert_eq!(found.as_deref(), Some(&[n][..])),
+            Err(error) => assert!(is_down::<()>(Err(error))),
+        }
+    }
     slow.join().unwrap();
+    comes_back(&cache);
+    for n in 0..10_u8 {
+        assert_eq!(cache.get(&[n]).unwrap().as_deref(), Some(&[n][..]));
+    }
+}
+
+#[test]
+fn an_answer_that_comes_after_its_call_gave_up_is_not_the_next_ones() {
+    let server = Server::start();
+    let proxy = Proxy::to(server.port);
+    let cache = open(&proxy.url(), &[("pool_size", "1")]);
+    for n in 0..10_u8 {
+        cache.set(&[n], &[n], TTL_DEFAULT).unwrap();
+    }
+    // Each answer comes when the call after its own is waiting.
+    proxy.delay(ANSWER.as_millis() as u64 + 40);
+    for n in 0..10_u8 {
+        if let Ok(found) = cache.get(&[n]) {
+            assert_eq!(found.as_deref(), Some(&[n][..]));
+        }
+        std::thread::sleep(Duration::from_millis(12));
+    }
+    proxy.delay(0);
     comes_back(&cache);
     for n in 0..10_u8 {
         assert_eq!(cache.get(&[n]).unwrap().as_deref(), Some(&[n][..]));

@@ -20,6 +20,8 @@ struct State {
     answer_bytes: AtomicU64,
     /// Answers come one byte at a time, slowly.
     dribbles: AtomicBool,
+    /// Answers come so many milliseconds late.
+    late: AtomicU64,
 }
 
 impl Proxy {
@@ -53,6 +55,10 @@ impl Proxy {
         self.state.answer_bytes.store(bytes, Ordering::SeqCst);
     }
 
+    pub fn delay(&self, ms: u64) {
+        self.state.late.store(ms, Ordering::SeqCst);
+    }
+
     pub fn dribble(&self, dribbles: bool) {
         self.state.dribbles.store(dribbles, Ordering::SeqCst);
     }
@@ -66,6 +72,7 @@ fn forward(mut from: TcpStream, mut to: TcpStream, state: &State) {
         if left != u64::MAX {
             state.answer_bytes.store(left - pass as u64, Ordering::SeqCst);
         }
+        std::thread::sleep(Duration::from_millis(state.late.load(Ordering::SeqCst)));
         let slow = state.dribbles.load(Ordering::SeqCst);
         let step = if slow { 1 } else { pass.max(1) };
         for piece in buffer[..pass].chunks(step) {

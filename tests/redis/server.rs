@@ -85,7 +85,6 @@ impl Server {
         let server = Self::with(arguments);
         // Holds its standard input open for as long as this process lives.
         let script = format!("cat >/dev/null; kill -9 {}", server.pid());
-        #[expect(clippy::zombie_processes, reason = "it outlives this process")]
         let mut watch = Command::new("sh")
             .args(["-c", &script])
             .stdin(Stdio::piped())
