@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 const KEYS: usize = 100_000;
 const SLICE: usize = 10_000;
 const SLICES: usize = 40;
+const BESIDE: usize = 5 * SLICE;
 const VALUE: [u8; 100] = [7; 100];
 const ROUNDS: usize = 15;
 
@@ -115,25 +116,18 @@ impl Drop for Handle {
     }
 }
 
-fn walk<'a>(name: &'static str, keys: &'a [Key], read: impl Fn(&Key) -> u8 + 'a) -> Timed<'a> {
-    let mut slices = keys.chunks(SLICE).cycle();
+fn walk<'a>(
+    name: &'static str,
+    keys: &'a [Key],
+    slice: usize,
+    read: impl Fn(&Key) -> u8 + 'a,
+) -> Timed<'a> {
+    let mut slices = keys.chunks(slice).cycle();
     let run = move || {
         let keys = slices.next().unwrap_or_default();
         keys.iter().map(|key| usize::from(read(key))).sum::<usize>() / usize::from(VALUE[0])
     };
     Timed { name, run: Box::new(run) }
-}
-
-/// The mean over a second: with a writer beside, the least says nothing.
-fn mean(keys: &[Key], read: impl Fn(&Key) -> u8) -> f64 {
-    let begun = Instant::now();
-    let mut n = 0;
-    while begun.elapsed() < Duration::from_secs(2) {
-        for slice in keys.chunks(SLICE).take(10) {
-            n += slice.iter().map(|key| usize::from(read(key) != 0)).sum::<usize>();
-        }
-    }
-    begun.elapsed().as_nanos() as f64 / n as f64
 }
 
 /// What the other process does: 1,000 sets a second over the same keys.
@@ -201,12 +195,11 @@ fn over_disk(keys: &[Key], rows: &mut Vec<Row>) {
     let times = race(
         ROUNDS,
         &mut [
-            walk("plain", keys, |key| plain.get(key)),
-            walk("tiered", keys, |key| tiered.get(key)),
+            walk("plain", keys, SLICE, |key| plain.get(key)),
+            walk("tiered", keys, SLICE, |key| tiered.get(key)),
         ],
     );
     rows.push(row("tiered hit, memory over disk, through C, idle", times[1], times[0]));
-    let quiet = mean(keys, |key| plain.get(key));
     let mut other = Ended(
         Command::new(std::env::current_exe().expect("this program"))
             .args(["writer", path])
@@ -217,8 +210,25 @@ fn over_disk(keys: &[Key], rows: &mut Vec<Row>) {
     let mut ready = String::new();
     let out = other.0.stdout.take().expect("its output");
     std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut ready).expect("ready");
-    let beside = mean(keys, |key| tiered.get(key));
-    rows.push(row("the same, another process sets 1,000/s, mean", beside, quiet));
+    // Slices of several milliseconds, so that each holds several writes.
+    let below = Handle::open(&format!(r#"{{"engine":"disk","path":"{path}"}}"#));
+    let times = race(
+        ROUNDS,
+        &mut [
+            walk("plain", keys, BESIDE, |key| plain.get(key)),
+            walk("tiered", keys, BESIDE, |key| tiered.get(key)),
+            walk("disk", keys, BESIDE, |key| below.get(key)),
+        ],
+    );
+    rows.push(row("the same, another process sets 1,000/s", times[1], times[0]));
+    rows.push(Row {
+        what: "the same, beside the disk alone".to_owned(),
+        unit: "ns",
+        ours: times[1],
+        peer: Some(("disk get", times[2])),
+        difference: false,
+        target: Target::AtMost(1.0),
+    });
 }
 
 fn over_redis(keys: &[Key], rows: &mut Vec<Row>) {
@@ -240,8 +250,8 @@ fn over_redis(keys: &[Key], rows: &mut Vec<Row>) {
     let times = race(
         ROUNDS,
         &mut [
-            walk("plain", keys, |key| plain.get(key)),
-            walk("tiered", keys, |key| tiered.get(key)),
+            walk("plain", keys, SLICE, |key| plain.get(key)),
+            walk("tiered", keys, SLICE, |key| tiered.get(key)),
         ],
     );
     rows.push(row("tiered hit, memory over redis, through C, idle", times[1], times[0]));

@@ -282,3 +282,55 @@ fn figures_and_words_of_the_server() {
     assert!(node["used_memory"].as_u64().unwrap() > 100_000);
     assert!(node["connected_clients"].as_u64().unwrap() >= 1);
 }
+
+#[test]
+fn the_rights_that_the_docs_ask_for_are_enough() {
+    let docs = include_str!("../../docs/redis.md");
+    let rule = docs.lines().find(|line| line.starts_with("ACL SETUSER")).expect("a rule");
+    let server = Server::start();
+    assert_eq!(server.say(rule), "+OK\r\n");
+    let url = server.url().replace("redis://", "redis://cacher:secret@");
+    let mut stack = Config::new("tiered").unwrap();
+    stack.add_tier(Config::new("memory").unwrap()).unwrap();
+    let mut tier = Config::new("redis").unwrap();
+    tier.set("url", &url).unwrap();
+    stack.add_tier(tier).unwrap();
+    let cache = Cache::open(&stack).unwrap();
+    let tagged = SetOptions { tags: &[b"tag"], ..SetOptions::default() };
+    cache.set_with(b"key", b"value", &tagged).unwrap();
+    assert!(cache.get(b"key").unwrap().is_some());
+    assert!(cache.info().unwrap()["coherence"].as_str().unwrap().contains("heard"));
+    assert_eq!(cache.add(b"key", b"other", TTL_DEFAULT).unwrap(), Stored::Exists);
+    assert!(
+        cache.touch(b"key", 10_000).unwrap() && cache.touch(b"key", twat_cache::TTL_NEVER).unwrap()
+    );
+    assert_eq!(cache.incr(b"n", 1, 0, TTL_DEFAULT).unwrap(), 1);
+    assert_eq!(cache.incr(b"n", 1, 0, TTL_DEFAULT).unwrap(), 2);
+    assert!(cache.invalidate_tag(b"tag").unwrap());
+    assert_eq!(cache.expire().unwrap(), 1);
+    assert_eq!(cache.delete_prefix(b"n").unwrap(), 1);
+    assert_eq!(cache.check(false).unwrap()["entries"], 0);
+    assert_eq!(cache.stats().unwrap().engine.entries, 0);
+    cache.clear().unwrap();
+    let info = cache.info().unwrap();
+    assert!(info["tiers"][1]["nodes"][0]["version"].is_string(), "{info:?}");
+}
+
+#[test]
+fn packing_a_value_is_not_the_servers_time() {
+    let server = Server::start();
+    let options = [("timeout_ms", "50"), ("compression", "zstd"), ("compression_level", "19")];
+    let cache = open(&server.url(), &options);
+    let mut random = 1_u64;
+    let value: Vec<u8> = (0..400_000)
+        .map(|_| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            b'a' + (random >> 60) as u8
+        })
+        .collect();
+    let tagged = SetOptions { tags: &[b"tag"], ..SetOptions::default() };
+    let begun = std::time::Instant::now();
+    cache.set_with(b"key", &value, &tagged).unwrap();
+    assert!(begun.elapsed().as_millis() > 50, "too quick to prove anything");
+    assert_eq!(cache.get(b"key").unwrap().as_deref(), Some(&value[..]));
+}

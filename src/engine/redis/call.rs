@@ -1,13 +1,14 @@
-//! The end of the call that a thread is in: one time-out for all exchanges of
-//! a call on one key, however many it takes. Calls over many keys have one for
-//! each pipeline.
+//! The time that a thread's call has left to wait for the server: one time-out
+//! for all exchanges of a call on one key, however many it takes. What the
+//! call itself computes (compresses, verifies) is not the server's time. Calls
+//! over many keys have one for each pipeline.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 thread_local! {
-    static END: Cell<Option<Instant>> = const { Cell::new(None) };
+    static LEFT: Cell<Option<Duration>> = const { Cell::new(None) };
 }
 
 /// A call in progress on this thread. An inner one is part of the outer one.
@@ -17,11 +18,11 @@ pub struct Call {
 }
 
 impl Call {
-    /// Begins a call that may take so long, besides connecting.
+    /// Begins a call that may wait so long, besides connecting.
     pub fn begin(timeout: Duration) -> Self {
-        let outermost = END.get().is_none();
+        let outermost = LEFT.get().is_none();
         if outermost {
-            END.set(Some(Instant::now() + timeout));
+            LEFT.set(Some(timeout));
         }
         Self { outermost, only_here: PhantomData }
     }
@@ -30,17 +31,22 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         if self.outermost {
-            END.set(None);
+            LEFT.set(None);
         }
     }
 }
 
 /// When the exchange that now begins must have ended.
 pub fn end(timeout: Duration) -> Instant {
-    END.get().unwrap_or_else(|| Instant::now() + timeout)
+    Instant::now() + LEFT.get().unwrap_or(timeout)
 }
 
-/// Connecting has a time-out of its own, which comes on top.
-pub fn extend(by: Duration) {
-    END.set(END.get().map(|end| end + by));
+/// Takes what an exchange took from what is left.
+pub fn spend(began: Instant) {
+    LEFT.set(LEFT.get().map(|left| left.saturating_sub(began.elapsed())));
+}
+
+/// Whether nothing is left.
+pub fn is_over() -> bool {
+    LEFT.get().is_some_and(|left| left.is_zero())
 }

@@ -15,7 +15,7 @@ use std::collections::HashMap;
 /// Bytes of a tag's version.
 const VERSION_LEN: usize = 8;
 /// How much of an entry is fetched to judge it without its value.
-pub const HEAD: usize = 1024;
+pub const HEAD: usize = 256;
 
 /// A number that no other call, thread, process or machine has drawn.
 pub fn unique() -> u64 {

@@ -36,7 +36,7 @@ use serde_json::{Map, Value as Json};
 use server::Server;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use track::Tracker;
 
 /// Replaces a value that is still the one that was read. `ARGV[3]` is the new
@@ -138,6 +138,10 @@ impl Redis {
                 Raw::Missing => Found::Missing,
                 Raw::OtherType => return Err(foreign()),
                 Raw::Bytes(bytes) => match envelope::decode(&bytes, key) {
+                    // A blob's reference means nothing outside its store.
+                    Ok(envelope) if envelope.meta.flags & envelope::BLOB != 0 => {
+                        Found::Damaged(bytes)
+                    }
                     Ok(envelope) => match tags_of(envelope.tags) {
                         Some(tags) => {
                             tagged |= !tags.is_empty();
@@ -279,7 +283,7 @@ impl Redis {
             if done {
                 return Ok(Stored::Stored);
             }
-            check_time(self.timeout)?;
+            check_time()?;
         }
     }
 
@@ -354,11 +358,11 @@ impl Redis {
 }
 
 /// Whether a loop over a busy key may go round again.
-fn check_time(timeout: Duration) -> Result<()> {
-    if Instant::now() < call::end(timeout) {
-        return Ok(());
+fn check_time() -> Result<()> {
+    if call::is_over() {
+        return Err(Error::new(Code::Busy, "redis: other clients changed the key again and again"));
     }
-    Err(Error::new(Code::Busy, "redis: other clients changed the key again and again"))
+    Ok(())
 }
 
 fn value_of(envelope: &Envelope<'_>) -> Result<Bytes> {
@@ -519,7 +523,7 @@ impl Engine for Redis {
                 Ok(()) => return Ok(sum),
                 Err(there) => fetched = vec![there],
             }
-            check_time(self.timeout)?;
+            check_time()?;
         }
     }
 
@@ -581,7 +585,6 @@ impl Engine for Redis {
     }
 
     fn stats(&self) -> Result<EngineStats> {
-        let _call = Call::begin(self.timeout);
         let corrupt = self.corrupt.load(Ordering::Relaxed);
         // Figures are asked for while a server is down, too.
         let entries = self.count().unwrap_or(0);

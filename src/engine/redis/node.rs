@@ -76,7 +76,9 @@ impl Node {
     /// Sends commands over one connection and returns their answers.
     pub fn request(&self, commands: &[&Cmd]) -> Result<Vec<Value>> {
         let mut lease = self.lease()?;
+        let began = Instant::now();
         let answers = lease.request(commands, call::end(self.settings.timeout));
+        call::spend(began);
         lease.finish(answers)
     }
 
@@ -87,18 +89,16 @@ impl Node {
     }
 
     fn open(&self) -> Result<Connection> {
-        let began = Instant::now();
-        let Settings { login, tls, connect_timeout, .. } = &self.settings;
-        let opened = Connection::open(&self.address, login, tls.as_ref(), began + *connect_timeout);
-        call::extend(began.elapsed());
-        opened
+        let deadline = Instant::now() + self.settings.connect_timeout;
+        let Settings { login, tls, .. } = &self.settings;
+        Connection::open(&self.address, login, tls.as_ref(), deadline)
     }
 
     /// Takes a connection for one call. Waits while all are in use, at the
     /// most as long as for an answer.
     pub fn lease(&self) -> Result<Lease<'_>> {
         self.admit()?;
-        let deadline = call::end(self.settings.timeout);
+        let (began, deadline) = (Instant::now(), call::end(self.settings.timeout));
         let mut pool = lock(&self.pool);
         loop {
             if let Some(mut connection) = pool.idle.pop() {
@@ -125,6 +125,7 @@ impl Node {
                 return Err(Error::new(Code::Unavailable, text));
             }
             pool = self.freed.wait_timeout(pool, left).unwrap_or_else(PoisonError::into_inner).0;
+            call::spend(began);
         }
     }
 

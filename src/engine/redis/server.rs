@@ -158,7 +158,7 @@ impl Server {
         for (node, _) in &groups {
             leases.push(node.lease()?);
         }
-        let deadline = call::end(self.settings.timeout);
+        let (began, deadline) = (Instant::now(), call::end(self.settings.timeout));
         let mut sent: Vec<(Lease<'_>, Vec<usize>)> = Vec::with_capacity(groups.len());
         for (mut lease, (_, members)) in leases.into_iter().zip(groups) {
             let commands: Vec<&Cmd> = members.iter().map(|i| &requests[*i].command).collect();
@@ -174,6 +174,7 @@ impl Server {
                 answers[*i] = answer;
             }
         }
+        call::spend(began);
         Ok(answers)
     }
 

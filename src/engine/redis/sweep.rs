@@ -43,7 +43,7 @@ fn walk(nodes: &[Arc<Node>], pattern: &[u8], each: OnNames<'_>) -> Result<()> {
         let mut cursor = 0;
         loop {
             let (next, names) = step(node, cursor, pattern)?;
-            if !names.is_empty() && !each(node, names)? {
+            if !each(node, names)? {
                 return Ok(());
             }
             if next == 0 {
@@ -62,7 +62,9 @@ impl Redis {
         walk(&self.server.masters()?, &pattern, &mut |_, names| {
             let keys: Vec<&[u8]> =
                 names.iter().filter_map(|name| self.names.key_of(name)).collect();
-            each(&keys)?;
+            if !keys.is_empty() {
+                each(&keys)?;
+            }
             Ok(true)
         })
     }

@@ -201,27 +201,27 @@ impl Tiered {
     /// Asks below whether a copy is current, and notes that it is.
     #[cold]
     fn ask(&self, key: &[u8], value: &[u8], stamp: Stamp) -> Result<bool> {
-        let began = self.begin(key);
-        let Identity { sequence, version } = self.last.engine.identity(key)?;
-        if sequence != Some(stamp.sequence) {
-            self.guard.drop_key(self.hash(key), &*self.first.engine, key);
-            return Ok(false);
-        }
-        match &self.coherence {
-            Coherence::Numbered(restamped) => {
-                restamped.set(self.hash(key), stamp.sequence, version)
+        if let Coherence::Numbered(restamped) = &self.coherence {
+            let Identity { sequence, version } = self.last.engine.identity(key)?;
+            if sequence == Some(stamp.sequence) {
+                restamped.set(self.hash(key), stamp.sequence, version);
+                return Ok(true);
             }
-            // Rare enough to be copied anew.
-            _ => {
+        } else {
+            let began = self.begin(key);
+            if self.last.engine.identity(key)?.sequence == Some(stamp.sequence) {
+                // Rare enough to be copied anew.
                 let copy = self.first.spare(self.first.engine.entry(key));
                 let (ttl, tags) = copy.map_or_else(Default::default, |copy| (copy.ttl, copy.tags));
                 let tags: Vec<&[u8]> = tags.iter().map(|tag| &tag[..]).collect();
                 let stamp = Stamp { seen: began.seen, ..stamp };
                 let put = Put { ttl, tags: &tags, ..Put::default() };
                 self.fill(key, value, &put, stamp, began);
+                return Ok(true);
             }
         }
-        Ok(true)
+        self.guard.drop_key(self.hash(key), &*self.first.engine, key);
+        Ok(false)
     }
 
     fn begin(&self, key: &[u8]) -> Began {
