@@ -233,3 +233,42 @@ except AttributeError as error:
     print(error)
 """
     assert "nothing" in alone(empty, code, tmp_path)
+
+
+# Other Pythons
+
+SMOKE = """
+import doctest, re, sys
+text = re.sub(r"^```.*$", "", open(sys.argv[1]).read(), flags=re.M)
+test = doctest.DocTestParser().get_doctest(text, {"__name__": "__main__"}, "README", sys.argv[1], 0)
+result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test)
+import twat_cache
+for name in twat_cache.__all__:
+    getattr(twat_cache, name)
+print(result.attempted, result.failed)
+"""
+
+
+def pythons():
+    """Every supported Python of this machine besides the one that runs the tests."""
+    found = []
+    for minor in range(10, 16):
+        command = shutil.which(f"python3.{minor}")
+        if not command or sys.version_info[:2] == (3, minor):
+            continue
+        answer = run([command, "-c", "import sys; print(sys.executable)"], cwd="/")  # a shim may lead nowhere
+        if answer.returncode == 0:
+            found.append(answer.stdout.strip())
+    home = Path(sys.base_prefix).parent
+    found += [str(path) for path in home.glob("3.1[0-9].*/bin/python3") if sys.base_prefix not in str(path)]
+    return sorted(set(found))
+
+
+@pytest.mark.parametrize("python", pythons() or [sys.executable])
+def test_the_wheel_works_under_every_python_here(python, wheel, tmp_path):
+    place = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(place)
+    code = f"import sys; sys.path.insert(0, {str(place)!r})\n" + SMOKE
+    attempted, failed = alone(python, code, tmp_path, str(HERE / "README.md")).split()[-2:]
+    assert int(attempted) >= 10 and failed == "0"
