@@ -17,6 +17,8 @@ if [ "${1:-}" = bench ]; then
   PYTHONPATH=$package/src exec "$PYTHON" "$package/bench.py" "$@"
 fi
 
+source tools/packages.sh
+need_package redis-server redis-server
 cargo build --quiet --locked
 pip_install -r "$package/requirements-test.txt"
 export TWAT_CACHE_LIBRARY=$root/target/debug/libtwat_cache.so

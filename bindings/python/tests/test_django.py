@@ -15,7 +15,7 @@ import django
 import pytest
 from django.conf import settings
 
-from frameworks import source_of
+from frameworks import redis_server, source_of
 
 if not settings.configured:
     settings.configure(SECRET_KEY="tests", INSTALLED_APPS=[], CACHES={})
@@ -25,28 +25,30 @@ from django.core.cache import CacheHandler  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 
 from twat_cache._native._bytecache import ByteCache  # noqa: E402
+from twat_cache.exceptions import EngineNotAvailableError  # noqa: E402
 
 BACKEND = "twat_cache.django.TwatCache"
 ENGINES = ("memory", "disk", "file")
 
 
-def test_djangos_own_base_cache_tests_pass_on_every_local_engine():
+def test_djangos_own_base_cache_tests_pass_on_every_engine():
     source = source_of("django")
     script = Path(__file__).with_name("django_suite.py")
-    # They mostly sleep, so they sleep side by side.
-    running = {
-        engine: subprocess.Popen(
-            [sys.executable, str(script), str(source), engine],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment(),
-        )
-        for engine in ENGINES
-    }  # fmt: skip
-    for engine, process in running.items():
-        output, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, f"{engine}:\n{output}"
-        report = json.loads(output.splitlines()[-1])
-        assert report["ran"] >= 50, output
-        assert report["failed"] == 0 and report["skipped"] == [] and report["missing"] == []
+    with redis_server() as url:
+        # They mostly sleep, so they sleep side by side.
+        running = {
+            engine: subprocess.Popen(
+                [sys.executable, str(script), str(source), engine, url],
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment(),
+            )
+            for engine in (*ENGINES, "redis")
+        }  # fmt: skip
+        for engine, process in running.items():
+            output, _ = process.communicate(timeout=300)
+            assert process.returncode == 0, f"{engine}:\n{output}"
+            report = json.loads(output.splitlines()[-1])
+            assert report["ran"] >= 50, output
+            assert report["failed"] == 0 and report["skipped"] == [] and report["missing"] == []
 
 
 def _environment():
@@ -161,3 +163,24 @@ def test_contradicting_bounds_of_one_location_are_refused(caches):
 def test_importing_the_package_does_not_import_django():
     code = "import sys, twat_cache; assert 'django' not in sys.modules and 'flask' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, env=_environment())
+
+
+def test_a_server_that_is_down_is_a_miss_and_its_password_is_told_to_nobody(caplog):
+    with redis_server("--requirepass", "right") as url:
+        wrong = url.replace("unix://", "unix://:hunter2@")
+        refused = CacheHandler({"default": {"BACKEND": BACKEND, "LOCATION": wrong}})["default"]
+        refused.set("k", 1)
+        assert refused.get("k", "nothing") == "nothing"
+        with pytest.raises(ImproperlyConfigured) as error:
+            other = {"BACKEND": BACKEND, "LOCATION": wrong, "OPTIONS": {"timeout_ms": 100}}
+            CacheHandler({"default": other})["default"].get("k")
+        assert "hunter2" not in str(error.value) + caplog.text and caplog.text
+        right = url.replace("unix://", "unix://:right@")
+        cache = CacheHandler({"default": {"BACKEND": BACKEND, "LOCATION": right}})["default"]
+        cache.set("k", 1)
+        assert cache.get("k") == 1
+    cache.set("k", 2)
+    assert cache.get("k", "nothing") == "nothing" and cache.get_many(["k"]) == {} and not cache.has_key("k")
+    assert cache.set_many({"k": 3}) == ["k"] and cache.add("k", 4) is False
+    with pytest.raises(EngineNotAvailableError):
+        cache.delete("k")

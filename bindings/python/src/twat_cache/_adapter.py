@@ -43,6 +43,9 @@ class CountingCodec(Codec):
 class SharedCache(Cache):
     """A cache in which a failing medium is a miss, told once, and never a stale value.
 
+    Reads miss, and writes say that they did nothing. What removes or counts raises,
+    since a caller that goes on would find the old value later.
+
     Times to live are seconds; infinity is for ever, and zero or less keeps nothing.
     """
 
@@ -61,6 +64,14 @@ class SharedCache(Cache):
                 raise
             self._trouble(error)
         return missing
+
+    def has(self, key: str) -> bool:
+        """Whether there is a value."""
+        try:
+            return key in self
+        except (ResourceError, EngineError) as error:
+            self._trouble(error)
+            return False
 
     def find_many(self, keys: Any) -> dict[str, Any]:
         """Those that there are."""

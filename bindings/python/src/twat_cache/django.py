@@ -20,7 +20,8 @@ What differs from Django's own backends: entries leave one at a time in the
 order of ``policy``, so ``CULL_FREQUENCY`` is accepted and has no effect; without
 ``MAX_ENTRIES`` a store holds 4 GiB on disk and is unbounded in memory;
 ``incr`` and ``decr`` are atomic between processes and leave the time to live as
-it is; a value that this program cannot read is a miss.
+it is; a value that this program cannot read is a miss. While a server is down, reads
+miss and ``set`` does nothing, which the log tells once; what deletes or counts raises.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class TwatCache(BaseCache):
         return self._cache.delete(self.make_and_validate_key(key, version=version))
 
     def has_key(self, key: Any, version: Any = None) -> bool:
-        return self.make_and_validate_key(key, version=version) in self._cache
+        return self._cache.has(self.make_and_validate_key(key, version=version))
 
     def incr(self, key: Any, delta: Any = 1, version: Any = None) -> Any:
         name = self.make_and_validate_key(key, version=version)

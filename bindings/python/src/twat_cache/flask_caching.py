@@ -94,7 +94,7 @@ class TwatCache(BaseCache):
         return self._cache.delete(key)
 
     def has(self, key: str) -> bool:
-        return key in self._cache
+        return self._cache.has(key)
 
     def clear(self) -> bool:
         self._cache.clear()
