@@ -34,6 +34,20 @@ class Plan:
     cache_nothing: bool = False
 
 
+class Rare:
+    """What a wrapper needs for misses only: one cell of it instead of eight, since a call pays for each."""
+
+    __slots__ = ("errors", "find", "freeze", "func", "keep", "keep_error", "misses", "note", "run", "table_of")
+
+    keep: Any
+    note: Any
+
+    def __init__(self, **parts: Any) -> None:
+        self.misses = 0
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+
 def key_source(signature: Signature, plan: Plan) -> str:
     """The expression that makes the key of a call."""
     if plan.key:
@@ -68,7 +82,7 @@ def source(signature: Signature, plan: Plan) -> str:
     """The factory of a wrapper and of its key function."""
     a = "async " if plan.asynchronous else ""
     table = "_tc_tables[_tc_id(self)]" if signature.method and not plan.key else "_tc_table"
-    own = "_tc_table_of(self)" if signature.method and not plan.key else "_tc_table"
+    own = "_tc_rare.table_of(self)" if signature.method and not plan.key else "_tc_table"
     call, parameters = signature.call(), signature.text()
     key = key_source(signature, plan)
     counts_itself = plan.needs != _abi.NEEDS_LOG
@@ -77,15 +91,13 @@ def source(signature: Signature, plan: Plan) -> str:
     lookup = key if one_name else "_tc_k"
     frozen = f"({lookup},)" if one_name or plan.key else "_tc_k"
     lines = [
-        "def _tc_make(_tc_func, _tc_defaults, _tc_table, _tc_tables, _tc_table_of, _tc_log, _tc_append,"
-        " _tc_drain, _tc_keep, _tc_find, _tc_freeze, _tc_key, _tc_sorted, _tc_types, _tc_now, _tc_copy,"
-        " _tc_callback, _tc_raised, _tc_errors, _tc_keep_error, _tc_run, _tc_counter, _tc_next,"
+        "def _tc_make(_tc_rare, _tc_defaults, _tc_table, _tc_tables, _tc_log, _tc_append, _tc_drain, _tc_key,"
+        " _tc_sorted, _tc_types, _tc_now, _tc_copy, _tc_callback, _tc_raised, _tc_counter, _tc_next,"
         " _tc_type, _tc_id, _tc_len, _tc_full):",
         "    _tc_n = 0",
         "    _tc_hits = 0",
-        "    _tc_misses = 0",
         f"    {a}def _tc_wrapper({parameters}):",
-        "        nonlocal _tc_n, _tc_hits, _tc_misses",
+        "        nonlocal _tc_n, _tc_hits",
         *([] if one_name else [f"        _tc_k = {key}"]),
         "        try:",
         f"            _tc_e = {table}[{lookup}]"
@@ -94,8 +106,8 @@ def source(signature: Signature, plan: Plan) -> str:
         "        except KeyError:",
         *(["            _tc_k = " + key] if one_name else ["            pass"]),
         "        except TypeError as _tc_error:",
-        f"            _tc_k = _tc_freeze({frozen}, _tc_error)",
-        f"            _tc_e = _tc_find(_tc_k, {own})",
+        f"            _tc_k = _tc_rare.freeze({frozen}, _tc_error)",
+        f"            _tc_e = _tc_rare.find(_tc_k, {own})",
         "            if _tc_e is not None:",
         "                _tc_value = _tc_e[0]",
         *_indent(_after_found(plan, counts_itself, "_tc_k"), 16),
@@ -108,14 +120,15 @@ def source(signature: Signature, plan: Plan) -> str:
         "        try:",
         "            hash(_tc_k)",
         "        except TypeError as _tc_error:",
-        f"            _tc_k = _tc_freeze({frozen}, _tc_error)",
+        f"            _tc_k = _tc_rare.freeze({frozen}, _tc_error)",
         f"        return _tc_k, {own}",
         "    def _tc_counts(_tc_reset=False):",
-        "        nonlocal _tc_hits, _tc_misses",
+        "        nonlocal _tc_hits",
         "        if _tc_reset:",
-        "            _tc_hits = _tc_misses = 0",
-        "        return _tc_hits, _tc_misses",
+        "            _tc_hits = _tc_rare.misses = 0",
+        "        return _tc_hits, _tc_rare.misses",
         *indented(GROWING if FREE_THREADED else FIXED),
+        "    _tc_rare.note = _tc_note",
         "    return _tc_wrapper, _tc_key_of, _tc_counts, _tc_note, _tc_take, _tc_pending",
     ]
     return "\n".join(lines) + "\n"
@@ -126,7 +139,7 @@ _NOTE = [
     "    _tc_log[_tc_n] = _tc_slot",
     "    _tc_n += 1",
     "except IndexError:",
-    "    _tc_note(_tc_slot)",
+    "    _tc_rare.note(_tc_slot)",
 ]
 
 
@@ -136,7 +149,7 @@ def _hit_lines(plan: Plan, counts_itself: bool) -> Callable[[str], list[str]]:
         value, deadline = ("_tc_e[0]", "_tc_e[2]") if plan.needs == _abi.NEEDS_MARK else ("_tc_value", "_tc_deadline")
         body: list[str] = []
         if plan.needs == _abi.NEEDS_LOG:
-            body += ["_tc_note(_tc_slot)"] if FREE_THREADED else _NOTE
+            body += ["_tc_rare.note(_tc_slot)"] if FREE_THREADED else _NOTE
         elif plan.needs == _abi.NEEDS_MARK:
             body += ["if not _tc_e[3]:", "    _tc_e[3] = True", "    _tc_append(_tc_e)"]
         if value != "_tc_value" and (plan.copy or plan.callback or plan.raises):
@@ -169,21 +182,21 @@ def _after_found(plan: Plan, counts_itself: bool, key: str) -> list[str]:
 
 
 def _miss_lines(plan: Plan, call: str, own: str) -> list[str]:
-    lines = ["_tc_misses += 1"]
-    run = f"_tc_func({call})"
+    lines = ["_tc_rare.misses += 1"]
+    run = f"_tc_rare.func({call})"
     if plan.asynchronous:
-        return [*lines, f"return await _tc_run(_tc_k, {own}, *_tc_pack({call}))"]
+        return [*lines, f"return await _tc_rare.run(_tc_k, {own}, *_tc_pack({call}))"]
     if plan.raises:
         lines += [
             "try:",
             f"    _tc_value = {run}",
-            "except _tc_errors as _tc_error:",
-            f"    _tc_keep_error(_tc_k, _tc_error, {own})",
+            "except _tc_rare.errors as _tc_error:",
+            f"    _tc_rare.keep_error(_tc_k, _tc_error, {own})",
             "    raise",
         ]
     else:
         lines.append(f"_tc_value = {run}")
-    lines.append(f"_tc_keep(_tc_k, _tc_value, None, {own})")
+    lines.append(f"_tc_rare.keep(_tc_k, _tc_value, None, {own})")
     if plan.copy:
         lines.append("_tc_value = _tc_copy(_tc_value)")
     if plan.callback:

@@ -55,7 +55,7 @@ def indented(text: str) -> list[str]:
 
 def new_list() -> list[Any]:
     """What the log is written to."""
-    return [] if FREE_THREADED else [0] * LOG_SIZE
+    return [] if FREE_THREADED else [b""] * LOG_SIZE
 
 
 def make_log(drain: Callable[[], None]) -> tuple[Callable[[int], None], Callable[[], Any], Callable[[], int]]:
@@ -65,7 +65,7 @@ def make_log(drain: Callable[[], None]) -> tuple[Callable[[int], None], Callable
     lines.append("    return _tc_note, _tc_take, _tc_pending")
     scope: dict[str, Any] = {}
     exec(_compiled("\n".join(lines) + "\n"), scope)  # noqa: S102 - the source above
-    log = new_list()
+    log: list[Any] = new_list()
     made: tuple[Any, Any, Any] = scope["_tc_make"](log, log.append, len, LOG_SIZE, drain)
     return made
 

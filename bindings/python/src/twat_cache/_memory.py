@@ -8,6 +8,7 @@ expects the store's lock to be held.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 import weakref
@@ -17,15 +18,21 @@ from typing import Any
 
 from twat_cache._log import make_log
 from twat_cache._native import _abi
-from twat_cache._native._policy import LOG_SIZE, Policy
+from twat_cache._native._policy import Policy
+from twat_cache._options import ONCE, refuse_generator
 
 now = time.monotonic
 NEVER = float("inf")
 _MASK = 2**64 - 1
 _NOTHING: Sequence[Any] = ()
 
-# An entry is a list where sieve marks it, else a tuple.
-VALUE, SLOT, DEADLINE, MARK = 0, 1, 2, 3
+_MARK = _abi.NEEDS_MARK
+ORDER: Any = sys.byteorder
+
+# An entry is a list where sieve marks it, else a tuple. Where hits are told to
+# the core, the slot is in it as eight bytes: they are joined for the core at a
+# fifth of what turning numbers into an array costs.
+VALUE, SLOT, DEADLINE, MARKED = 0, 1, 2, 3
 
 
 class ObjectStore:
@@ -57,12 +64,12 @@ class ObjectStore:
             self.policy.close()
             self.policy = None
         self.needs = self.policy.needs if self.policy else _abi.NEEDS_NOTHING
-        self._needs_fingerprint = policy == "s3fifo"
+        self.needs_fingerprint = policy == "s3fifo"
         self.note, self.take, self.pending = make_log(self.drain)
-        self._place: dict[int, tuple[dict[Any, Any], Any]] = {}
+        self.place: dict[int, tuple[dict[Any, Any], Any]] = {}
         self._deadlines: deque[tuple[float, int]] = deque()
-        self._inside = False
-        self._later: list[Callable[[], None]] = []
+        self.inside = False
+        self.later: list[Callable[[], None]] = []
         self._slots = iter(range(1, 1 << 62))
         _stores.add(self)
 
@@ -75,8 +82,8 @@ class ObjectStore:
             return None
         if self.needs == _abi.NEEDS_LOG:
             self.note(entry[SLOT])
-        elif self.needs == _abi.NEEDS_MARK and not entry[MARK]:
-            entry[MARK] = True
+        elif self.needs == _MARK and not entry[MARKED]:
+            entry[MARKED] = True
             self.marked.append(entry)
         return entry
 
@@ -93,6 +100,8 @@ class ObjectStore:
         replace: bool = False,
     ) -> None:
         """Stores an object unless a live one is there; what leaves is released outside the lock."""
+        if value.__class__ in ONCE:
+            refuse_generator(value)
         cost = 1 if self.sizeof is None else self.sizeof(value)
         if ttl is None:
             ttl = self.ttl
@@ -102,27 +111,28 @@ class ObjectStore:
             if replace:
                 self.remove(key, table)
             return
-        dead: list[Any] = []
+        dead = None
         with self.lock:
-            if self._inside:
+            if self.inside:
                 return  # a destructor or signal handler in the midst of our own work
-            self._inside = True
+            self.inside = True
             try:
-                self._store_locked(key, value, ttl, table, replace, cost, dead)
+                dead = self._store(key, value, ttl, table, replace, cost)
             finally:
-                self._inside = False
-                if self._later:
-                    self._catch_up()
+                self.inside = False
+                if self.later:
+                    self.catch_up()
         if dead and self.on_evict is not None:
             for gone, entry in dead:
-                self.on_evict(gone, entry[VALUE])
+                if entry is not None:
+                    self.on_evict(gone, entry[VALUE])
 
     def remove(self, key: Any, table: dict[Any, Any] | None = None) -> bool:
         """Removes an entry; whether there was a live one."""
         table = self.table if table is None else table
         with self.lock:
-            if self._inside:
-                self._later.append(lambda: self._remove_later(key, table))
+            if self.inside:
+                self.later.append(lambda: self._remove_later(key, table))
                 return key in table
             entry = table.pop(key, None)
             if entry is None:
@@ -137,8 +147,8 @@ class ObjectStore:
         """Removes every entry."""
         dead: list[Any] = []
         with self.lock:
-            if self._inside:
-                self._later.append(self.clear)
+            if self.inside:
+                self.later.append(self.clear)
                 return
             self._clear_locked(dead)
         del dead
@@ -146,8 +156,8 @@ class ObjectStore:
     def drop(self, table: dict[Any, Any]) -> None:
         """Removes every entry of one of several tables."""
         with self.lock:
-            if self._inside:
-                self._later.append(lambda: self.drop(table))
+            if self.inside:
+                self.later.append(lambda: self.drop(table))
                 return
             dead = list(table.values())
             table.clear()
@@ -159,28 +169,28 @@ class ObjectStore:
         """Hands the log over."""
         with self.lock:
             slots = self._taken()
-            if not self._inside:
-                self._inside = True
+            if not self.inside and self.policy is not None:
+                self.inside = True
                 try:
-                    self._hand_over(slots)
+                    self.policy.hits(slots)
                 finally:
-                    self._inside = False
+                    self.inside = False
 
     def expire(self) -> int:
         """Removes every entry whose time is over; how many."""
         dead: list[Any] = []
         with self.lock:
-            if self._inside:
+            if self.inside:
                 return 0
             time_now = now()
-            for slot, (table, key) in list(self._place.items()):
+            for slot, (table, key) in list(self.place.items()):
                 entry = table.get(key)
                 if entry is not None and entry[DEADLINE] <= time_now:
                     self._take_out(slot, dead)
         return len(dead)
 
     def __len__(self) -> int:
-        return len(self._place)
+        return len(self.place)
 
     @property
     def logged(self) -> int:
@@ -190,59 +200,56 @@ class ObjectStore:
 
     # Under the lock.
     #
-    # Between ``_inside`` being set and unset, a destructor, a weak reference's
+    # Between ``inside`` being set and unset, a destructor, a weak reference's
     # callback or a signal handler may run our own methods on this very thread:
-    # those put what they want to change into ``_later``.
+    # those put what they want to change into ``later``.
 
-    def _store_locked(
-        self,
-        key: Any,
-        value: Any,
-        ttl: float | None,
-        table: dict[Any, Any],
-        replace: bool,
-        cost: int,
-        dead: list[Any],
-    ) -> None:
+    def _store(
+        self, key: Any, value: Any, ttl: float | None, table: dict[Any, Any], replace: bool, cost: int
+    ) -> list[tuple[Any, Any]] | None:
+        """Locked. What has left, for the caller to let go of after the lock."""
         old = table.get(key)
         if old is not None:
             if not replace and old[DEADLINE] > now():
-                return
+                return None
             del table[key]
             self._forget(old)
-        place = self._place
-        policy = self.policy
+        place, policy, needs = self.place, self.policy, self.needs
+        tag: Any
         if policy is None:
-            slot, victims = next(self._slots), _NOTHING
+            slot = tag = next(self._slots)
+            victims: Sequence[int] = _NOTHING
         else:
-            hits: Sequence[int] = _NOTHING
-            if self.needs:
-                hits = self._taken()
-                while len(hits) > LOG_SIZE:
-                    self._hand_over(hits[:LOG_SIZE])
-                    hits = hits[LOG_SIZE:]
-            slot, victims = policy.insert(hits, hash(key) & _MASK if self._needs_fingerprint else 0, cost)
+            slot, victims = policy.insert(
+                self._taken() if needs else b"", hash(key) & _MASK if self.needs_fingerprint else 0, cost
+            )
             if not slot:
-                return
+                return None
+            tag = slot.to_bytes(8, ORDER) if needs else slot
         deadline = NEVER if ttl is None else now() + ttl
         try:
-            table[key] = [value, slot, deadline, False] if self.needs == _abi.NEEDS_MARK else (value, slot, deadline)
+            table[key] = (value, tag, deadline) if needs != _MARK else [value, tag, deadline, False]
         except BaseException:
             if policy is not None:
                 policy.remove(slot)
             raise
         place[slot] = (table, key)
-        for victim in victims:
-            gone = place.pop(victim, None)
-            if gone is not None:
-                dead.append((gone[1], gone[0].pop(gone[1], None)))
+        dead = None
+        if victims:
+            dead = []
+            for victim in victims:
+                gone = place.pop(victim, None)
+                if gone is not None:
+                    dead.append((gone[1], gone[0].pop(gone[1], None)))
         if ttl is not None:
             self._deadlines.append((deadline, slot))
+            dead = [] if dead is None else dead
             self._sweep(dead)
+        return dead
 
     def _sweep(self, dead: list[Any]) -> None:
         """Removes a few entries whose time is over."""
-        deadlines, place = self._deadlines, self._place
+        deadlines, place = self._deadlines, self.place
         time_now = now()
         for _ in range(3):
             if not deadlines or deadlines[0][0] > time_now:
@@ -252,7 +259,7 @@ class ObjectStore:
             self._deadlines = deque(pair for pair in deadlines if pair[1] in place)
 
     def _take_out(self, slot: int, dead: list[Any]) -> None:
-        place = self._place.get(slot)
+        place = self.place.get(slot)
         if place is not None:
             entry = place[0].pop(place[1], None)
             if entry is not None:
@@ -260,37 +267,40 @@ class ObjectStore:
                 dead.append((place[1], entry))
 
     def _forget(self, entry: Any) -> None:
-        if self._place.pop(entry[SLOT], None) is not None and self.policy is not None:
-            self.policy.remove(entry[SLOT])
+        slot = entry[SLOT]
+        if slot.__class__ is bytes:
+            slot = int.from_bytes(slot, ORDER)
+        if self.place.pop(slot, None) is not None and self.policy is not None:
+            self.policy.remove(slot)
 
-    def _taken(self) -> Sequence[int]:
-        """The slots that were hit since they were last taken."""
-        if self.needs == _abi.NEEDS_MARK:
+    def _taken(self) -> bytes:
+        """The slots that were hit since they were last taken, as the core reads them."""
+        if self.needs == _MARK:
             marked = self.marked[:]
             del self.marked[: len(marked)]
             for entry in marked:
-                entry[MARK] = False
-            return [entry[SLOT] for entry in marked]
-        taken: Sequence[int] = self.take()
+                entry[MARKED] = False
+            return b"".join([entry[SLOT] for entry in marked])
+        taken = self.take()
         self.handed += len(taken)
-        return taken
+        return b"".join(taken)
 
-    def _hand_over(self, slots: Sequence[int]) -> None:
+    def remove_slot(self, slot: int) -> None:
+        """Takes back an insertion that found no place in the table."""
         if self.policy is not None:
-            for start in range(0, len(slots), LOG_SIZE):
-                self.policy.hits(slots[start : start + LOG_SIZE])
+            self.policy.remove(slot)
 
-    def _catch_up(self) -> None:
-        while self._later:
-            self._later.pop(0)()
+    def catch_up(self) -> None:
+        while self.later:
+            self.later.pop(0)()
 
     def _clear_locked(self, dead: list[Any]) -> None:
         self._taken()
-        for table, key in self._place.values():
+        for table, key in self.place.values():
             dead.append(table.get(key))
-        for table, _ in self._place.values():
+        for table, _ in self.place.values():
             table.clear()
-        self._place.clear()
+        self.place.clear()
         self._deadlines.clear()
         if self.policy is not None:
             self.policy.clear()
@@ -299,17 +309,21 @@ class ObjectStore:
         """In a child: a lock that another thread held is of a thread that is gone."""
         if not self.lock.acquire(blocking=False):
             # It was in the midst of a change: begin empty.
-            self._inside = False
-            for table, _ in list(self._place.values()):
+            self.inside = False
+            for table, _ in list(self.place.values()):
                 table.clear()
             self.table.clear()
-            self._place = {}
+            self.place.clear()
             self._taken()
             self._deadlines.clear()
-            self._later.clear()
+            self.later.clear()
             if self.policy is not None:
                 self.policy.renew()
-        self.lock = threading.RLock()
+        reinit = getattr(self.lock, "_at_fork_reinit", None)
+        if reinit is not None:
+            reinit()
+        else:
+            self.lock = threading.RLock()
 
 
 _stores: weakref.WeakSet[ObjectStore] = weakref.WeakSet()

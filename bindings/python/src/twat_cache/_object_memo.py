@@ -19,6 +19,7 @@ from twat_cache._memo import CacheInfo, Memo, attach
 from twat_cache._memory import ObjectStore, now
 from twat_cache._native import _abi
 from twat_cache._options import Common, refuse_generator
+from twat_cache._quick_keep import quick_keep
 from twat_cache._signature import Signature
 
 
@@ -85,19 +86,24 @@ class ObjectMemo(Memo):
         )
         store, counter, log = self.store, itertools.count(), new_list()
         self.func = func
+        rare = _generate.Rare(
+            func=func,
+            table_of=self.instances.table_of if self.instances else None,
+            find=store.find,
+            freeze=freeze,
+            errors=tuple(common.exceptions),
+            keep_error=self._keep_error,
+            run=self._run,
+        )
         cells: dict[str, Any] = {
-            "_tc_func": func,
+            "_tc_rare": rare,
             "_tc_defaults": signature.defaults(),
             "_tc_table": store.table,
             "_tc_tables": self.instances.tables if self.instances else None,
-            "_tc_table_of": self.instances.table_of if self.instances else None,
             "_tc_log": log,
             "_tc_append": store.marked.append if store.needs == _abi.NEEDS_MARK else log.append,
             "_tc_full": LOG_SIZE,
             "_tc_drain": store.drain,
-            "_tc_keep": self._keeper(),
-            "_tc_find": store.find,
-            "_tc_freeze": freeze,
             "_tc_key": common.key,
             "_tc_sorted": lambda mapping: tuple(sorted(mapping.items(), key=_first)),
             "_tc_types": lambda values: tuple(map(type, values)),
@@ -105,9 +111,6 @@ class ObjectMemo(Memo):
             "_tc_copy": self.copy,
             "_tc_callback": common.callback,
             "_tc_raised": Raised,
-            "_tc_errors": tuple(common.exceptions),
-            "_tc_keep_error": self._keep_error,
-            "_tc_run": self._run,
             "_tc_counter": counter,
             "_tc_next": next,
             "_tc_type": type,
@@ -117,6 +120,7 @@ class ObjectMemo(Memo):
         text = _generate.source(signature, plan)
         wrapper, self._key_of, self._counts, *log_functions = _generate.compile_wrapper(text, cells)
         store.note, store.take, store.pending = log_functions
+        rare.keep = self._keep = self._keeper()  # it holds the log's functions
         self._counter = counter
         self._reset_hits = 0
         self.wrapper = weakref.ref(wrapper)
@@ -124,13 +128,16 @@ class ObjectMemo(Memo):
 
     def _keeper(self) -> Callable[..., None]:
         """What stores a result, with no step that the options do not ask for."""
-        store, cache_if = self.store.keep, self.common.cache_if
+        store = self.store.keep if self.common.exceptions else quick_keep(self.store)
+        cache_if = self.common.cache_if
         if self.nothing:
             return lambda key, value, ttl, table: refuse_generator(value)
+        if cache_if is None:
+            return store
 
         def keep(key: Any, value: Any, ttl: float | None, table: dict[Any, Any]) -> None:
             refuse_generator(value)
-            if cache_if is None or cache_if(value):
+            if cache_if(value):
                 store(key, value, ttl, table)
 
         return keep
@@ -154,7 +161,7 @@ class ObjectMemo(Memo):
             except tuple(self.common.exceptions) as error:
                 self._keep_error(key, error, table)
                 raise
-            self._keeper()(key, value, None, table)
+            self._keep(key, value, None, table)
             return value
 
         value = await self.flight.run((id(table), key), compute)

@@ -109,7 +109,7 @@ def _exceptions(value: Any) -> dict[type[BaseException], float | None]:
 
 def refuse_generator(value: Any) -> None:
     """A generator can be read once; a kept one would be empty the second time."""
-    if value.__class__ in _ONCE:
+    if value.__class__ in ONCE:
         raise CacheValueError(
             f"results: expected a value that can be used twice, found a {value.__class__.__name__}; "
             "return a list, or decorate the function that the generator calls"
@@ -122,7 +122,7 @@ def _once() -> frozenset[type]:
     return frozenset((types.GeneratorType, types.AsyncGeneratorType, types.CoroutineType, types.AsyncGeneratorType))
 
 
-_ONCE = _once()
+ONCE = _once()
 
 
 def check_function(func: Any) -> None:

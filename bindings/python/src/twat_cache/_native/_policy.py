@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,35 +12,33 @@ from twat_cache._native._handle import Handle
 from twat_cache._native._lib import held, raw_insert
 from twat_cache._native._status import check
 
-LOG_SIZE = 4096
 _ROOM = 64
 _OK, _TRUNCATED, _MISS = _abi.OK, _abi.TRUNCATED, _abi.MISS
-_NONE = ctypes.c_size_t(0)
-_ONE, _ZERO = ctypes.c_uint64(1), ctypes.c_uint64(0)
+size, _u64, _pointer = ctypes.c_size_t.from_param, ctypes.c_uint64.from_param, ctypes.c_void_p.from_param
+SIZES = [size(n) for n in range(256)]
+ONE, ZERO = _u64(1), _u64(0)
 
 
 class Policy(Handle):
     """Slots in, victims out. The caller's lock is around every call.
 
-    The arguments of an insertion are made once: ctypes then passes them on as
-    they are, which halves the cost of a call.
+    The arguments of an insertion are made once, in the form into which ctypes
+    turns every argument: a call costs a third then.
     """
 
-    __slots__ = ("_handle", "_hits", "_hits_pointer", "_insert", "_n", "_options", "_slot", "_victims", "needs")
+    __slots__ = ("_options", "handle", "needs", "number_out", "outs", "slot_out", "victims_out")
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = dict(options)
         pointer = self._new()
         super().__init__(pointer)
         self.needs: int = check(held.twat_policy_needs(pointer))
-        hits = (ctypes.c_uint64 * LOG_SIZE)()
-        self._hits = memoryview(hits).cast("B").cast("Q")
-        self._slot = ctypes.c_uint64()
-        self._n = ctypes.c_size_t()
-        self._victims = (ctypes.c_uint64 * _ROOM)()
-        self._hits_pointer = _address(hits)
-        self._handle = ctypes.c_void_p(pointer)
-        self._insert = (_address(self._slot), _address(self._victims), ctypes.c_size_t(_ROOM), _address(self._n))
+        self.slot_out = ctypes.c_uint64()
+        self.number_out = ctypes.c_size_t()
+        self.victims_out = (ctypes.c_uint64 * _ROOM)()
+        self.handle = _pointer(pointer)
+        outs = [ctypes.byref(out) for out in (self.slot_out, self.victims_out, self.number_out)]
+        self.outs = (outs[0], outs[1], size(_ROOM), outs[2])
 
     def _new(self) -> int:
         out = ctypes.c_void_p()
@@ -50,52 +47,50 @@ class Policy(Handle):
         return out.value or 0
 
     def _free(self, pointer: int) -> None:
-        if hasattr(self, "_handle"):
-            self._handle.value = None  # a late insertion gets an error
+        if hasattr(self, "handle"):
+            self.handle = _pointer(None)  # a late insertion gets an error
         held.twat_policy_free(pointer)
 
     def renew(self) -> None:
         """Begins anew; what there was is left to its fate (a fork may have torn it)."""
-        self._pointer = self._handle.value = self._new()
+        self._pointer = self._new()
+        self.handle = _pointer(self._pointer)
 
-    def insert(self, hits: Sequence[int], fingerprint: int, cost: int) -> tuple[int, Sequence[int]]:
-        """Hands hits over (at most LOG_SIZE), then adds an entry.
+    def insert(self, hits: bytes, fingerprint: int, cost: int) -> tuple[int, Sequence[int]]:
+        """Hands hits over, then adds an entry.
 
         The slot, 0 where it was not admitted, and the slots that have left.
         """
-        n = _NONE
-        if hits:
-            n = ctypes.c_size_t(len(hits))
-            self._hits[: n.value] = array("Q", hits)
+        n = len(hits) >> 3
         status = raw_insert(
-            self._handle,
-            self._hits_pointer,
-            n,
-            ctypes.c_uint64(fingerprint) if fingerprint else _ZERO,
-            _ONE if cost == 1 else ctypes.c_uint64(cost),
-            *self._insert,
+            self.handle,
+            hits,
+            SIZES[n] if n < 256 else size(n),
+            _u64(fingerprint) if fingerprint else ZERO,
+            ONE if cost == 1 else _u64(cost),
+            *self.outs,
         )
         if status == _OK:
-            left = self._n.value
+            left = self.number_out.value
             if not left:
-                return self._slot.value, ()
+                return self.slot_out.value, ()
             if left == 1:
-                return self._slot.value, (self._victims[0],)
-            return self._slot.value, self._victims[:left]
+                return self.slot_out.value, (self.victims_out[0],)
+            return self.slot_out.value, self.victims_out[:left]
         if status == _MISS:
             return 0, ()
         check(status)
-        slot, victims = self._slot.value, self._victims[: self._n.value]
+        slot, victims = self.slot_out.value, self.victims_out[: self.number_out.value]
         while status == _TRUNCATED:
-            status = check(held.twat_policy_evicted(self._pointer, self._victims, _ROOM, ctypes.byref(self._n)))
-            victims += self._victims[: self._n.value]
+            status = check(
+                held.twat_policy_evicted(self._pointer, self.victims_out, _ROOM, ctypes.byref(self.number_out))
+            )
+            victims += self.victims_out[: self.number_out.value]
         return slot, victims
 
-    def hits(self, hits: Sequence[int]) -> None:
-        """Hands hits over (at most LOG_SIZE)."""
-        n = len(hits)
-        self._hits[:n] = array("Q", hits)
-        check(held.twat_policy_hits(self.pointer, self._hits_pointer, n))
+    def hits(self, hits: bytes) -> None:
+        """Hands hits over: slots of eight bytes, in this machine's order."""
+        check(held.twat_policy_hits(self.pointer, hits, len(hits) >> 3))
 
     def remove(self, slot: int) -> None:
         """Tells that an entry was removed."""
@@ -110,8 +105,3 @@ class Policy(Handle):
         stats = _abi.Stats(struct_size=ctypes.sizeof(_abi.Stats))
         check(held.twat_policy_stats(self.pointer, ctypes.byref(stats)))
         return {name: getattr(stats, name) for name in _abi.STATS_FIELDS}
-
-
-def _address(thing: Any) -> ctypes.c_void_p:
-    """Its address as an argument; the caller keeps the thing itself alive."""
-    return ctypes.c_void_p(ctypes.addressof(thing))
