@@ -72,4 +72,5 @@ uninstall: ## remove what install laid down
 	tools/install.sh uninstall "$(PREFIX)" "$(DESTDIR)"
 
 clean: ## remove everything that was built or installed into the tree
-	rm -rf target .venv build bindings/node/node_modules bindings/python/build
+	rm -rf target .venv build bindings/node/node_modules bindings/python/build examples/node/node_modules \
+	  bindings/node/npm/*/*.node bindings/node/npm/*/*.so*

@@ -24,6 +24,9 @@ pub const TWAT_POLICY_NEEDS_LOG: i32 = 2;
 ///
 /// A slot is a 64-bit number, never 0; one that was removed or evicted is
 /// stale, and stale slots are ignored everywhere.
+/// Its low 32 bits are an index that no other live slot has, and that is below
+/// the greatest number of entries there were at once: a host may keep its
+/// entries in an array. The rest tells apart those that had the index before.
 ///
 /// Threads: any; calls are serialised. A host keeps its dictionary and the
 /// policy equal by its own lock around the insertion into both.
