@@ -219,6 +219,22 @@ impl Running {
         self.child.wait().expect("an end");
     }
 
+    /// Waits until SIGSTOP has reached it, which takes a time slice.
+    pub fn wait_until_stopped(&self) {
+        let stat = format!("/proc/{}/stat", self.child.id());
+        let stopped = || {
+            let text = std::fs::read_to_string(&stat).expect("a process");
+            let state = text.rsplit_once(") ").map_or("", |(_, rest)| rest);
+            assert!(!state.starts_with('Z'), "the process ended instead of stopping");
+            state.starts_with('T')
+        };
+        timely("stopping", || {
+            while !stopped() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+    }
+
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).expect("a signal");

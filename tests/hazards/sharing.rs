@@ -214,19 +214,6 @@ pub fn stopping_writer(args: &Args) {
     tell("done");
 }
 
-fn wait_until_stopped(child: &Running) {
-    let stat = format!("/proc/{}/stat", child.child.id());
-    let stopped = || {
-        let text = std::fs::read_to_string(&stat).expect("a process");
-        text.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
-    };
-    timely("stopping", || {
-        while !stopped() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    });
-}
-
 /// A writer stopped there, a sweep by another process, and then `end`.
 fn swept_meanwhile(name: &str, end: impl Fn(&mut Running) + Sync, expected: Option<u64>) {
     let scene = Scene::new(name);
@@ -236,7 +223,7 @@ fn swept_meanwhile(name: &str, end: impl Fn(&mut Running) + Sync, expected: Opti
     let mut command = command("stopping-writer", &args([("dir", store.display().to_string())]));
     let mut writer = start(command.env("LD_PRELOAD", faults::shim()));
     writer.expect("ready");
-    wait_until_stopped(&writer);
+    writer.wait_until_stopped();
     std::thread::scope(|scope| {
         // It has LMDB's write lock: a sweep waits for it, reads do not.
         let sweep = scope.spawn(|| cache.check(true).expect("a sweep"));
