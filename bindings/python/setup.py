@@ -68,6 +68,9 @@ def build_library() -> Path:
 
 class BuildPy(build_py):
     def run(self) -> None:
+        if not self.editable_mode:
+            # What an earlier build left would go into the wheel.
+            shutil.rmtree(Path(self.build_lib) / "twat_cache", ignore_errors=True)
         super().run()
         if self.editable_mode:
             return

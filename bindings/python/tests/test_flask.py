@@ -10,6 +10,7 @@ import flask
 import flask_caching
 import pytest
 
+from frameworks import redis_server
 from twat_cache.exceptions import ConfigurationError
 
 BACKEND = "twat_cache.flask_caching.TwatCache"
@@ -119,6 +120,18 @@ def test_two_prefixes_of_one_directory_do_not_see_each_other(app, tmp_path):
     assert backends[1].get("k") is None
     backends[1].clear()
     assert backends[0].get("k") == 1
+
+
+def test_processes_share_results_on_a_server(app):
+    with redis_server() as url:
+        app.config.update(CACHE_DIR=None, CACHE_OPTIONS=None, CACHE_REDIS_URL=url)
+        cache = flask_caching.Cache(app)
+        with app.app_context():
+            cache.set("k", {"a": (1, 2)}, timeout=30)
+            assert cache.get("k") == {"a": (1, 2)} and cache.cache.inc("n") == 1 and cache.cache.inc("n") == 2
+            assert cache.cache._cache.engine == "redis"
+    with app.app_context():
+        assert cache.get("k") is None and cache.set("k", 1) is False and not cache.has("k")
 
 
 def test_wrong_options_say_what_was_expected(app):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import twat_cache.joblib_store  # noqa: F401
-from twat_cache import Cache
+from frameworks import redis_server
 from twat_cache.exceptions import ConfigurationError
 
 # joblib's tests that cannot apply, and why.
@@ -93,6 +93,21 @@ def test_arrays_are_views_of_the_file_with_mmap_mode_and_copies_without(tmp_path
     assert ran == [100_000] and copied(100_000)[0] == 0
 
 
+def test_machines_share_results_on_a_server():
+    with redis_server() as url:
+        options = {"engine": "redis", "url": url}
+        ran = []
+        first, second, other = (
+            joblib.Memory(name, backend="twat_cache", verbose=0, backend_options=options).cache(ran.append)
+            for name in ("one", "one", "two")
+        )
+        first(1), second(1)
+        assert ran == [1]
+        other(1)
+        assert ran == [1, 1]
+    assert not os.path.exists("one")
+
+
 def test_workers_of_parallel_share_results(memory):
     def square(x):
         return x * x
@@ -150,9 +165,9 @@ def test_a_planted_pickle_is_computed_anew_and_not_loaded(memory, tmp_path):
 
     cached = memory.cache(lambda x: x)
     cached(1)
-    with Cache("file", tmp_path, namespace="joblib") as cache:
-        [name] = [key for key in cache if key.endswith("/output")]
-        cache._store.set(name.encode(), b"\x10" + bytes(32) + pickle.dumps(Bomb()))
+    cache = memory.store_backend._cache
+    [name] = [key for key in cache if key.endswith("/output")]
+    cache._store.set(name.encode(), b"\x10" + bytes(32) + pickle.dumps(Bomb()))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert cached(1) == 1

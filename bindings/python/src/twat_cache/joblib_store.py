@@ -18,17 +18,20 @@ else put into the directory is never loaded.
 ``mmap_mode="r"`` gives arrays as read-only views of the stored file, None gives
 copies; ``"c"`` gives copies, and ``"r+"`` and ``"w+"`` are refused, since they would
 change what is stored. ``compress`` of any kind means zstd. ``backend_options``
-takes ``engine`` (``"file"``, ``"disk"`` or ``"redis"``), ``max_bytes``,
-``serializer`` and every other option of the core (docs/options.md).
+takes ``engine`` (``"file"``, ``"disk"``, or ``"redis"`` with ``url``, where the location is
+but a name), ``max_bytes``, ``serializer`` and every other option of the core
+(docs/options.md).
 ``Memory.reduce_size`` removes what was *stored* longest ago.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import time
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 from joblib import register_store_backend
@@ -64,9 +67,11 @@ class TwatStoreBackend(StoreBackendBase, StoreBackendMixin):
             )
         engine = order(options.pop("engine", "file"))
         self.location = str(location)
-        options.setdefault("namespace", "joblib")
+        options.setdefault("namespace", f"joblib:{location}"[:150] if engine == "redis" else "joblib")
         if self.compress:
             options["compress"] = True
+        if engine == "file":
+            options.setdefault("inline_max_bytes", 4096)  # joblib's notes are small
         self._cache = Cache(engine, None if engine == "redis" else os.path.abspath(location), **options)
         self._map()
 
@@ -88,12 +93,10 @@ class TwatStoreBackend(StoreBackendBase, StoreBackendMixin):
     def dump_item(self, call_id: Any, item: Any, verbose: int = 1) -> None:
         """Stores a result. As with joblib's own store, one that cannot be stored costs a warning."""
         key = _name(call_id, _OUTPUT).encode()
-        try:
+        with _only_a_warning():
             data = bytes(self._cache._codec.encode(key, item))
             self._cache._store.set(key, data)
             self._cache.set(_name(call_id, _ITEM), [len(data) + len(key) + _AROUND, time.time()])
-        except Exception as error:  # noqa: BLE001 - whatever it is, the result is there
-            warnings.warn(f"Unable to cache to disk. Exception: {error}.", CacheWarning, stacklevel=2)
 
     def contains_item(self, call_id: Any) -> bool:
         """Whether there is a result."""
@@ -109,7 +112,8 @@ class TwatStoreBackend(StoreBackendBase, StoreBackendMixin):
 
     def store_metadata(self, call_id: Any, metadata: Any) -> None:
         """Notes something about a call."""
-        self._cache.set(_name(call_id, _METADATA), metadata)
+        with _only_a_warning():
+            self._cache.set(_name(call_id, _METADATA), metadata)
 
     # Functions
 
@@ -124,7 +128,8 @@ class TwatStoreBackend(StoreBackendBase, StoreBackendMixin):
     def store_cached_func_code(self, call_id: Any, func_code: str | None = None) -> None:
         """Notes the code of a function."""
         if func_code is not None:
-            self._cache.set(_name(call_id, _CODE), func_code)
+            with _only_a_warning():
+                self._cache.set(_name(call_id, _CODE), func_code)
 
     def get_cached_func_code(self, call_id: Any) -> Any:
         """The noted code, or OSError."""
@@ -169,6 +174,15 @@ class TwatStoreBackend(StoreBackendBase, StoreBackendMixin):
 
     def _move_item(self, src: str, dst: str) -> None:
         raise NotImplementedError
+
+
+@contextlib.contextmanager
+def _only_a_warning() -> Iterator[None]:
+    """A store that fails costs the store, never the result."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever it is, the result is there
+        warnings.warn(f"Unable to cache to disk. Exception: {error}.", CacheWarning, stacklevel=2)
 
 
 def _name(call_id: Any, part: str | None = None) -> str:
