@@ -267,6 +267,8 @@ def test_a_user_engine_that_is_not_available():
 
 
 def test_clearing_and_figures_by_name(folder):
+    folder += "-of-its-own"
+
     @tc.mcache(name="the only one")
     def one(x):
         return x

@@ -494,3 +494,38 @@ def test_namespace_of_a_long_name():
     assert _keys.namespace_of("short") == "short"
     long = _keys.namespace_of("é" * 300)
     assert len(long.encode()) <= 200 and long != _keys.namespace_of("é" * 301)
+
+
+def test_a_server_that_is_down_is_a_wish_that_is_not_granted(folder, caplog, ran):
+    from twat_cache.engines import RedisEngine
+
+    if not RedisEngine.is_available():
+        return
+    nowhere = tc.CacheConfig(redis_port=1)
+    with caplog.at_level(logging.WARNING, "twat_cache"):
+        f = tc.ucache(folder_name=folder, preferred_engine="redis", config=nowhere)(lambda x: ran(x))
+    assert f(1) == f(1) == 1 and ran.n == 1 and f.cache_parameters()["engine"] == "disk"
+    assert "disk stands in" in caplog.text
+    ordered = tc.ucache(engine="redis", config=nowhere)(lambda x: ran(x))
+    assert ordered(1) == ordered(1) == 1 and ran.n == 3
+
+
+def test_callables_that_are_no_functions(folder, ran):
+    import functools
+
+    class Adder:
+        def __init__(self, n):
+            self.n = n
+
+        def add(self, x):
+            return self.n + x
+
+        def __call__(self, x):
+            return self.n * x
+
+    assert tc.mcache(Adder)(3).n == 3 and tc.mcache(functools.partial(pow, 2))(3) == 8 and tc.mcache(Adder(2))(4) == 8
+    for odd in (functools.partial(pow, 2), Adder(2), Adder(2).add):
+        with pytest.raises(ConfigurationError, match="name"):
+            tc.bcache(folder_name=folder)(odd)
+        assert tc.bcache(folder_name=folder, name=f"n{ran.n}")(odd)(3) == odd(3)
+        ran()

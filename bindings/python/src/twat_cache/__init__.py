@@ -8,9 +8,12 @@ from __future__ import annotations
 import importlib
 import sys
 import types
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # importing typing for its own costs more than all of this
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from twat_cache import backend_selector as backend_selector
     from twat_cache import config as config
     from twat_cache import context as context

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -10,15 +9,16 @@ from typing import Any
 from twat_cache import _generate
 from twat_cache import exceptions as ex
 from twat_cache._codec import Codec, Foreign
-from twat_cache._flight import AsyncFlight, Flight
+from twat_cache._flight import Flight
 from twat_cache._keys import encode_call, prefix_of
 from twat_cache._memo import CacheInfo, Memo, attach
-from twat_cache._native._bytecache import ByteCache
+from twat_cache._native._bytecache import LARGE, ByteCache
 from twat_cache._open import milliseconds, warn_once
 from twat_cache._options import Common, refuse_generator
 from twat_cache._signature import Signature
 
 MISSING: Any = object()
+_TROUBLES = (ex.CacheOperationError, ex.ResourceError, ex.EngineError)
 
 
 class ByteMemo(Memo):
@@ -47,13 +47,17 @@ class ByteMemo(Memo):
         self.mapped = mapped
         self.hits = self.misses = 0
         self.flight = Flight() if single_flight else None
-        self.async_flight = AsyncFlight()
+        self.async_flight: Any = None
         self._prefix = prefix_of(common.name)
         self._version = version
         self._argument_serializer = argument_serializer
         signature = Signature.of(func, common.ignore)
         self._names = signature.key_names
         is_async = inspect.iscoroutinefunction(func)
+        if is_async:
+            from twat_cache._async_flight import AsyncFlight
+
+            self.async_flight = AsyncFlight()
         wrapper, self._key_of = _compile(signature, is_async, self)
         self.made = attach(_generate.dress(wrapper, func), self)
 
@@ -75,22 +79,32 @@ class ByteMemo(Memo):
 
     def look_up(self, key: bytes) -> Any:
         """The result, or MISSING. What cannot be read is a miss."""
+        if not self.mapped:
+            data = self._read(key)
+            return MISSING if data is None else self._decoded(key, data)
         try:
-            if self.mapped:
-                mapped = self.store.get_mapped(key)
-                if mapped is None:
-                    return MISSING
-                value = self.codec.decode_mapped(key, mapped)
-            else:
-                data = self.store.get(key)
-                if data is None:
-                    return MISSING
-                value = self.codec.decode(key, data)
+            mapped = self.store.get_mapped(key)
+        except _TROUBLES as error:
+            self._trouble(error)
+            return MISSING
+        if mapped is None:
+            return MISSING
+        return self._decoded(key, mapped)
+
+    def _read(self, key: bytes, *, only_small: bool = False) -> Any:
+        """The bytes, or None; LARGE for what would take long, if that is asked."""
+        try:
+            return self.store.get_small(key) if only_small else self.store.get(key)
+        except _TROUBLES as error:
+            self._trouble(error)
+            return None
+
+    def _decoded(self, key: bytes, data: Any) -> Any:
+        """A hit, unless the bytes cannot be read."""
+        try:
+            value = self.codec.decode_mapped(key, data) if self.mapped else self.codec.decode(key, data)
         except Foreign as error:
             warn_once(f"{self.name}: a stored value is computed anew: {error}")
-            return MISSING
-        except (ex.CacheOperationError, ex.ResourceError, ex.EngineError) as error:
-            self._trouble(error)
             return MISSING
         self.hits += 1
         if self.common.callback is not None:
@@ -159,15 +173,19 @@ class ByteMemo(Memo):
             if self.store.engine in ("memory", "null"):
                 self.keep(key, value)
             else:
-                await asyncio.to_thread(self.keep, key, value)
+                await to_thread(self.keep, key, value)
             return value
 
         return await self.async_flight.run(key, compute)
 
     async def _async_look_up(self, key: bytes) -> Any:
-        if self.store.engine in ("memory", "null", "disk"):
-            return unwrap(self.look_up(key))
-        return unwrap(await asyncio.to_thread(self.look_up, key))
+        """On the loop where that is a bounded look-up, else in a thread."""
+        if self.mapped or not self.store.reads_quickly:
+            return unwrap(await to_thread(self.look_up, key))
+        data = self._read(key, only_small=True)
+        if data is LARGE:
+            return unwrap(await to_thread(self.look_up, key))
+        return MISSING if data is None else unwrap(self._decoded(key, data))
 
     # Management
 
@@ -184,6 +202,13 @@ class ByteMemo(Memo):
 
     def invalidate(self, *args: Any, **kwargs: Any) -> bool:
         return self.store.delete(self.key(*args, **kwargs))
+
+
+async def to_thread(function: Callable[..., Any], *args: Any) -> Any:
+    """asyncio's, which is a large module and loaded for those who use it."""
+    import asyncio
+
+    return await asyncio.to_thread(function, *args)
 
 
 class KeptError:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
@@ -270,6 +268,8 @@ class Cache(MutableMapping[Any, Any]):
         self.__init__(settings[0], settings[1], **settings[2])  # type: ignore[misc]
 
     def __repr__(self) -> str:
+        import json
+
         shown = {k: "…" if k in ("url", "password") else v for k, v in self._core.items()}
         return f"Cache({self.engine!r}, {json.dumps(shown)})"
 
@@ -283,7 +283,9 @@ class Cache(MutableMapping[Any, Any]):
     async def _later(self, function: Callable[..., Any], *args: Any) -> Any:
         if self._store.local:
             return function(*args)
-        return await asyncio.to_thread(function, *args)
+        from twat_cache._byte_memo import to_thread
+
+        return await to_thread(function, *args)
 
     async def aget(self, key: Any, default: Any = None) -> Any:
         """As ``get``."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import pickle
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +41,8 @@ def _other(encoder: Encoder, out: bytearray, value: Any) -> None:
         inner = bytearray()
         mp.write_items(encoder, inner, _arrays.parts(value))
         mp.write_ext(out, mp.ARRAY, inner)
+        return
+    if mp.write_loaded(encoder, out, value):
         return
     named = _named.exact_parts(value)
     if named is None:
@@ -94,6 +94,8 @@ class Codec:
             except (Unencodable, RecursionError) as error:
                 raise _unserializable(value, error) from error
         if kind == "json":
+            import json
+
             try:
                 return b"\x02" + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
             except (TypeError, ValueError, RecursionError) as error:
@@ -119,6 +121,8 @@ class Codec:
         return bytes(out)
 
     def _pickle(self, key: bytes, value: Any) -> bytes | bytearray:
+        import pickle
+
         buffers: list[pickle.PickleBuffer] = []
         try:
             body = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
@@ -178,6 +182,8 @@ class Codec:
 
     def _rarer(self, kind: int, key: bytes, data: bytes) -> Any:
         if kind == JSON:
+            import json
+
             try:
                 return json.loads(data[1:])
             except ValueError as error:
@@ -217,6 +223,8 @@ class Codec:
 
 def _unpickle(body: Any, buffers: Any = ()) -> Any:
     """Only ever called with bytes whose signature was verified."""
+    import pickle
+
     try:
         return pickle.loads(body, buffers=buffers)  # noqa: S301
     except Exception as error:

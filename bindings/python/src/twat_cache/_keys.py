@@ -22,6 +22,8 @@ def _other(encoder: Encoder, out: bytearray, value: Any) -> None:
     if stands is not None:
         encoder.write(out, stands(value))
         return
+    if mp.write_loaded(encoder, out, value):
+        return
     named = _named.parts(value)
     if named is not None:
         mp.write_named(encoder, out, *named)

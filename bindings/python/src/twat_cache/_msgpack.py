@@ -13,7 +13,6 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path, PurePath
 from typing import Any
-from uuid import UUID
 
 TIMESTAMP, TUPLE, SET, BIGINT, DECIMAL, DATE, TIME, UUID_, COMPLEX, PATH, ARRAY, NAMED, UNDEFINED = (
     -1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
@@ -29,6 +28,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 class Unencodable(Exception):
     """A value that this encoding does not carry; the text says which."""
+
+
+def write_loaded(encoder: Encoder, out: bytearray, value: Any) -> bool:
+    """Types of modules that are not imported for their sake; whether it was one."""
+    kind = type(value)
+    if kind.__module__ == "uuid" and kind.__name__ == "UUID":
+        write_ext(out, UUID_, value.bytes)
+        return True
+    return False
 
 
 class Encoder:
@@ -281,7 +289,6 @@ PLAIN: dict[type, Writer] = {
     datetime: write_datetime,
     time: write_time,
     timedelta: write_timedelta,
-    UUID: lambda _, out, value: write_ext(out, UUID_, value.bytes),
     type(Path()): _text_ext(PATH, str),
 }
 

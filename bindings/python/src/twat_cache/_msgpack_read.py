@@ -8,7 +8,6 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from twat_cache import _msgpack as mp
 
@@ -168,6 +167,12 @@ def _timestamp(data: bytes) -> datetime:
     return _EPOCH + timedelta(seconds=seconds, microseconds=nanoseconds // 1000)
 
 
+def _uuid(data: bytes) -> Any:
+    from uuid import UUID
+
+    return UUID(bytes=data)
+
+
 def _tuple(data: bytes) -> tuple[Any, ...]:
     items = decode(data)
     if type(items) is not list:
@@ -202,7 +207,7 @@ _EXT: dict[int, Callable[[bytes], Any]] = {
     mp.DECIMAL: lambda data: Decimal(data.decode()),
     mp.DATE: lambda data: date.fromisoformat(data.decode()),
     mp.TIME: lambda data: time.fromisoformat(data.decode()),
-    mp.UUID_: lambda data: UUID(bytes=data),
+    mp.UUID_: _uuid,
     mp.COMPLEX: lambda data: complex(*_PAIR(data)),
     mp.PATH: lambda data: Path(data.decode()),
     mp.ARRAY: _array_ext,

@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import os
 import sys
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Any
+
+from twat_cache.exceptions import ConfigurationError
+
+
+def shared_name(func: Any) -> str:
+    """A name that stands for this function and no other, in a store that outlives the program."""
+    bound = getattr(func, "__self__", None)
+    named = isinstance(func, type) or hasattr(func, "__qualname__")
+    if not named or not (bound is None or isinstance(bound, (type, ModuleType))):
+        what = f"a {type(func).__module__}.{type(func).__qualname__}"
+        raise ConfigurationError(
+            f"name: expected one for what has none of its own (a partial, an object, a method of one instance), "
+            f"found: {what}; give the decorator name="
+        )
+    return function_name(func)
 
 
 def function_name(func: Any) -> str:
     """``module.qualname``, made unique where it is not."""
+    bound = getattr(func, "__self__", None)
     func = getattr(func, "__func__", func)
     module = getattr(func, "__module__", None) or "builtins"
     qualname = getattr(func, "__qualname__", None) or type(func).__qualname__
+    if isinstance(bound, type):
+        module, qualname = bound.__module__, f"{bound.__qualname__}.{func.__name__}"
     code = getattr(func, "__code__", None)
     if code is None:
         return f"{module}.{qualname}"

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 from twat_cache import _generate
-from twat_cache._flight import AsyncFlight
 from twat_cache._freeze import freeze
 from twat_cache._instances import Instances
 from twat_cache._log import FREE_THREADED, LOG_SIZE, new_list
@@ -71,9 +70,13 @@ class ObjectMemo(Memo):
         )
         signature = Signature.of(func, common.ignore)
         self.instances = Instances(self.store) if signature.method and not common.key else None
-        self.flight = AsyncFlight()
+        self.flight: Any = None
         self.copy = copying.deepcopy if copy is True else copy or None
         is_async = inspect.iscoroutinefunction(func)
+        if is_async:
+            from twat_cache._async_flight import AsyncFlight
+
+            self.flight = AsyncFlight()
         plan = _generate.Plan(
             needs=self.store.needs,
             ttl=ttl is not None or any(t is not None for t in common.exceptions.values()),

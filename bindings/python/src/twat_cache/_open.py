@@ -86,6 +86,8 @@ def open_first(engines: Iterable[str], options: Mapping[str, Mapping[str, Any]],
     for position, name in enumerate(wanted):
         try:
             cache = ByteCache(name, options.get(name, {}))
+            if name == "redis" and position < len(wanted) - 1:
+                cache.contains(b"")  # a server is asked for the first time when it is used
         except ConfigurationError:
             raise
         except (ResourceError, EngineNotAvailableError, EngineError, OSError) as error:

@@ -12,7 +12,7 @@ from twat_cache import _options, config, paths
 from twat_cache._byte_memo import ByteMemo
 from twat_cache._codec import Codec
 from twat_cache._keys import namespace_of
-from twat_cache._names import code_hash
+from twat_cache._names import code_hash, shared_name
 from twat_cache._native._bytecache import ByteCache
 from twat_cache._open import folder_of, milliseconds, open_first, order
 from twat_cache._options import Common, seconds, truth, whole
@@ -67,6 +67,8 @@ def prepare(func: Any, wanted: Wanted, settings: CacheConfig | None = None) -> P
             open_to_all = not settings.secure
             settings.dir_permissions = 0o755 if open_to_all else 0o700
             settings.file_permissions = 0o644 if open_to_all else 0o600
+    if options.get("name") is None:
+        shared_name(func)
     common = _options.common(func, options)
     serializer = options.pop("serializer", settings.serializer)
     version = options.pop("version", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twat_cache._byte_memo import ByteMemo, KeptError
+from twat_cache._byte_memo import MISSING, ByteMemo, KeptError, unwrap
 from twat_cache._memo import CacheInfo
 from twat_cache._memory import ObjectStore
 from twat_cache._options import refuse_generator
@@ -23,9 +23,17 @@ class RoutedMemo(ByteMemo):
         super().__init__(*args, **kwargs)
 
     def look_up(self, key: bytes) -> Any:
+        value = self._object(key)
+        return super().look_up(key) if value is MISSING else value
+
+    async def _async_look_up(self, key: bytes) -> Any:
+        value = self._object(key)
+        return await super()._async_look_up(key) if value is MISSING else unwrap(value)
+
+    def _object(self, key: bytes) -> Any:
         entry = self.objects.find(key)
         if entry is None:
-            return super().look_up(key)
+            return MISSING
         self.hits += 1
         if self.common.callback is not None:
             self.common.callback("hit", key, entry[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
@@ -34,7 +33,7 @@ def _decorate(first: Any, build: Callable[[Any, Any], Any]) -> Any:
         _options.check_function(target)
         return build(target, argument)
 
-    if isinstance(first, (staticmethod, classmethod)) or (callable(first) and not isinstance(first, type)):
+    if isinstance(first, (staticmethod, classmethod)) or callable(first):
         return apply(first, None)
     return lambda target: apply(target, first)
 
@@ -405,6 +404,8 @@ def make_key(serializer: Callable[[Any], Any] | None, *args: Any, **kwargs: Any)
     >>> make_key(None, 1, a=2)
     '[[1], {"a": 2}]'
     """
+    import json
+
     if serializer is not None:
         args = tuple(map(serializer, args))
         kwargs = {name: serializer(value) for name, value in kwargs.items()}

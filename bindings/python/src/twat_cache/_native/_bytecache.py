@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from twat_cache._native._values import Mapped, slices, take
 
 _BUFFER = 64 * 1024
 _OK, _MISS = _abi.OK, _abi.MISS
+LARGE: Any = object()
 
 
 class _Buffer:
@@ -39,7 +39,7 @@ _buffers: list[_Buffer] = []
 class ByteCache(Handle):
     """An open cache. ``local`` says that no call of it waits for a disk or a server."""
 
-    __slots__ = ("engine", "local", "quick")
+    __slots__ = ("engine", "local", "quick", "reads_quickly")
 
     def __init__(
         self,
@@ -57,9 +57,13 @@ class ByteCache(Handle):
             # Opening may read a disk, so it gives the interpreter lock up.
             check(freed.twat_cache_open(config.pointer, ctypes.byref(out)), opening=True, path=path)
         super().__init__(out.value or 0)
-        self.local = engine in ("memory", "null")
+        if engine == "auto":
+            engine = "redis" if (options or {}).get("url") else "disk" if path else "memory"
+        kinds = {name for name, _ in tiers} or {engine}
+        self.local = kinds <= {"memory", "null"}
         # Small look-ups on disk read a mapped page: quick enough to keep the lock.
-        self.quick = held if engine in ("memory", "null", "disk") else freed
+        self.reads_quickly = kinds <= {"memory", "null", "disk"}
+        self.quick = held if self.reads_quickly else freed
 
     def _free(self, pointer: int) -> None:
         freed.twat_cache_close(pointer)
@@ -68,6 +72,19 @@ class ByteCache(Handle):
 
     def get(self, key: bytes) -> bytes | None:
         """A copy of the value, or None."""
+        data = self.get_small(key)
+        if data is not LARGE:
+            return data  # type: ignore[no-any-return]
+        value = self.get_mapped(key)
+        if value is None:
+            return None
+        try:
+            return value.tobytes()
+        finally:
+            value.close()
+
+    def get_small(self, key: bytes) -> Any:
+        """A copy of the value, or None, or LARGE for one of more than 64 KiB."""
         busy = self._busy
         busy.append(None)
         try:
@@ -86,11 +103,10 @@ class ByteCache(Handle):
             if status == _MISS:
                 return None
             check(status)
+            return LARGE
         finally:
             _buffers.append(buffer)
             busy.pop()
-        value = self.get_mapped(key)
-        return None if value is None else value.tobytes()
 
     def get_mapped(self, key: bytes) -> Mapped | None:
         """The value where it lies; it stays there while the result lives."""
@@ -256,6 +272,8 @@ class ByteCache(Handle):
         return check(status) if status < 0 else status
 
     def _json(self, function: Any, *arguments: Any) -> dict[str, Any]:
+        import json
+
         raw = _abi.Bytes()
         self._call(function, *arguments, ctypes.byref(raw))
         answer: dict[str, Any] = json.loads(take(raw))

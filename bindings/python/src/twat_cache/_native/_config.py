@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,6 +44,8 @@ class Config(Handle):
 
     def load(self, options: Mapping[str, Any]) -> None:
         """Lays options over it, tiers included."""
+        import json
+
         data = json.dumps(options).encode()
         check(held.twat_config_load(self.pointer, data, len(data)), opening=True)
 
