@@ -70,7 +70,7 @@ under_thread() {
     # The runtime is the one inside of the Rust library's static archive; the
     # program is instrumented by clang, whose runtime speaks the same protocol.
     RUSTFLAGS=-Zsanitizer=thread CARGO_TARGET_DIR=$lib CFLAGS=-fsanitize=thread CC=clang \
-        cargo +nightly rustc --quiet --locked --lib --crate-type staticlib -Zbuild-std --target "$target"
+        cargo +nightly rustc --locked --lib --crate-type staticlib -Zbuild-std --target "$target"
 
     CC=clang compile_c tests/c/threads.c "$stage/threads-thread.o" "${flags[@]}"
     clang "${flags[@]}" "$stage/threads-thread.o" -o "$stage/threads-thread" \

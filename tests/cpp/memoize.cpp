@@ -217,6 +217,22 @@ static void shared_on_disk()
     arrays(cache);
 }
 
+// Over tiers the result lies in the store below, under the same namespace.
+static void shared_through_tiers()
+{
+    calls = 0;
+    std::string path = scratch("tiers");
+    twat::Config tiers("tiered");
+    tiers.add_tier(twat::Config("memory").set("max_entries", 100)).add_tier(store(path));
+    twat::Config copy = tiers;
+    auto f = twat::memoize(twat::Cache::open(copy), "twice", twice);
+    CHECK(f(4) == 8 && f(4) == 8 && calls == 1);
+    auto below = twat::memoize(twat::Cache::open(store(path)), "twice", twice);
+    CHECK(below(4) == 8 && calls == 1);
+    f.clear();
+    CHECK(!below.contains(4));
+}
+
 int main()
 {
     twat::Cache cache = memory_cache();
@@ -230,4 +246,5 @@ int main()
     arrays(cache);
     names_of_namespaces();
     shared_on_disk();
+    shared_through_tiers();
 }
