@@ -13,10 +13,15 @@ pub const REAL: u8 = 1;
 /// First byte of a key that is stored as its hash.
 pub const HASHED: u8 = 2;
 
-/// A stored key, built on the stack.
+/// Stored keys up to this many bytes are built on the stack.
+const SHORT: usize = 96;
+
+/// A stored key.
 pub struct StoredKey {
-    bytes: [u8; MAX_STORED],
+    short: [u8; SHORT],
     len: usize,
+    /// One that is longer than `short`.
+    long: Vec<u8>,
 }
 
 impl Deref for StoredKey {
@@ -24,7 +29,7 @@ impl Deref for StoredKey {
 
     #[inline]
     fn deref(&self) -> &[u8] {
-        &self.bytes[..self.len]
+        if self.len <= SHORT { &self.short[..self.len] } else { &self.long }
     }
 }
 
@@ -32,28 +37,32 @@ impl StoredKey {
     /// The stored key of a key in a namespace of at most 200 bytes.
     #[inline]
     pub fn new(namespace: &[u8], key: &[u8]) -> Self {
-        let mut stored = Self { bytes: [0; MAX_STORED], len: 0 };
         let real = !key.is_empty() && 2 + namespace.len() + key.len() <= MAX_STORED;
-        stored.push(&[if real { REAL } else { HASHED }, namespace.len() as u8]);
-        stored.push(namespace);
         if real {
-            stored.push(key);
+            Self::of(&[REAL, namespace.len() as u8], namespace, key)
         } else {
-            stored.push(blake3::hash(key).as_bytes());
+            Self::of(&[HASHED, namespace.len() as u8], namespace, blake3::hash(key).as_bytes())
         }
-        stored
     }
 
     #[inline]
-    fn push(&mut self, part: &[u8]) {
-        self.bytes[self.len..self.len + part.len()].copy_from_slice(part);
-        self.len += part.len();
+    fn of(head: &[u8; 2], namespace: &[u8], rest: &[u8]) -> Self {
+        let (start, len) = (2 + namespace.len(), 2 + namespace.len() + rest.len());
+        let mut stored = Self { short: [0; SHORT], len, long: Vec::new() };
+        if len <= SHORT {
+            stored.short[..2].copy_from_slice(head);
+            stored.short[2..start].copy_from_slice(namespace);
+            stored.short[start..len].copy_from_slice(rest);
+        } else {
+            stored.long = [head, namespace, rest].concat();
+        }
+        stored
     }
 
     /// Whether the envelope must carry the key.
     #[inline]
     pub fn is_hashed(&self) -> bool {
-        self.bytes[0] == HASHED
+        self[0] == HASHED
     }
 }
 

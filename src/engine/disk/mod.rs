@@ -39,8 +39,8 @@ pub struct Disk {
     compresses: bool,
     max_bytes: u64,
     verify_always: bool,
-    /// Whether the policy wants to know of reads.
-    marks: bool,
+    /// How many reads of an entry the policy wants to know of.
+    most_marks: u8,
 }
 
 impl Engine for Disk {

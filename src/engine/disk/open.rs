@@ -66,7 +66,7 @@ pub fn open(config: &Config) -> Result<Disk> {
         compresses: config.text("compression") != "none",
         max_bytes: bounds.bytes.unwrap_or(0),
         verify_always: config.text("verify") == "always",
-        marks: matches!(policy, Policy::Lru | Policy::Lfu),
+        most_marks: policy.most_marks(),
     };
     disk.record_settings(bounds.entries.unwrap_or(0), bounds.bytes.unwrap_or(0), policy)?;
     Ok(disk)

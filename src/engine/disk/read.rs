@@ -98,9 +98,9 @@ impl Disk {
     }
 
     #[inline]
-    fn note_read(&self, stored: &[u8]) {
-        if self.marks {
-            self.shared.mark(stored);
+    pub(super) fn note_read(&self, stored: &[u8]) {
+        if self.most_marks > 0 {
+            self.shared.mark(stored, self.most_marks);
         }
     }
 

@@ -43,6 +43,15 @@ impl Policy {
         })
     }
 
+    /// Reads of an entry that are worth counting.
+    pub fn most_marks(self) -> u8 {
+        match self {
+            Policy::Lru => 1,
+            Policy::Lfu => u8::MAX,
+            Policy::Fifo | Policy::Rr | Policy::None => 0,
+        }
+    }
+
     /// As it stands in the totals.
     pub fn number(self) -> u64 {
         match self {
@@ -125,12 +134,13 @@ impl Shared {
         &self.marks[xxh3_64(stored) as usize % MARKS]
     }
 
-    /// Notes a read. Racing threads may lose one; marks are a hint.
+    /// Notes a read, up to `most` of them. Racing threads may lose one; marks
+    /// are a hint.
     #[inline]
-    pub fn mark(&self, stored: &[u8]) {
+    pub fn mark(&self, stored: &[u8], most: u8) {
         let mark = self.mark_of(stored);
         let seen = mark.load(Ordering::Relaxed);
-        if seen < u8::MAX {
+        if seen < most {
             mark.store(seen + 1, Ordering::Relaxed);
         }
     }

@@ -154,7 +154,7 @@ impl Disk {
     ) -> Result<()> {
         let db = self.shared.db;
         if kept.is_some() {
-            self.shared.mark(stored);
+            self.note_read(stored);
         } else {
             self.shared.unmark(stored);
             let value = row::order_value(sequence, stored);
@@ -250,7 +250,7 @@ impl Disk {
             let sequence = writer.next();
             let meta = Meta { sequence, expires: expires(writer.now, ttl), ..meta };
             self.rewrite(writer, key, &stored, &old, &meta, &extras, &payload)?;
-            self.shared.mark(&stored);
+            self.note_read(&stored);
             Ok((true, true))
         })
     }
@@ -317,7 +317,7 @@ impl Disk {
                     let meta =
                         Meta { sequence, codec: crate::compress::NONE, value_len: 9, ..meta };
                     self.rewrite(writer, key, &item.stored, &old, &meta, &extras, &value)?;
-                    self.shared.mark(&item.stored);
+                    self.note_read(&item.stored);
                 }
                 found => {
                     let expires = found.map_or(expires(writer.now, ttl), |found| found.1.expires);
