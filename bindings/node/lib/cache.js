@@ -51,6 +51,19 @@ function pairsOf(entries) {
 
 const bytesOfWritten = (written) => (typeof written === 'number' ? argument.subarray(0, written) : written)
 
+// A view of each short length of result, made when first needed: making one at
+// each get would cost as much as the rest of it.
+const VIEWED = 1024
+const views = new Array(VIEWED + 1).fill(null)
+
+/** The n bytes behind the format byte in result, in a Buffer of their own. */
+function payloadCopy(n) {
+  const copy = Buffer.allocUnsafe(n)
+  if (n > VIEWED) result.copy(copy, 0, 1, n + 1)
+  else copy.set(views[n] ??= result.subarray(1, n + 1))
+  return copy
+}
+
 function integerOf(value, what) {
   if (typeof value === 'bigint') return value
   if (Number.isSafeInteger(value)) return BigInt(value)
@@ -106,9 +119,7 @@ class Cache {
     const found = options?.copy === false ? this.#native.view(bytes) : this.#native.get(bytes)
     if (typeof found === 'number') {
       if (found === 0 || result[0] !== 0) throw unreadable(found === 0 ? 'empty' : result[0])
-      const copy = Buffer.allocUnsafe(found - 1)
-      result.copy(copy, 0, 1, found)
-      return copy
+      return payloadCopy(found - 1)
     }
     if (found === undefined) return undefined
     if (found[0] !== 0) throw unreadable(found[0])

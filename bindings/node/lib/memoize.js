@@ -1,7 +1,7 @@
 'use strict'
 // memoize: over live objects, or over a store of bytes that others share.
 
-const { ObjectStore, encodeArgument, isObject, LOG } = require('./objects.js')
+const { ObjectStore, encodeArgument, isObject, LOG, LOGGED } = require('./objects.js')
 const { Cache, MISS } = require('./cache.js')
 const { encodeToBuffer } = require('./writer.js')
 const { native } = require('./binding.js')
@@ -120,7 +120,6 @@ function overObjects(fn, options) {
     const place = placeOf(self, args)
     const found = store.at(place)
     if (found !== undefined) {
-      store.hits++
       store.touched(found)
       return found.value
     }
@@ -157,7 +156,7 @@ function settleNow(store, place, value) {
 /** One or two plain arguments are looked up as they are. Needs and ttl are fixed, so their tests cost nothing. */
 function fastPath(store, one, two, miss) {
   const { log, needs, clock } = store
-  const logs = needs === 2
+  const logs = needs === LOGGED
   const timed = store.ttl !== Infinity
   return function memoized(a, b) {
     let entry
@@ -167,11 +166,10 @@ function fastPath(store, one, two, miss) {
       entry = two.get(a, b)
     }
     if (entry === undefined || (timed && entry.expires <= clock())) return miss(this, arguments)
-    store.hits++
     if (logs) {
       log[store.logged++] = entry.slot
       if (store.logged === LOG) store.handOver()
-    } else if (needs !== 0) {
+    } else {
       store.touched(entry)
     }
     return entry.value

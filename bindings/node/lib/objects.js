@@ -12,6 +12,7 @@ const { wrongType, describe } = require('./errors.js')
 
 const LOG = 4096
 const MARK = 1
+const LOGGED = 2
 const PENDING = -1
 /** Policies that look only at the last hit of an entry. */
 const ORDERED = new Set([undefined, 'lru', 'mru'])
@@ -117,10 +118,11 @@ class ObjectStore {
     this.expirations = 0
   }
 
-  /** Notes a hit, as the policy needs it. */
+  /** Notes a hit, as the policy needs it. A hit in the log is counted when it is handed over. */
   touched(entry) {
     const { slot } = entry
-    if (this.needs === 0 || slot < 0) return
+    if (this.needs !== LOGGED) this.hits++
+    if (this.needs === 0 || (slot < 0 && this.needs === MARK)) return
     if (this.needs === MARK) {
       if (this.marks[slot] === 1) return
       this.marks[slot] = 1
@@ -135,7 +137,8 @@ class ObjectStore {
   }
 
   forgetLog() {
-    if (this.needs === MARK) for (let i = 0; i < this.logged; i++) this.marks[this.log[i]] = 0
+    if (this.needs === LOGGED) this.hits += this.logged
+    else for (let i = 0; i < this.logged; i++) this.marks[this.log[i]] = 0
     this.logged = 0
   }
 
@@ -251,7 +254,8 @@ class ObjectStore {
     const figures = new Float64Array(6)
     if (this.policy !== null) this.policy.stats(figures)
     const [evictions, rejected, , bytes, maxEntries, maxBytes] = figures
-    const { hits, misses, sets, deletes, expirations, count } = this
+    const { misses, sets, deletes, expirations, count } = this
+    const hits = this.hits + (this.needs === LOGGED ? this.logged : 0)
     return {
       hits, misses, sets, deletes, evictions, expirations, rejected, corrupt: 0, errors: 0,
       entries: count, bytes: this.measures ? bytes : 0, maxEntries, maxBytes,
@@ -279,4 +283,4 @@ function encodeArgument(w, value, i, name) {
   }
 }
 
-module.exports = { ObjectStore, encodeArgument, isObject, LOG }
+module.exports = { ObjectStore, encodeArgument, isObject, LOG, LOGGED }

@@ -6,6 +6,7 @@
 #include "addon.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct policy_handle {
     twat_policy *policy;
@@ -18,9 +19,9 @@ typedef struct policy_handle {
      * in which an index was seen last, so that a log full of the same entries
      * costs as many moves as there are entries. */
     bool collapses;
-    uint64_t *seen;
+    uint32_t *seen;
     size_t n_seen;
-    uint64_t hand_over;
+    uint32_t hand_over;
 } policy_handle;
 
 static void policy_unref(policy_handle *handle)
@@ -96,11 +97,31 @@ static uint64_t slot_of(const policy_handle *handle, int32_t index)
     return index >= 0 && (size_t)index < handle->n_slots ? handle->slots[index] : 0;
 }
 
+static bool room_to_see(napi_env env, policy_handle *handle)
+{
+    if (handle->n_seen >= handle->n_slots)
+        return true;
+    uint32_t *grown = calloc(handle->n_slots, sizeof *grown);
+    if (!grown) {
+        (void)twat_throw(env, TWAT_E_NOMEM, "no memory for a policy");
+        return false;
+    }
+    free(handle->seen);
+    handle->seen = grown;
+    handle->n_seen = handle->n_slots;
+    handle->hand_over = 0;
+    return true;
+}
+
 /* Fills scratch from its end, last hits first; returns where they begin. */
 static size_t last_hits(policy_handle *handle, const int32_t *indices, size_t n)
 {
     size_t at = n;
-    uint64_t now = ++handle->hand_over;
+    if (++handle->hand_over == 0) {
+        memset(handle->seen, 0, handle->n_seen * sizeof *handle->seen);
+        handle->hand_over = 1;
+    }
+    uint32_t now = handle->hand_over;
     for (size_t i = n; i-- > 0;) {
         uint32_t index = (uint32_t)indices[i];
         if (index >= handle->n_seen || handle->seen[index] == now)
@@ -124,7 +145,7 @@ static bool whole_log(napi_env env, policy_handle *handle, napi_value log, napi_
     }
     if (!int32s(env, log, &indices, &len) ||
         !room_for(env, &handle->scratch, &handle->n_scratch, n) ||
-        !room_for(env, &handle->seen, &handle->n_seen, handle->n_slots))
+        !room_to_see(env, handle))
         return false;
     if (n > len) {
         (void)twat_throw(env, TWAT_E_ARG, "log: expected no more hits than it holds");

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createRequire } from 'node:module'
-import { open, twat } from './helpers.mjs'
+import { later, open, twat } from './helpers.mjs'
 
 const require = createRequire(import.meta.url)
 const { native } = require('../lib/binding.js')
@@ -52,7 +52,7 @@ test('async twins reject, and never throw', async (t) => {
 
 test('the native functions bear any arguments', async (t) => {
   const raw = native.open(Buffer.from('{"engine": "memory"}'))
-  t.after(() => raw.close())
+  later(t, () => raw.close())
   const policy = native.policy(Buffer.from('{"max_entries": 3}'), true)
   const calls = [...Object.entries(raw), ...Object.entries(policy), ...Object.entries(native)]
     .filter(([name, call]) => typeof call === 'function' && !['close', 'setErrorClass', 'export', 'import'].includes(name))

@@ -5,13 +5,13 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { directory, twat } from './helpers.mjs'
+import { directory, later, twat } from './helpers.mjs'
 
 const program = (name) => fileURLToPath(new URL(`../../../examples/node/${name}`, import.meta.url))
 
 test('server: a slow handler is fast the second time, and the hit ratio is told', async (t) => {
   const server = spawn(process.execPath, [program('server.mjs'), '0'], { stdio: ['ignore', 'pipe', 'inherit'] })
-  t.after(() => server.kill())
+  later(t, () => server.kill())
   const [url] = await once(createInterface(server.stdout), 'line')
   const get = async (path) => (await fetch(new URL(path, url))).json()
   const first = await get('/primes/20000')

@@ -8,10 +8,21 @@ const require = createRequire(import.meta.url)
 /** The package as its users have it. */
 export const twat = require('../lib/index.js')
 
+const pending = new WeakMap()
+
+/** Runs when the test is over, what was asked for last first: caches close before their directory goes. */
+export function later(t, call) {
+  if (!pending.has(t)) {
+    pending.set(t, [])
+    t.after(async () => { for (const each of pending.get(t).reverse()) await each() })
+  }
+  pending.get(t).push(call)
+}
+
 /** A directory that goes with the test. */
 export function directory(t) {
   const path = mkdtempSync(join(tmpdir(), 'twat-node-'))
-  t.after(() => rmSync(path, { recursive: true, force: true }))
+  later(t, () => rmSync(path, { recursive: true, force: true }))
   return path
 }
 
@@ -27,7 +38,7 @@ export const ENGINES = {
 
 export function open(t, options) {
   const cache = new twat.Cache(options)
-  t.after(() => cache.close())
+  later(t, () => cache.close())
   return cache
 }
 

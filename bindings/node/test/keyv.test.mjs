@@ -3,13 +3,13 @@ import { test } from 'node:test'
 import { createCache } from 'cache-manager'
 import Keyv from 'keyv'
 import { Keyv as Keyv6 } from 'keyv6'
-import { SMALL, directory, sleep, twat } from './helpers.mjs'
+import { SMALL, directory, later, sleep, twat } from './helpers.mjs'
 
 const { KeyvTwat } = twat
 
 test('cache-manager works over KeyvTwat', async (t) => {
   const store = new KeyvTwat({ engine: 'disk', path: directory(t), ...SMALL })
-  t.after(() => store.disconnect())
+  later(t, () => store.disconnect())
   const cache = createCache({ stores: [new Keyv({ store })], ttl: 60_000 })
   await cache.set('k', { a: [1, null] })
   assert.deepEqual(await cache.get('k'), { a: [1, null] })
@@ -30,7 +30,7 @@ test('cache-manager works over KeyvTwat', async (t) => {
 for (const [version, Kind] of [[5, Keyv], [6, Keyv6]]) {
   test(`Keyv ${version}: namespaces, many, ttl, iteration`, async (t) => {
     const store = new KeyvTwat({ engine: 'disk', path: directory(t), ...SMALL })
-    t.after(() => store.disconnect())
+    later(t, () => store.disconnect())
     const keyv = new Kind({ store, namespace: 'one' })
     await keyv.set('k', { v: 1 })
     await keyv.set('short', 1, 20)

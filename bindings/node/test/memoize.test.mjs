@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SMALL, directory, sleep, twat } from './helpers.mjs'
+import { SMALL, directory, later, sleep, twat } from './helpers.mjs'
 
 const { memoize, cached, TwatCacheError } = twat
 
@@ -108,7 +108,7 @@ test('ttl ends an entry, on a monotonic clock', async (t) => {
   const memo = memoize(fn, { ttl: 300, max: 10 })
   memo(1)
   const real = Date.now
-  t.after(() => { Date.now = real })
+  later(t, () => { Date.now = real })
   Date.now = () => real() + 1e9
   memo(1)
   assert.equal(fn.calls, 1, 'a step of the wall clock ends nothing')

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createConnection, createServer } from 'node:net'
 import { test } from 'node:test'
-import { SMALL, directory, open, sleep, twat } from './helpers.mjs'
+import { SMALL, directory, later, open, sleep, twat } from './helpers.mjs'
 
 const freePort = () => new Promise((resolve) => {
   const server = createServer().listen(0, '127.0.0.1', () => {
@@ -21,7 +21,7 @@ const answers = (port) => new Promise((resolve) => {
 async function redis(t) {
   const port = await freePort()
   const server = spawn('redis-server', ['--port', String(port), '--save', '', '--appendonly', 'no', '--dir', directory(t)], { stdio: 'ignore' })
-  t.after(() => { server.kill('SIGCONT'); server.kill('SIGKILL') })
+  later(t, () => { server.kill('SIGCONT'); server.kill('SIGKILL') })
   for (let i = 0; !(await answers(port)); i++) {
     if (i > 200) throw new Error('redis-server does not answer')
     await sleep(25)
@@ -54,7 +54,7 @@ test('redis: a memoized async function runs once for concurrent callers, and for
   let calls = 0
   const make = () => twat.memoize(async (x) => { calls++; await sleep(5); return { x } }, { url, name: 'f' })
   const [first, second] = [make(), make()]
-  t.after(() => { first.cache.close(); second.cache.close() })
+  later(t, () => { first.cache.close(); second.cache.close() })
   assert.deepEqual(await Promise.all([first(1), first(1), first(2)]), [{ x: 1 }, { x: 1 }, { x: 2 }])
   assert.deepEqual([await second(1), calls], [{ x: 1 }, 2])
 })
@@ -77,7 +77,7 @@ test('redis: a server that hangs blocks neither the event loop nor a memoized fu
   const cache = open(t, { url, timeoutMs: 400, connectTimeoutMs: 400 })
   let calls = 0
   const memo = twat.memoize(async (x) => { calls++; return x }, { url, name: 'f', timeoutMs: 400, connectTimeoutMs: 400 })
-  t.after(() => memo.cache.close())
+  later(t, () => memo.cache.close())
   cache.set('k', 1)
   server.kill('SIGSTOP')
   let turns = 0

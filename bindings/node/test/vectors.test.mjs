@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
-import { directory, open, twat, SMALL } from './helpers.mjs'
+import { SMALL, directory, later, open, twat } from './helpers.mjs'
 
 const require = createRequire(import.meta.url)
 const { callKey, namespaceOf } = require('../lib/memoize.js')
@@ -105,12 +105,12 @@ test('a pickle is refused by name, and a memoizer runs its function again', (t) 
   const store = { engine: 'disk', path: directory(t), ...SMALL }
   const raw = native.open(Buffer.from(JSON.stringify({
     engine: 'disk', path: store.path, namespace: 'f', max_bytes: store.maxBytes, map_size: store.mapSize })))
-  t.after(() => raw.close())
+  later(t, () => raw.close())
   raw.set(callKey('f', [1]), Buffer.from([16, 1, 2, 3]), 0)
   const cache = open(t, { ...store, namespace: 'f' })
   assert.throws(() => cache.get(callKey('f', [1])), { code: 'TWAT_E_UNSUPPORTED', message: /pickle.*Python/ })
   const memo = twat.memoize((x) => x + 1, { ...store, name: 'f' })
-  t.after(() => memo.cache.close())
+  later(t, () => memo.cache.close())
   assert.equal(memo(1), 2)
   assert.equal(cache.get(callKey('f', [1])), 2)
 })
