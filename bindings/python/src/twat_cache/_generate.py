@@ -102,7 +102,7 @@ def source(signature: Signature, plan: Plan) -> str:
         "        try:",
         f"            _tc_e = {table}[{lookup}]"
         if plan.needs == _abi.NEEDS_MARK
-        else f"            _tc_value, _tc_slot, _tc_deadline = {table}[{lookup}]",
+        else f"            _tc_value, _tc_slot{', _tc_deadline' if plan.ttl else ''} = {table}[{lookup}]",
         "        except KeyError:",
         *(["            _tc_k = " + key] if one_name else ["            pass"]),
         "        except TypeError as _tc_error:",

@@ -29,10 +29,16 @@ _NOTHING: Sequence[Any] = ()
 _MARK = _abi.NEEDS_MARK
 ORDER: Any = sys.byteorder
 
-# An entry is a list where sieve marks it, else a tuple. Where hits are told to
+# An entry is a list where sieve marks it, else a tuple, without a deadline in
+# stores that are not timed. Where hits are told to
 # the core, the slot is in it as eight bytes: they are joined for the core at a
 # fifth of what turning numbers into an array costs.
 VALUE, SLOT, DEADLINE, MARKED = 0, 1, 2, 3
+
+
+def _over(entry: Any, at: float | None = None) -> bool:
+    """Whether the time of an entry is over."""
+    return len(entry) > DEADLINE and entry[DEADLINE] <= (now() if at is None else at)
 
 
 class ObjectStore:
@@ -51,12 +57,13 @@ class ObjectStore:
         ttl: float | None = None,
         sizeof: Callable[[Any], int] | None = None,
         on_evict: Callable[[Any, Any], None] | None = None,
+        timed: bool = True,
     ) -> None:
         self.table: dict[Any, Any] = {}
         self.marked: list[Any] = []
         self.lock = threading.RLock()
         self.maxsize, self.max_bytes, self.ttl = maxsize, max_bytes, ttl
-        self.sizeof, self.on_evict = sizeof, on_evict
+        self.sizeof, self.on_evict, self.timed = sizeof, on_evict, timed
         self.handed = 0
         options = {"policy": policy, "max_entries": maxsize, "max_bytes": max_bytes}
         self.policy: Policy | None = Policy(options)  # heard even where nothing is bounded: the name may be wrong
@@ -78,7 +85,7 @@ class ObjectStore:
     def find(self, key: Any, table: dict[Any, Any] | None = None) -> Any:
         """The live entry of a key, noted as a hit, or None."""
         entry = (self.table if table is None else table).get(key)
-        if entry is None or entry[DEADLINE] <= now():
+        if entry is None or _over(entry):
             return None
         if self.needs == _abi.NEEDS_LOG:
             self.note(entry[SLOT])
@@ -138,7 +145,7 @@ class ObjectStore:
             if entry is None:
                 return False
             self._forget(entry)
-        return bool(entry[DEADLINE] > now())
+        return not _over(entry)
 
     def _remove_later(self, key: Any, table: dict[Any, Any]) -> None:
         self.remove(key, table)
@@ -185,7 +192,7 @@ class ObjectStore:
             time_now = now()
             for slot, (table, key) in list(self.place.items()):
                 entry = table.get(key)
-                if entry is not None and entry[DEADLINE] <= time_now:
+                if entry is not None and _over(entry, time_now):
                     self._take_out(slot, dead)
         return len(dead)
 
@@ -210,7 +217,7 @@ class ObjectStore:
         """Locked. What has left, for the caller to let go of after the lock."""
         old = table.get(key)
         if old is not None:
-            if not replace and old[DEADLINE] > now():
+            if not replace and not _over(old):
                 return None
             del table[key]
             self._forget(old)
@@ -228,7 +235,10 @@ class ObjectStore:
             tag = slot.to_bytes(8, ORDER) if needs else slot
         deadline = NEVER if ttl is None else now() + ttl
         try:
-            table[key] = (value, tag, deadline) if needs != _MARK else [value, tag, deadline, False]
+            if needs == _MARK:
+                table[key] = [value, tag, deadline, False]
+            else:
+                table[key] = (value, tag, deadline) if self.timed else (value, tag)
         except BaseException:
             if policy is not None:
                 policy.remove(slot)

@@ -60,6 +60,7 @@ class ObjectMemo(Memo):
             "maxsize": maxsize, "typed": typed, "ttl": ttl, "policy": policy, "max_bytes": max_bytes,
         }  # fmt: skip
         self.nothing = maxsize == 0 or (ttl is not None and ttl <= 0)
+        timed = ttl is not None or any(t is not None for t in common.exceptions.values())
         self.store = ObjectStore(
             maxsize=maxsize,
             max_bytes=max_bytes,
@@ -67,6 +68,7 @@ class ObjectMemo(Memo):
             ttl=ttl,
             sizeof=sizeof or (sys.getsizeof if max_bytes else None),
             on_evict=self._evicted if common.callback else None,
+            timed=timed,
         )
         signature = Signature.of(func, common.ignore)
         self.instances = Instances(self.store) if signature.method and not common.key else None
@@ -79,7 +81,7 @@ class ObjectMemo(Memo):
             self.flight = AsyncFlight()
         plan = _generate.Plan(
             needs=self.store.needs,
-            ttl=ttl is not None or any(t is not None for t in common.exceptions.values()),
+            ttl=timed,
             typed=typed,
             copy=bool(self.copy),
             callback=common.callback is not None,
@@ -131,7 +133,7 @@ class ObjectMemo(Memo):
 
     def _keeper(self) -> Callable[..., None]:
         """What stores a result, with no step that the options do not ask for."""
-        store = self.store.keep if self.common.exceptions else quick_keep(self.store)
+        store = quick_keep(self.store)
         cache_if = self.common.cache_if
         if self.nothing:
             return lambda key, value, ttl, table: refuse_generator(value)

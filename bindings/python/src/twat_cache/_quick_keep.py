@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twat_cache._memory import NEVER, ORDER, ObjectStore
+from twat_cache._memory import ORDER, ObjectStore
 from twat_cache._native import _abi
 from twat_cache._native._lib import raw_insert
 from twat_cache._native._policy import ONE, SIZES, ZERO, size
@@ -20,7 +20,7 @@ from twat_cache._options import ONCE, refuse_generator
 def quick_keep(store: ObjectStore) -> Callable[..., None]:
     """``store.keep``, or the short form of it."""
     policy, keep_in_full = store.policy, store.keep
-    plain = store.ttl is None and store.sizeof is None and store.on_evict is None and not store.needs_fingerprint
+    plain = not store.timed and store.sizeof is None and store.on_evict is None and not store.needs_fingerprint
     # Without a lock that begins anew in place, a fork would leave us the old one.
     plain = plain and hasattr(store.lock, "_at_fork_reinit")
     if policy is None or not plain or store.max_bytes or store.needs == _abi.NEEDS_MARK:
@@ -64,7 +64,7 @@ def quick_keep(store: ObjectStore) -> Callable[..., None]:
                     return  # not admitted; it never has several victims, which all weigh the same
                 slot = slot_out.value
                 try:
-                    table[key] = (value, slot.to_bytes(8, ORDER) if tells else slot, NEVER)
+                    table[key] = (value, slot.to_bytes(8, ORDER) if tells else slot)
                 except BaseException:
                     store.remove_slot(slot)
                     raise
