@@ -1,10 +1,13 @@
 //! The persistent engine beside liblmdb itself, each pair in one run, in turns.
-//! Prints a table and writes `target/bench/disk.json`. Words on the command
-//! line choose rows. What one thread does is measured in its processor time,
-//! which other load on the machine hardly changes.
+//! Words on the command line choose rows.
 
 #![expect(unsafe_code, reason = "the peer is liblmdb called as C calls it")]
 
+#[path = "common/mod.rs"]
+#[expect(dead_code, reason = "shared with the other benches")]
+mod common;
+
+use common::{Row, Target, Timed, report};
 use lmdb_sys as ffi;
 use std::ffi::CString;
 use std::fs::File;
@@ -18,16 +21,6 @@ use twat_cache::{Cache, Config, SetOptions, TTL_DEFAULT, TTL_NEVER};
 const KEYS: u64 = 100_000;
 const VALUE: usize = 100;
 
-struct Row {
-    what: &'static str,
-    unit: &'static str,
-    ours: f64,
-    peer: f64,
-    /// Ours over peer must not exceed it; for throughput, must reach it.
-    target: f64,
-    at_least: bool,
-}
-
 fn main() {
     let args: Vec<String> = std::env::args().collect();
     if let [_, mode, dir, seed] = &args[..]
@@ -35,7 +28,8 @@ fn main() {
     {
         return worker(Path::new(dir), seed.parse().unwrap_or(1));
     }
-    let all: [(&str, fn() -> Row); 7] = [
+    type Run = fn() -> Row;
+    let all: [(&str, Run); 7] = [
         ("get", || get(false)),
         ("get_into", || get(true)),
         ("set", || set(false)),
@@ -48,10 +42,7 @@ fn main() {
     let wanted = |name: &str| words.is_empty() || words.iter().any(|word| *word == name);
     let rows: Vec<Row> =
         all.iter().filter(|(name, _)| wanted(name)).map(|(_, run)| run()).collect();
-    print(&rows);
-    if words.is_empty() {
-        save(&rows).expect("target/bench/disk.json");
-    }
+    report("disk", &rows);
 }
 
 fn cache(dir: &Path, options: &[(&str, &str)]) -> Cache {
@@ -107,24 +98,20 @@ impl Peer {
     }
 }
 
-/// Processor time of this thread.
-fn clock() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
-}
-
-/// Nanoseconds an operation, the best of some rounds that alternate.
-fn race(rounds: usize, n: u64, ours: &mut dyn FnMut(u64), peer: &mut dyn FnMut(u64)) -> (f64, f64) {
-    let mut best = (f64::MAX, f64::MAX);
-    for round in 0..rounds as u64 {
-        let time = |run: &mut dyn FnMut(u64)| {
-            let begun = clock();
-            (0..n).for_each(|i| run(round * n + i));
-            (clock() - begun) as f64 / n as f64
+/// Nanoseconds an operation of both; a slice is `n` of them, about a
+/// millisecond.
+fn race(n: u64, ours: &mut dyn FnMut(u64), peer: &mut dyn FnMut(u64)) -> (f64, f64) {
+    fn timed<'a>(name: &'static str, n: u64, run: &'a mut dyn FnMut(u64)) -> Timed<'a> {
+        let mut at = 0;
+        let slice = move || {
+            (at..at + n).for_each(&mut *run);
+            at += n;
+            n as usize
         };
-        best = (best.0.min(time(ours)), best.1.min(time(peer)));
+        Timed { name, run: Box::new(slice) }
     }
-    best
+    let best = common::race(30, &mut [timed("ours", n, ours), timed("liblmdb", n, peer)]);
+    (best[0], best[1])
 }
 
 fn filled(options: &[(&str, &str)]) -> (tempfile::TempDir, tempfile::TempDir, Cache, Peer) {
@@ -151,8 +138,7 @@ fn get(into: bool) -> Row {
     }
     let (mut out, mut buffer) = (vec![0_u8; VALUE], vec![0_u8; VALUE]);
     let (ours, theirs) = race(
-        7,
-        100_000,
+        1000,
         &mut |n| {
             let key = key(n * 7919);
             if into {
@@ -179,7 +165,7 @@ fn get(into: bool) -> Row {
         },
     );
     let what = if into { "get 100 B into a buffer" } else { "get 100 B" };
-    Row { what, unit: "ns", ours, peer: theirs, target: 1.5, at_least: false }
+    Row::ratio(what, ours, "liblmdb", theirs, Target::AtMost(1.5))
 }
 
 fn set(with_ttl: bool) -> Row {
@@ -187,19 +173,18 @@ fn set(with_ttl: bool) -> Row {
     let ttl = if with_ttl { 3_600_000 } else { TTL_NEVER };
     let value = [8; VALUE];
     let (ours, theirs) =
-        race(5, 20_000, &mut |n| cache.set(&key(n * 7919), &value, ttl).expect("set"), &mut |n| {
+        race(50, &mut |n| cache.set(&key(n * 7919), &value, ttl).expect("set"), &mut |n| {
             peer.put(std::iter::once((key(n * 7919), value)))
         });
     let (what, target) = if with_ttl { ("set 100 B with a TTL", 3.5) } else { ("set 100 B", 2.5) };
-    Row { what, unit: "ns", ours, peer: theirs, target, at_least: false }
+    Row::ratio(what, ours, "liblmdb NOSYNC", theirs, Target::AtMost(target))
 }
 
 fn set_many() -> Row {
     let (_a, _b, cache, peer) = filled(&[]);
     let value = [8; VALUE];
     let (ours, theirs) = race(
-        5,
-        500,
+        2,
         &mut |n| {
             let keys: Vec<_> = (0..100).map(|i| key((n * 100 + i) * 7919)).collect();
             let pairs: Vec<(&[u8], &[u8])> =
@@ -210,7 +195,7 @@ fn set_many() -> Row {
     );
     let (ours, theirs) = (ours / 100.0, theirs / 100.0);
     let what = "set_many of 100, a value";
-    Row { what, unit: "ns", ours, peer: theirs, target: 2.5, at_least: false }
+    Row::ratio(what, ours, "liblmdb NOSYNC", theirs, Target::AtMost(2.5))
 }
 
 fn touch_pages(bytes: &[u8]) -> u64 {
@@ -226,8 +211,7 @@ fn mapped() -> Row {
     File::create(&plain).and_then(|mut file| file.write_all(&value)).expect("a plain file");
     assert_eq!(cache.get(b"large").expect("get").as_deref(), Some(&value[..]));
     let (ours, theirs) = race(
-        7,
-        10,
+        2,
         &mut |_| {
             let value = cache.get(b"large").expect("get").expect("hit");
             std::hint::black_box(touch_pages(&value));
@@ -240,7 +224,7 @@ fn mapped() -> Row {
         },
     );
     let what = "mapped read of 100 MB";
-    Row { what, unit: "ns", ours, peer: theirs, target: 1.2, at_least: false }
+    Row::ratio(what, ours, "open and mmap", theirs, Target::AtMost(1.2))
 }
 
 const SPELL: Duration = Duration::from_millis(2000);
@@ -288,63 +272,6 @@ fn processes() -> Row {
     drop(cache);
     let one = throughput(dir.path(), 1);
     let four = throughput(dir.path(), 4);
-    Row {
-        what: "4 processes, 90 % reads (peer: one)",
-        unit: "op/s",
-        ours: four,
-        peer: one,
-        target: 1.5,
-        at_least: true,
-    }
-}
-
-impl Row {
-    fn ratio(&self) -> f64 {
-        self.ours / self.peer
-    }
-
-    fn target(&self) -> String {
-        format!("{} {}", if self.at_least { ">=" } else { "<=" }, self.target)
-    }
-
-    fn holds(&self) -> bool {
-        if self.at_least { self.ratio() >= self.target } else { self.ratio() <= self.target }
-    }
-}
-
-fn print(rows: &[Row]) {
-    println!("{:<38} {:>14} {:>14} {:>7}  target", "what", "ours", "peer", "ratio");
-    for row in rows {
-        println!(
-            "{:<38} {:>9.0} {:<4} {:>9.0} {:<4} {:>7.2}  {} {}",
-            row.what,
-            row.ours,
-            row.unit,
-            row.peer,
-            row.unit,
-            row.ratio(),
-            row.target(),
-            if row.holds() { "" } else { "MISSED" }
-        );
-    }
-}
-
-fn save(rows: &[Row]) -> std::io::Result<()> {
-    let rows: Vec<_> = rows
-        .iter()
-        .map(|row| {
-            serde_json::json!({
-                "what": row.what,
-                "unit": row.unit,
-                "ours": row.ours,
-                "peer": row.peer,
-                "ratio": row.ratio(),
-                "target": row.target(),
-                "holds": row.holds(),
-            })
-        })
-        .collect();
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
-    std::fs::create_dir_all(&dir)?;
-    std::fs::write(dir.join("disk.json"), serde_json::to_string_pretty(&rows)?)
+    let what = "4 processes on one store, 90 % reads, all together";
+    Row { unit: "op/s", ..Row::ratio(what, four, "one", one, Target::AtLeast(1.5)) }
 }
