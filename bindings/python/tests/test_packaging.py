@@ -30,7 +30,8 @@ OTHER_EXTRAS = ("django", "fastapi", "flask", "joblib", "numpy", "pandas")
 def run(command, *, cwd, **env):
     """Runs with some of the environment changed; None takes a variable away."""
     merged = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", **env}
-    merged = {name: value for name, value in merged.items() if value is not None}
+    # The checkout on the path would make pip believe that the package is there already.
+    merged = {name: value for name, value in merged.items() if value is not None and name != "PYTHONPATH"}
     return subprocess.run(
         [str(part) for part in command], cwd=cwd, env=merged, capture_output=True, text=True, timeout=900
     )

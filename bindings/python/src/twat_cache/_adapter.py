@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import pickle
 import threading
 from collections.abc import Mapping
@@ -132,6 +133,16 @@ class SharedCache(Cache):
 
 _open: dict[tuple[str, str, str], tuple[dict[str, Any], SharedCache]] = {}
 _lock = threading.Lock()
+
+
+def _after_fork() -> None:
+    """Another thread of the parent may have held it."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def open_shared(location: Any, options: Mapping[str, Any]) -> SharedCache:
