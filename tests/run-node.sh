@@ -30,7 +30,7 @@ if ! cmp -s package-lock.json node_modules/.lock-installed; then
   npm ci --ignore-scripts --no-audit --no-fund
   cp package-lock.json node_modules/.lock-installed
 fi
-TWAT_CACHE_LIB="$root/target/$profile" npm run --silent build
+TWAT_CACHE_WERROR=1 TWAT_CACHE_LIB="$root/target/$profile" npm run --silent build
 # The examples import the package by its name.
 mkdir -p "$root/examples/node/node_modules"
 ln -sfn ../../../bindings/node "$root/examples/node/node_modules/twat-cache"

@@ -152,6 +152,8 @@ test('memory stays flat over ten million sets and gets', () => {
   let late = early
   for (let tenth = 1; tenth < 10; tenth++) late = round((tenth * total) / 10, ((tenth + 1) * total) / 10)
   assert.equal(cache.size, 10_000)
-  assert.ok(late < early + (24 << 20), `grew from ${early >> 20} to ${late >> 20} MiB`)
+  // 14 bytes a turn: less than any key or value that is not given back, more
+  // than the collector's own ups and downs (24 MiB under Node 22).
+  assert.ok(late < early + (64 << 20), `grew from ${early >> 20} to ${late >> 20} MiB`)
   cache.close()
 })
