@@ -113,3 +113,24 @@ fn a_read_never_writes() {
     cache.stats().unwrap();
     assert_eq!(transaction(), before);
 }
+
+#[test]
+fn tags_that_nobody_carries_any_more_leave_no_trail() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = open(dir.path(), &[("max_entries", "50"), ("policy", "fifo")]);
+    let set = |n: u32| {
+        let tags: &[&[u8]] = &[&n.to_le_bytes(), b"common"];
+        cache.set_with(&n.to_be_bytes(), b"x", &SetOptions { tags, ..Default::default() }).unwrap();
+    };
+    (0..10_000).for_each(set);
+    let size = super::common::file_size(dir.path());
+    (10_000..25_000).for_each(set);
+    assert!(super::common::file_size(dir.path()) <= size + size / 4);
+    assert!(!cache.invalidate_tag(&0_u32.to_le_bytes()).unwrap(), "its version was swept");
+    assert!(cache.invalidate_tag(&24_999_u32.to_le_bytes()).unwrap());
+    assert!(get(&cache, &24_999_u32.to_be_bytes()).is_none());
+    assert!(get(&cache, &24_998_u32.to_be_bytes()).is_some());
+    assert!(cache.invalidate_tag(b"common").unwrap());
+    assert!(get(&cache, &24_998_u32.to_be_bytes()).is_none());
+    check_books(&cache);
+}

@@ -3,10 +3,13 @@
 use super::Disk;
 use super::books::Writer;
 use super::row::{self, Row, Totals};
+use super::shared::TAG_SLACK;
 use crate::envelope;
 use crate::error::Result;
 use crate::store::txn::MAIN;
+use std::collections::HashSet;
 use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
 
 /// Rows a put sweeps at the most.
 const INSTALMENT: usize = 16;
@@ -89,6 +92,35 @@ impl Disk {
             Ok(((), swept))
         })?;
         Ok(removed)
+    }
+
+    /// Drops the versions of tags that no entry carries, where they have become
+    /// many since the last time. Versions never come back, so that a tag that
+    /// is used again cannot make an old entry valid.
+    pub(super) fn sweep_tags(&self, writer: &mut Writer<'_>) -> Result<()> {
+        let db = self.shared.db;
+        if writer.txn.count(db.tags)? <= self.shared.tags_limit.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let (mut used, mut doomed) = (HashSet::new(), Vec::new());
+        writer.txn.walk(db.entries, &[], &mut |stored, bytes| {
+            if let Ok((_, _, envelope)) = envelope::split(bytes) {
+                let namespace = row::namespace_of(stored);
+                used.extend(row::tags(envelope.tags).map(|(tag, _)| row::tag_key(namespace, tag)));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        writer.txn.walk(db.tags, &[], &mut |key, _| {
+            if !used.contains(key) {
+                doomed.push(key.to_vec());
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for key in &doomed {
+            writer.txn.del(db.tags, key)?;
+        }
+        self.shared.tags_limit.store(2 * used.len() as u64 + TAG_SLACK, Ordering::Relaxed);
+        Ok(())
     }
 
     #[expect(clippy::type_complexity, reason = "where to go on, how many left; whether to commit")]

@@ -85,6 +85,8 @@ pub struct Databases {
     pub blobs: Dbi,
 }
 
+/// Versions of tags that may lie about unused.
+pub const TAG_SLACK: u64 = 8192;
 const MARKS: usize = 1 << 18;
 const VERIFIED: usize = 1 << 12;
 
@@ -104,6 +106,8 @@ pub struct Shared {
     pub random: Mutex<u64>,
     /// Where the sweep of stale rows goes on.
     pub sweep_at: AtomicU64,
+    /// Versions of tags there may be before unused ones are swept.
+    pub tags_limit: AtomicU64,
     /// Something was committed since the last flush.
     pub unsynced: AtomicBool,
     /// What the opening of the store has to say.
@@ -123,6 +127,7 @@ impl Shared {
             corrupt: AtomicU64::new(0),
             random: Mutex::new(seed),
             sweep_at: AtomicU64::new(0),
+            tags_limit: AtomicU64::new(TAG_SLACK),
             unsynced: AtomicBool::new(false),
             notes,
             marks: std::iter::repeat_with(AtomicU8::default).take(MARKS).collect(),

@@ -108,6 +108,9 @@ impl Disk {
         let old = writer.row(stored)?;
         let mut extras = Extras::default();
         extras.cost(terms.cost);
+        if !terms.tags.is_empty() {
+            self.sweep_tags(writer)?;
+        }
         for tag in terms.tags {
             let version = self.tag_version(writer, tag)?;
             extras.tag(tag, version);
