@@ -53,6 +53,9 @@ pub struct Entry {
     pub tags: Vec<Vec<u8>>,
 }
 
+/// Buckets of keys whose changes a store tells apart.
+pub const BUCKETS: usize = 64;
+
 /// Which entry a key has, without its value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
@@ -217,6 +220,18 @@ pub trait Engine: Send + Sync {
     /// by whomever, where that can be told at the cost of a look into memory.
     fn version(&self) -> Option<u64> {
         None
+    }
+
+    /// Which bucket of [`Engine::changes`] a key belongs to.
+    fn bucket(&self, key: &[u8]) -> usize {
+        let _ = key;
+        0
+    }
+
+    /// For engines with a version: for each bucket of keys the version that
+    /// last changed an entry of it, and the version as of which that is so.
+    fn changes(&self) -> Result<([u64; BUCKETS], u64)> {
+        Ok(([u64::MAX; BUCKETS], 0))
     }
 
     /// How to learn of changes by others.

@@ -827,6 +827,13 @@ pub struct WriteTxn<'e> {
 }
 
 impl<'e> WriteTxn<'e> {
+    /// Number of this write.
+    #[inline]
+    pub fn id(&self) -> u64 {
+        // SAFETY: live.
+        unsafe { ffi::mdb_txn_id(self.raw) as u64 }
+    }
+
     /// The environment it writes to.
     pub fn env(&self) -> &'e Env {
         self.env

@@ -54,6 +54,55 @@ fn a_hit_is_copied_upwards_and_served_from_there() {
 }
 
 #[test]
+fn over_a_disk_every_kind_of_change_by_another_is_seen_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let one = open(&["memory", "disk"], &[], "", &directory);
+    let other = open(&["memory", "disk"], &[], "", &directory);
+    let tagged = SetOptions { tags: &[b"tag"], ..SetOptions::default() };
+    let long = vec![b'k'; 600];
+    for key in [&b"key"[..], b"", &long] {
+        let warm = || {
+            one.set_with(key, b"old", &tagged).unwrap();
+            let before = figure(&one, 0, "hits");
+            one.get(key).unwrap();
+            // Neighbours change, and are not taken for it.
+            for n in 0..50_u8 {
+                other.set(&[n], b"neighbour", TTL_DEFAULT).unwrap();
+                assert_eq!(one.get(key).unwrap().as_deref(), Some(&b"old"[..]));
+            }
+            assert!(figure(&one, 0, "hits") >= before + 50);
+        };
+        let now = || one.get(key).unwrap().map(|value| value.to_vec());
+        warm();
+        other.set(key, b"new", TTL_DEFAULT).unwrap();
+        assert_eq!(now().as_deref(), Some(&b"new"[..]), "set");
+        warm();
+        assert!(other.delete(key).unwrap());
+        assert_eq!(now(), None, "delete");
+        warm();
+        assert!(other.invalidate_tag(b"tag").unwrap());
+        assert_eq!(now(), None, "tag");
+        warm();
+        other.delete_prefix(key).unwrap();
+        assert_eq!(now(), None, "prefix");
+        warm();
+        other.clear().unwrap();
+        assert_eq!(now(), None, "clear");
+        one.incr(key, 1, 0, TTL_DEFAULT).unwrap();
+        now();
+        other.incr(key, 1, 0, TTL_DEFAULT).unwrap();
+        assert_eq!(now().unwrap()[1], 2, "incr");
+        warm();
+        other.set_many(&[(key, b"many")], &SetOptions::default()).unwrap();
+        assert_eq!(now().as_deref(), Some(&b"many"[..]), "set_many");
+        warm();
+        assert!(other.touch(key, 100).unwrap());
+        std::thread::sleep(Duration::from_millis(150));
+        assert_eq!(now(), None, "touch");
+    }
+}
+
+#[test]
 fn large_values_stay_below_or_go_around() {
     let server = Server::start();
     let large = vec![7; 1000];

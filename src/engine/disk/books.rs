@@ -1,6 +1,7 @@
 //! A write: one transaction with the store's books, which always balance.
 
 use super::Disk;
+use super::keys;
 use super::row::{self, FORMAT, Row, Totals};
 use super::shared::{Policy, Shared};
 use crate::clock;
@@ -21,6 +22,8 @@ pub struct Writer<'d> {
     pub expirations: u64,
     pub corrupt: u64,
     changed: bool,
+    /// Buckets of keys whose entries changed.
+    buckets: u64,
 }
 
 /// How often a write that met a full map is tried again after making room.
@@ -85,6 +88,7 @@ impl Disk {
             expirations: 0,
             corrupt: 0,
             changed: false,
+            buckets: 0,
         })
     }
 
@@ -111,6 +115,7 @@ impl Writer<'_> {
         self.totals.entries = self.totals.entries.saturating_add_signed(entries);
         self.totals.bytes = self.totals.bytes.saturating_add_signed(bytes);
         self.changed = true;
+        self.note_change(stored);
         let key = row::namespace_key(row::namespace_of(stored));
         let (n, b) = row::namespace_figures(self.txn.get(MAIN, &key)?);
         let (n, b) = (n.saturating_add_signed(entries), b.saturating_add_signed(bytes));
@@ -121,6 +126,35 @@ impl Writer<'_> {
         figures[..8].copy_from_slice(&n.to_le_bytes());
         figures[8..].copy_from_slice(&b.to_le_bytes());
         self.txn.put(MAIN, &key, &figures)
+    }
+
+    /// Notes that the entry of a stored key is another one, or gone: copies of
+    /// it elsewhere are no longer current.
+    pub fn note_change(&mut self, stored: &[u8]) {
+        match keys::bucket_of(stored) {
+            Some(bucket) => self.buckets |= 1 << bucket,
+            None => self.note_changes(),
+        }
+    }
+
+    /// Notes that any entry may be another one, or gone.
+    pub fn note_changes(&mut self) {
+        self.buckets = u64::MAX;
+    }
+
+    /// Writes this transaction's number into the buckets that it changed.
+    fn write_changes(&mut self) -> Result<()> {
+        if self.buckets == 0 {
+            return Ok(());
+        }
+        let mut table = row::changes(self.txn.get(MAIN, row::CHANGES)?);
+        let id = self.txn.id();
+        for (bucket, changed) in table.iter_mut().enumerate() {
+            if self.buckets >> bucket & 1 != 0 {
+                *changed = id;
+            }
+        }
+        self.txn.put(MAIN, row::CHANGES, table.map(u64::to_le_bytes).as_flattened())
     }
 
     /// The row of a stored key.
@@ -152,9 +186,11 @@ impl Writer<'_> {
 
     /// Commits; also tells whether the map was full.
     pub fn commit(mut self) -> (Result<()>, bool) {
-        if self.changed
-            && let Err(error) = self.txn.put(MAIN, Totals::KEY, &self.totals.encode())
-        {
+        let books = match self.changed {
+            true => self.txn.put(MAIN, Totals::KEY, &self.totals.encode()),
+            false => Ok(()),
+        };
+        if let Err(error) = books.and_then(|()| self.write_changes()) {
             return (Err(error), self.txn.map_full());
         }
         let (result, map_full) = self.txn.commit();

@@ -4,6 +4,7 @@
 //! stored under their hash, and the envelope has the whole key. The namespace
 //! comes first, so that it is one range among real and one among hashed keys.
 
+use crate::engine::BUCKETS;
 use std::ops::Deref;
 
 /// Longest key LMDB takes.
@@ -37,7 +38,7 @@ impl StoredKey {
     /// The stored key of a key in a namespace of at most 200 bytes.
     #[inline]
     pub fn new(namespace: &[u8], key: &[u8]) -> Self {
-        let real = !key.is_empty() && 2 + namespace.len() + key.len() <= MAX_STORED;
+        let real = is_real(namespace, key);
         if real {
             Self::of(&[REAL, namespace.len() as u8], namespace, key)
         } else {
@@ -81,6 +82,30 @@ pub fn split(stored: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     matches!(kind, REAL | HASHED).then_some((kind, namespace, key))
 }
 
+/// Which bucket of the change table a key belongs to. Keys that are stored as
+/// their hash share the last one: from a row alone their key is not known.
+#[inline]
+pub fn bucket(namespace: &[u8], key: &[u8]) -> usize {
+    if is_real(namespace, key) { bucket_of_real(key) } else { BUCKETS - 1 }
+}
+
+/// The same from a stored key; `None` where the bytes are not one.
+pub fn bucket_of(stored: &[u8]) -> Option<usize> {
+    let (kind, _, key) = split(stored)?;
+    Some(if kind == REAL { bucket_of_real(key) } else { BUCKETS - 1 })
+}
+
+#[inline]
+fn bucket_of_real(key: &[u8]) -> usize {
+    let hash = u128::from(xxhash_rust::xxh3::xxh3_64(key));
+    ((hash * (BUCKETS as u128 - 1)) >> 64) as usize
+}
+
+#[inline]
+fn is_real(namespace: &[u8], key: &[u8]) -> bool {
+    !key.is_empty() && 2 + namespace.len() + key.len() <= MAX_STORED
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +125,19 @@ mod tests {
                 assert_eq!(rest.len(), if real { n } else { 32 });
             }
         }
+    }
+
+    #[test]
+    fn a_key_and_its_row_are_in_one_bucket() {
+        let mut used = std::collections::BTreeSet::new();
+        for n in 0..2000_usize {
+            let key = vec![n as u8; n / 4].into_iter().chain(n.to_le_bytes()).collect::<Vec<_>>();
+            let stored = StoredKey::new(b"space", &key);
+            let bucket = bucket(b"space", &key);
+            assert_eq!(bucket_of(&stored), Some(bucket));
+            used.insert(bucket);
+        }
+        assert_eq!(used.len(), BUCKETS);
     }
 
     #[test]

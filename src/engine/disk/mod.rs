@@ -16,7 +16,7 @@ mod scan;
 mod shared;
 mod write;
 
-use super::{Engine, Entry, Identity, Put, ScanState, Stored};
+use super::{BUCKETS, Engine, Entry, Identity, Put, ScanState, Stored};
 use crate::compress::Compressor;
 use crate::error::Result;
 use crate::stats::EngineStats;
@@ -130,6 +130,14 @@ impl Engine for Disk {
 
     fn version(&self) -> Option<u64> {
         Some(self.env.last_txn_id())
+    }
+
+    fn bucket(&self, key: &[u8]) -> usize {
+        keys::bucket(&self.namespace, key)
+    }
+
+    fn changes(&self) -> Result<([u64; BUCKETS], u64)> {
+        self.change_table()
     }
 
     fn identity(&self, key: &[u8]) -> Result<Identity> {

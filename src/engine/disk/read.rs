@@ -5,6 +5,7 @@ use super::row::{self, Totals};
 use super::{Disk, Entry, Identity};
 use crate::clock;
 use crate::compress::{self, decompress};
+use crate::engine::BUCKETS;
 use crate::envelope::{self, Envelope, Refused};
 use crate::error::Result;
 use crate::stats::EngineStats;
@@ -252,6 +253,12 @@ impl Disk {
             expires => expires.saturating_sub(clock::unix_ms()).max(1),
         });
         Ok(value.map(|value| Entry { value, ttl, sequence, version, tags }))
+    }
+
+    /// When each bucket of keys was last changed, and the number of this look.
+    pub(super) fn change_table(&self) -> Result<([u64; BUCKETS], u64)> {
+        let txn = self.env.read()?;
+        Ok((row::changes(txn.get(MAIN, row::CHANGES)?), txn.id()))
     }
 
     /// Which entry a key has: a look at its row's header.

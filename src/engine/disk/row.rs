@@ -8,9 +8,11 @@
 //! | `tags` | namespace length, namespace, BLAKE3 of tag | version, u64 LE |
 //! | `blobs` | id, 16 bytes | length, u64 LE |
 //! | (unnamed) | `totals` | [`Totals`] |
+//! | (unnamed) | `changes` | for each bucket of keys the number of the transaction that last changed one, u64 LE |
 //! | (unnamed) | `n`, namespace | entries and bytes, u64 LE each |
 
 use super::keys;
+use crate::engine::BUCKETS;
 use crate::envelope::{self, BLOB, Envelope, Meta};
 use crate::store::blob::BlobRef;
 
@@ -209,6 +211,17 @@ impl Totals {
         };
         Some(totals)
     }
+}
+
+/// The key of the change table in the unnamed database.
+pub const CHANGES: &[u8] = b"changes";
+
+/// The change table; a store that has none was never changed.
+pub fn changes(bytes: Option<&[u8]>) -> [u64; BUCKETS] {
+    let mut table = [0; BUCKETS];
+    let stored = bytes.unwrap_or_default().chunks_exact(8).map(le);
+    table.iter_mut().zip(stored).for_each(|(to, from)| *to = from);
+    table
 }
 
 fn le(eight: &[u8]) -> u64 {

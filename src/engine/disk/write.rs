@@ -187,6 +187,7 @@ impl Disk {
             }
         };
         let len = envelope::encoded_len(meta, item.key, extras.bytes(), payload.len());
+        writer.note_change(&item.stored);
         writer.txn.put_with(self.shared.db.entries, &item.stored, len, |out| {
             envelope::encode_into(out, meta, item.key, extras.bytes(), payload);
         })
@@ -273,6 +274,7 @@ impl Disk {
     ) -> Result<()> {
         let db = self.shared.db;
         let len = envelope::encoded_len(meta, key, extras.bytes(), payload.len());
+        writer.note_change(stored);
         writer.txn.put_with(db.entries, stored, len, |out| {
             envelope::encode_into(out, meta, key, extras.bytes(), payload);
         })?;
@@ -352,6 +354,7 @@ impl Disk {
             }
             let version = writer.next();
             writer.totals.invalidated = version;
+            writer.note_changes();
             writer.txn.put(self.shared.db.tags, &key, &version.to_le_bytes())?;
             Ok((true, true))
         })
@@ -391,6 +394,7 @@ impl Disk {
         (writer.totals.entries, writer.totals.bytes) = (0, 0);
         writer.totals.invalidated = 0;
         writer.touch_books();
+        writer.note_changes();
         Ok(())
     }
 

@@ -4,6 +4,7 @@
 //! `docs/tiers.md` says how that is known over a disk and over a server.
 
 mod guard;
+mod numbered;
 mod stamp;
 mod watch;
 
@@ -13,8 +14,9 @@ use crate::error::{Code, Result};
 use crate::stats::{Count, Counters, EngineStats};
 use crate::value::Value;
 use guard::{Guard, Ticket};
+use numbered::Numbered;
 use serde_json::{Map, Value as Json};
-use stamp::{Restamped, Stamp, trimmed};
+use stamp::{Stamp, trimmed};
 use std::hash::BuildHasher;
 use std::num::NonZeroU64;
 use std::path::Path;
@@ -36,7 +38,7 @@ pub fn set_unchecked(unchecked: bool) {
 /// How it is known that a copy is current.
 enum Coherence {
     /// The store numbers its writes.
-    Numbered(Restamped),
+    Numbered(Numbered),
     /// Others may change a server's entries.
     Watched(Watch),
     /// Nobody else can change anything.
@@ -138,7 +140,7 @@ impl Tiered {
         };
         let first = opened.remove(0);
         let coherence = if last.engine.version().is_some() {
-            Coherence::Numbered(Restamped::default())
+            Coherence::Numbered(Numbered::default())
         } else if last.engine.name() == "redis" {
             Coherence::Watched(Watch::new(config.u64("tier_ttl_ms")))
         } else {
@@ -189,9 +191,8 @@ impl Tiered {
             return true;
         }
         match &self.coherence {
-            Coherence::Numbered(restamped) => {
-                let Some(version) = self.last.engine.version() else { return false };
-                version == stamp.seen || restamped.has(self.hash(key), stamp.sequence, version)
+            Coherence::Numbered(numbered) => {
+                numbered.holds(&*self.last.engine, key, stamp, || self.hash(key))
             }
             Coherence::Watched(watch) => watch.holds(stamp.seen),
             Coherence::Alone => true,
@@ -201,10 +202,8 @@ impl Tiered {
     /// Asks below whether a copy is current, and notes that it is.
     #[cold]
     fn ask(&self, key: &[u8], value: &[u8], stamp: Stamp) -> Result<bool> {
-        if let Coherence::Numbered(restamped) = &self.coherence {
-            let Identity { sequence, version } = self.last.engine.identity(key)?;
-            if sequence == Some(stamp.sequence) {
-                restamped.set(self.hash(key), stamp.sequence, version);
+        if let Coherence::Numbered(numbered) = &self.coherence {
+            if numbered.ask(&*self.last.engine, key, stamp, self.hash(key))? {
                 return Ok(true);
             }
         } else {
@@ -531,7 +530,9 @@ impl Engine for Tiered {
 
     fn info(&self) -> Map<String, Json> {
         let coherence = match &self.coherence {
-            Coherence::Numbered(_) => "store: copies are compared after each write of any process",
+            Coherence::Numbered(_) => {
+                "store: copies are compared after each write to a key near theirs"
+            }
             Coherence::Watched(watch) if watch.hears() => "server: invalidations are heard",
             Coherence::Watched(_) => "server: copies are asked about after tier_ttl_ms",
             Coherence::Alone => "process: nobody else has the last tier",
