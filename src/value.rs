@@ -4,17 +4,19 @@
 use std::any::Any;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use triomphe::ThinArc;
 
 /// What lies in front of the bytes of a counted copy: what the engine that
 /// keeps it needs to find it and to judge it, so that a hit in memory touches
-/// one place and not two. Nothing but the deadline changes.
+/// one place and not two. Nothing but deadline and slot changes, under its lock.
 pub struct Head {
     /// When it ends, by the engine's clock.
     pub deadline: AtomicU64,
     /// The hash of its key.
     pub hash: u64,
+    /// Where the engine keeps it.
+    pub slot: AtomicU32,
     /// What few entries have.
     pub aside: Option<Arc<Aside>>,
     /// How long the key is that lies in front of the value.
@@ -50,7 +52,8 @@ pub fn pack(
     deadline: u64,
     aside: Option<Arc<Aside>>,
 ) -> Counted {
-    let mut head = Head { deadline: AtomicU64::new(deadline), hash, aside, key: 0 };
+    let (deadline, slot) = (AtomicU64::new(deadline), AtomicU32::default());
+    let mut head = Head { deadline, hash, slot, aside, key: 0 };
     if key.is_empty() || !packs(key, value) {
         return Counted::from_header_and_slice(head, value);
     }

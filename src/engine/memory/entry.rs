@@ -50,6 +50,16 @@ impl Entry {
         self.0.header.header.hash
     }
 
+    /// Where it is, once a shard has it.
+    #[inline]
+    pub(super) fn slot(&self) -> u32 {
+        self.0.header.header.slot.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_slot(&self, slot: u32) {
+        self.0.header.header.slot.store(slot, Ordering::Relaxed);
+    }
+
     #[inline]
     pub(super) fn extra(&self) -> Option<&Extra> {
         self.0.header.header.aside.as_ref().and_then(|aside| aside.downcast_ref())

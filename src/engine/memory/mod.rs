@@ -8,7 +8,7 @@
 mod budget;
 mod entry;
 mod shard;
-mod slab;
+mod slots;
 mod tags;
 mod tinylfu;
 
@@ -99,18 +99,22 @@ impl Memory {
         (hash >> 40) as usize & (self.shards.len() - 1)
     }
 
-    /// Runs `read` on the live entry of a key. A dead one is removed.
+    /// Runs `read` on the live entry of a key, then `then` on its shard and
+    /// slot. A dead one is removed.
     #[inline]
-    fn with_live<T>(
+    fn with_live<T, U>(
         &self,
         key: &[u8],
-        read: impl FnOnce(&mut Shard, u32) -> Option<T>,
-    ) -> Result<Option<T>> {
+        read: impl FnOnce(&entry::Entry) -> T,
+        then: impl FnOnce(&mut Shard, u32, T) -> U,
+    ) -> Result<Option<U>> {
         let hash = hash_of(&self.hasher, key);
         let mut shard = lock(&self.shards[self.shard_of(hash)])?;
-        let Some(slot) = shard.find(hash, key) else { return Ok(None) };
-        if shard.slab.get(slot).is_some_and(entry::Entry::is_live) {
-            return Ok(read(&mut shard, slot));
+        let Some(entry) = shard.find(hash, key) else { return Ok(None) };
+        let slot = entry.slot();
+        if entry.is_live() {
+            let read = read(entry);
+            return Ok(Some(then(&mut shard, slot, read)));
         }
         let dead = self.remove(&mut shard, slot, Why::Expired);
         drop(shard);
@@ -144,7 +148,7 @@ impl Memory {
 
     /// Evicts one entry of a shard; false where nothing leaves.
     fn evict(&self, shard: &mut Shard, garbage: &mut Garbage) -> bool {
-        let victim = shard.policy.victim();
+        let victim = shard.policy().victim();
         victim.is_some_and(|slot| self.discard(shard, slot, Why::Evicted, garbage))
     }
 
@@ -161,13 +165,14 @@ impl Memory {
         for _ in 0..FRUITLESS_ROUNDS {
             let mut shard = lock(&self.shards[number])?;
             self.sweep(&mut shard, SWEPT_BY_A_WRITER, &mut garbage);
-            let mut slot = shard.find(hash, key);
-            if let Some(found) = slot
-                && !shard.slab.get(found).is_some_and(entry::Entry::is_live)
-            {
-                self.discard(&mut shard, found, Why::Expired, &mut garbage);
-                slot = None;
-            }
+            let found = shard.find(hash, key).map(|entry| (entry.slot(), entry.is_live()));
+            let slot = match found {
+                Some((dead, false)) => {
+                    self.discard(&mut shard, dead, Why::Expired, &mut garbage);
+                    None
+                }
+                live => live.map(|(slot, _)| slot),
+            };
             if let Attempt::Done(done) = attempt(&mut shard, slot, &mut garbage)? {
                 drop(shard);
                 return Ok(done);
@@ -226,7 +231,7 @@ impl Memory {
         let Some((hash, cost)) = new.as_ref().map(|new| (new.hash(), new.cost())) else {
             return Ok(Attempt::Done(()));
         };
-        shard.policy.announce(hash);
+        shard.policy().announce(hash);
         while !self.entries.reserve(1) {
             if !self.evict(shard, garbage) {
                 return Ok(Attempt::Elsewhere);
@@ -238,7 +243,7 @@ impl Memory {
                 return Ok(Attempt::Elsewhere);
             }
         }
-        if !shard.slab.has_room() {
+        if !shard.has_room() {
             self.entries.release(1);
             self.bytes.release(cost);
             return Err(Error::new(Code::Full, "a shard holds 2^32 entries already"));
@@ -258,20 +263,20 @@ impl Memory {
         new: &mut Option<entry::Entry>,
         garbage: &mut Garbage,
     ) -> Attempt<()> {
-        let old = shard.slab.get(slot).map(entry::Entry::cost);
+        let old = shard.get(slot).map(entry::Entry::cost);
         let made = new.as_ref().map(|new| (new.hash(), new.cost()));
         let (Some(old), Some((hash, cost))) = (old, made) else { return Attempt::Done(()) };
         // While others make room for it, the entry itself may be named.
         let mut named = false;
         while cost > old && !self.bytes.reserve(cost - old) {
-            match shard.policy.victim() {
+            match shard.policy().victim() {
                 Some(victim) if victim == slot => named = true,
                 Some(victim) => {
                     self.discard(shard, victim, Why::Evicted, garbage);
                 }
                 None => {
                     if named {
-                        shard.policy.insert(slot, hash, old);
+                        shard.policy().insert(slot, hash, old);
                     }
                     return Attempt::Elsewhere;
                 }
@@ -279,19 +284,14 @@ impl Memory {
         }
         self.bytes.release(old.saturating_sub(cost));
         if named {
-            shard.policy.insert(slot, hash, cost);
+            shard.policy().insert(slot, hash, cost);
         } else {
-            shard.policy.resize(slot, cost);
-            shard.policy.hit(slot);
+            shard.policy().resize(slot, cost);
+            shard.hit(slot);
         }
         shard.bytes = shard.bytes.saturating_sub(old).saturating_add(cost);
-        if let Some(mut new) = new.take()
-            && let Some(entry) = shard.slab.get_mut(slot)
-        {
-            std::mem::swap(entry, &mut new);
-            let deadline = entry.deadline();
-            shard.note_deadline(deadline);
-            garbage.push(new);
+        if let Some(new) = new.take() {
+            garbage.push(shard.swap(slot, new));
         }
         Attempt::Done(())
     }
@@ -333,23 +333,21 @@ impl Engine for Memory {
 
     #[inline]
     fn get(&self, key: &[u8]) -> Result<Option<Value>> {
-        self.with_live(key, |shard, slot| {
-            shard.policy.hit(slot);
-            Some(Value::Shared(shard.slab.get(slot)?.share()))
+        self.with_live(key, entry::Entry::share, |shard, slot, value| {
+            shard.hit(slot);
+            Value::Shared(value)
         })
     }
 
     fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
-        self.with_live(key, |shard, slot| {
-            let entry = shard.slab.get(slot)?;
-            Some(Entry {
-                value: Value::Shared(entry.share()),
-                ttl: entry.ttl(),
-                sequence: 0,
-                version: 0,
-                tags: entry.marks().iter().map(|mark| mark.name().to_vec()).collect(),
-            })
-        })
+        let read = |entry: &entry::Entry| Entry {
+            value: Value::Shared(entry.share()),
+            ttl: entry.ttl(),
+            sequence: 0,
+            version: 0,
+            tags: entry.marks().iter().map(|mark| mark.name().to_vec()).collect(),
+        };
+        self.with_live(key, read, |_, _, entry| entry)
     }
 
     fn put(&self, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<Stored> {
@@ -369,22 +367,19 @@ impl Engine for Memory {
     }
 
     fn delete(&self, key: &[u8]) -> Result<bool> {
-        let deleted = self.with_live(key, |shard, slot| self.remove(shard, slot, Why::Deleted))?;
-        Ok(deleted.is_some())
+        // What is removed is dropped here, outside the lock.
+        let remove = |shard: &mut Shard, slot, ()| self.remove(shard, slot, Why::Deleted);
+        Ok(self.with_live(key, |_| (), remove)?.is_some())
     }
 
     fn contains(&self, key: &[u8]) -> Result<bool> {
-        Ok(self.with_live(key, |_, _| Some(()))?.is_some())
+        Ok(self.with_live(key, |_| (), |_, _, ()| ())?.is_some())
     }
 
     fn touch(&self, key: &[u8], ttl: Option<NonZeroU64>) -> Result<bool> {
-        let touched = self.with_live(key, |shard, slot| {
-            let deadline = deadline(ttl);
-            shard.slab.get(slot)?.set_deadline(deadline);
-            shard.note_deadline(deadline);
-            Some(())
-        })?;
-        Ok(touched.is_some())
+        let deadline = deadline(ttl);
+        let set = |entry: &entry::Entry| entry.set_deadline(deadline);
+        Ok(self.with_live(key, set, |shard, _, ()| shard.note_deadline(deadline))?.is_some())
     }
 
     fn clear(&self) -> Result<()> {
@@ -406,10 +401,10 @@ impl Engine for Memory {
             return Ok(());
         };
         let shard = lock(shard)?;
-        let end = shard.slab.end() as usize;
+        let end = shard.end() as usize;
         let until = end.min(state.place + SCANNED_AT_ONCE);
         for slot in state.place..until {
-            match shard.slab.get(slot as u32) {
+            match shard.get(slot as u32) {
                 Some(entry) if entry.key().starts_with(prefix) && entry.is_live() => {
                     out.push(entry.key().to_vec());
                 }
@@ -427,16 +422,14 @@ impl Engine for Memory {
     fn incr(&self, key: &[u8], delta: i64, initial: i64, ttl: Option<NonZeroU64>) -> Result<i64> {
         let (hash, mut new) = (hash_of(&self.hasher, key), None);
         self.write(hash, key, |shard, slot, garbage| {
-            let stored = slot.and_then(|slot| shard.slab.get(slot));
+            let stored = slot.and_then(|slot| shard.get(slot));
             let next = counter::next(self.name(), stored.map(entry::Entry::value), delta, initial)?;
             let bytes = counter::encode(next);
-            if let Some(slot) = slot {
-                shard.policy.hit(slot);
-                if let Some(entry) = shard.slab.get_mut(slot) {
-                    // A new value: readers may hold the old one.
-                    let raised = entry.with_value(&bytes);
-                    garbage.push(std::mem::replace(entry, raised));
-                }
+            if let (Some(slot), Some(entry)) = (slot, stored) {
+                // A new value: readers may hold the old one.
+                let raised = entry.with_value(&bytes);
+                shard.hit(slot);
+                garbage.push(shard.swap(slot, raised));
                 return Ok(Attempt::Done(next));
             }
             if new.is_none() {

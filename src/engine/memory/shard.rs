@@ -1,8 +1,8 @@
-//! One shard: an index from keys to slots, the entries, and their order. All
+//! One shard: an index from keys to entries, their slots, and their order. All
 //! of it lies under one lock, which the engine holds.
 
 use super::entry::{Entry, NEVER};
-use super::slab::Slab;
+use super::slots::{FREE, Slots};
 use crate::clock;
 use crate::policy::{AnyPolicy, Policy};
 use hashbrown::HashTable;
@@ -15,7 +15,7 @@ pub(super) type Hasher = foldhash::fast::RandomState;
 pub(super) fn hash_of(hasher: &Hasher, key: &[u8]) -> u64 {
     let mut state = hasher.build_hasher();
     state.write(key);
-    state.finish()
+    state.finish().max(FREE + 1)
 }
 
 /// Entries on their way out: dropped when the lock is not held any more.
@@ -57,10 +57,18 @@ struct Sweep {
     tags: u64,
 }
 
+/// Hits that are noted before the policy is told of them.
+const HITS: usize = 64;
+
 pub(super) struct Shard {
-    index: HashTable<u32>,
-    pub(super) slab: Slab,
-    pub(super) policy: AnyPolicy,
+    index: HashTable<Entry>,
+    slots: Slots,
+    policy: AnyPolicy,
+    /// Slots that were hit, in order. A policy moves things that lie far
+    /// apart; done in a row, what it waits for overlaps. It is told before it
+    /// is asked or told anything else, so its order is exact.
+    hits: [u32; HITS],
+    noted: usize,
     pub(super) bytes: u64,
     pub(super) evictions: u64,
     pub(super) expirations: u64,
@@ -75,8 +83,10 @@ impl Shard {
     pub(super) fn new(policy: AnyPolicy) -> Self {
         Self {
             index: HashTable::new(),
-            slab: Slab::default(),
+            slots: Slots::default(),
             policy,
+            hits: [0; HITS],
+            noted: 0,
             bytes: 0,
             evictions: 0,
             expirations: 0,
@@ -91,34 +101,77 @@ impl Shard {
     }
 
     #[inline]
-    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
-        let same = |slot: &u32| self.slab.get(*slot).is_some_and(|entry| entry.key() == key);
-        self.index.find(hash, same).copied()
+    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<&Entry> {
+        self.index.find(hash, |entry| entry.key() == key)
     }
 
-    /// Adds an entry whose key is not there; the slab has room for it.
+    /// The entry in a slot.
+    pub(super) fn get(&self, slot: u32) -> Option<&Entry> {
+        self.index.find(self.slots.get(slot)?, |entry| entry.slot() == slot)
+    }
+
+    /// One past the last slot in use.
+    pub(super) fn end(&self) -> u32 {
+        self.slots.end()
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.slots.has_room()
+    }
+
+    /// Notes a hit for the policy.
+    #[inline]
+    pub(super) fn hit(&mut self, slot: u32) {
+        if self.noted == HITS {
+            self.tell_hits();
+        }
+        self.hits[self.noted] = slot;
+        self.noted += 1;
+    }
+
+    fn tell_hits(&mut self) {
+        for slot in &self.hits[..std::mem::take(&mut self.noted)] {
+            self.policy.hit(*slot);
+        }
+    }
+
+    /// The policy, which knows of every hit.
+    pub(super) fn policy(&mut self) -> &mut AnyPolicy {
+        self.tell_hits();
+        &mut self.policy
+    }
+
+    /// Adds an entry whose key is not there; there is a slot for it.
     pub(super) fn insert(&mut self, entry: Entry) {
         let (hash, cost) = (entry.hash(), entry.cost());
         self.bytes = self.bytes.saturating_add(cost);
         self.note_deadline(entry.deadline());
-        let slot = self.slab.insert(entry);
-        self.policy.insert(slot, hash, cost);
-        let slab = &self.slab;
-        let rehash = |slot: &u32| slab.get(*slot).map_or(0, Entry::hash);
-        self.index.insert_unique(hash, slot, rehash);
+        let slot = self.slots.insert(hash);
+        entry.set_slot(slot);
+        self.policy().insert(slot, hash, cost);
+        self.index.insert_unique(hash, entry, Entry::hash);
+    }
+
+    /// Puts another entry of the same key into a slot; what was there.
+    pub(super) fn swap(&mut self, slot: u32, mut new: Entry) -> Entry {
+        self.note_deadline(new.deadline());
+        new.set_slot(slot);
+        if let Some(entry) = self.index.find_mut(new.hash(), |entry| entry.slot() == slot) {
+            std::mem::swap(entry, &mut new);
+        }
+        new
     }
 
     /// Takes out an entry; what it weighed is the caller's to give back.
     pub(super) fn remove(&mut self, slot: u32, why: Why) -> Option<Entry> {
-        let entry = self.slab.take(slot)?;
-        if let Ok(found) = self.index.find_entry(entry.hash(), |other| *other == slot) {
-            found.remove();
-        }
+        let hash = self.slots.take(slot)?;
+        let found = self.index.find_entry(hash, |entry| entry.slot() == slot).ok()?;
+        let (entry, _) = found.remove();
         self.bytes = self.bytes.saturating_sub(entry.cost());
         match why {
-            Why::Deleted => self.policy.remove(slot),
+            Why::Deleted => self.policy().remove(slot),
             Why::Expired => {
-                self.policy.remove(slot);
+                self.policy().remove(slot);
                 self.expirations += 1;
             }
             // The policy named it, and forgot it with that.
@@ -128,13 +181,14 @@ impl Shard {
     }
 
     /// Takes out everything.
-    pub(super) fn clear(&mut self) -> Slab {
-        self.index = HashTable::new();
+    pub(super) fn clear(&mut self) -> impl Sized + use<> {
+        self.slots = Slots::default();
+        self.noted = 0;
         self.policy.clear();
         self.bytes = 0;
         self.earliest = NEVER;
         self.sweep = Sweep { earliest: NEVER, ..Sweep::default() };
-        std::mem::take(&mut self.slab)
+        std::mem::take(&mut self.index)
     }
 
     /// A deadline is set.
@@ -155,17 +209,20 @@ impl Shard {
         if self.sweep.next == 0 {
             self.sweep.tags = tags;
         }
-        while *most > 0 && self.sweep.next < self.slab.end() {
+        while *most > 0 && self.sweep.next < self.slots.end() {
             let slot = self.sweep.next;
             self.sweep.next += 1;
             *most -= 1;
-            match self.slab.get(slot) {
+            match self.get(slot) {
                 Some(entry) if !entry.is_live() => return Some(slot),
-                Some(entry) => self.sweep.earliest = self.sweep.earliest.min(entry.deadline()),
+                Some(entry) => {
+                    let deadline = entry.deadline();
+                    self.sweep.earliest = self.sweep.earliest.min(deadline);
+                }
                 None => {}
             }
         }
-        if self.sweep.next >= self.slab.end() {
+        if self.sweep.next >= self.slots.end() {
             self.earliest = self.sweep.earliest;
             self.tags_swept = self.sweep.tags;
             self.sweep = Sweep { earliest: NEVER, ..Sweep::default() };

@@ -113,3 +113,36 @@ fn many_threads_over_a_small_byte_bound_neither_hang_nor_exceed_it() {
     });
     assert!(cache.stats().unwrap().bytes <= 65_536);
 }
+
+#[test]
+fn the_order_is_exact_however_many_hits_lie_between_two_sets() {
+    let cache = memory(&[("max_entries", "50")]);
+    let mut order: Vec<u32> = Vec::new();
+    let mut random = 1_u64;
+    let mut below = |n: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (random >> 33) % n
+    };
+    for _ in 0..2000 {
+        for _ in 0..below(200) {
+            let key = below(80) as u32;
+            let place = order.iter().position(|other| *other == key);
+            assert_eq!(cache.get(&key.to_le_bytes()).unwrap().is_some(), place.is_some());
+            if let Some(place) = place {
+                order.remove(place);
+                order.push(key);
+            }
+        }
+        let key = below(80) as u32;
+        order.retain(|other| *other != key);
+        if below(4) == 0 {
+            cache.delete(&key.to_le_bytes()).unwrap();
+        } else {
+            set(&cache, &key.to_le_bytes(), 10).unwrap();
+            order.push(key);
+        }
+        if order.len() > 50 {
+            order.remove(0);
+        }
+    }
+}
