@@ -1,8 +1,8 @@
 //! The memory rows of the targets: a get through C against a bare look-up in
 //! hashbrown and against moka, new entries with eviction, overhead, threads.
 //!
-//! Calls through C go to `target/release/libtwat_cache.so` as another program
-//! would load it, where it was built; else to the same functions linked in.
+//! Calls through C go to the shared object as another program would load it,
+//! where it was built; else to the same functions linked in.
 
 #[path = "common/c_api.rs"]
 mod c_api;
@@ -20,9 +20,10 @@ use std::time::{Duration, Instant};
 use twat_cache::{Cache, Config, TTL_DEFAULT};
 
 const KEYS: usize = 100_000;
-/// Gets of one slice of time, and how many different ones there are.
+/// Gets of one slice of time, and how many different slices there are: more
+/// than branch predictors and caches can learn.
 const SLICE: usize = 10_000;
-const SLICES: usize = 40;
+const SLICES: usize = 200;
 const VALUE: [u8; 100] = [7; 100];
 const ROUNDS: usize = 15;
 

@@ -157,6 +157,16 @@ impl Cache {
     /// The value of a key, or `None`.
     #[inline]
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>> {
+        match self.engine().map(|engine| engine.quick_get(key)) {
+            Ok(Some(found)) => {
+                self.count_get(found.is_some());
+                Ok(found.map(Value::Shared))
+            }
+            _ => self.slow_get(key),
+        }
+    }
+
+    fn slow_get(&self, key: &[u8]) -> Result<Option<Value>> {
         let found = self.call(|engine| engine.get(key))?;
         self.count_get(found.is_some());
         Ok(found)

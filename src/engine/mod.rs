@@ -11,7 +11,7 @@ pub mod tiered;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::stats::EngineStats;
-use crate::value::Value;
+use crate::value::{Counted, Value};
 use serde_json::{Map, Value as Json};
 use std::num::NonZeroU64;
 use std::path::Path;
@@ -122,6 +122,15 @@ pub trait Engine: Send + Sync {
 
     /// The value of a key.
     fn get(&self, key: &[u8]) -> Result<Option<Value>>;
+
+    /// The same in registers, for engines that keep counted copies: what is
+    /// written to memory in parts and read as a whole is waited for, which is
+    /// a good part of a hit. `None` asks to call `get` instead.
+    #[inline]
+    fn quick_get(&self, key: &[u8]) -> Option<Option<Counted>> {
+        let _ = key;
+        None
+    }
 
     /// Hands the value to `sink` without keeping it: for reads into a buffer.
     fn read(&self, key: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<bool> {

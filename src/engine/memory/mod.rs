@@ -17,7 +17,7 @@ use crate::config::{Bounds, Config};
 use crate::error::{Code, Error, Result};
 use crate::policy::{AnyPolicy, Policy, seed_of};
 use crate::stats::EngineStats;
-use crate::value::Value;
+use crate::value::{Counted, Value, value_of};
 use budget::Budget;
 use crossbeam::utils::CachePadded;
 use entry::{Extra, deadline, weight};
@@ -120,6 +120,14 @@ impl Memory {
         drop(shard);
         drop(dead);
         Ok(None)
+    }
+
+    #[inline]
+    fn hit(&self, key: &[u8]) -> Result<Option<Counted>> {
+        self.with_live(key, entry::Entry::share, |shard, slot, value| {
+            shard.hit(slot);
+            value
+        })
     }
 
     /// Takes an entry out of its shard and gives back what it weighed.
@@ -331,12 +339,21 @@ impl Engine for Memory {
         "memory"
     }
 
-    #[inline]
     fn get(&self, key: &[u8]) -> Result<Option<Value>> {
-        self.with_live(key, entry::Entry::share, |shard, slot, value| {
-            shard.hit(slot);
-            Value::Shared(value)
-        })
+        Ok(self.hit(key)?.map(Value::Shared))
+    }
+
+    fn quick_get(&self, key: &[u8]) -> Option<Option<Counted>> {
+        self.hit(key).ok()
+    }
+
+    fn read(&self, key: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<bool> {
+        let found = self.hit(key)?;
+        // The lock is not held: the sink may call the cache.
+        if let Some(value) = &found {
+            sink(value_of(value));
+        }
+        Ok(found.is_some())
     }
 
     fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
