@@ -67,14 +67,17 @@ under_thread() {
         return
     fi
     target=$(rustc -vV | sed -n 's/^host: //p')
-    # The runtime is the one inside of the Rust library's static archive; the
-    # program is instrumented by clang, whose runtime speaks the same protocol.
+    # The runtime is the Rust toolchain's: Debian's clang is older, and lacks
+    # functions that newer instrumentation calls.
     RUSTFLAGS=-Zsanitizer=thread CARGO_TARGET_DIR=$lib CFLAGS=-fsanitize=thread CC=clang \
         cargo +nightly rustc --locked --lib --crate-type staticlib -Zbuild-std --target "$target"
 
     CC=clang compile_c tests/c/threads.c "$stage/threads-thread.o" "${flags[@]}"
-    clang "${flags[@]}" "$stage/threads-thread.o" -o "$stage/threads-thread" \
-        "$lib/$target/debug/libtwat_cache.a" "${native[@]}"
+    local runtime
+    runtime=$(rustc +nightly --print sysroot)/lib/rustlib/$target/lib/librustc-nightly_rt.tsan.a
+    [ -f "$runtime" ] || { echo "not here: the nightly toolchain has no ThreadSanitizer for $target"; return; }
+    clang -rdynamic "$stage/threads-thread.o" "$lib/$target/debug/libtwat_cache.a" -o "$stage/threads-thread" \
+        -Wl,--whole-archive "$runtime" -Wl,--no-whole-archive "${native[@]}" -lresolv
     TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/tests/c/foreign/tsan.supp" run "$stage/threads-thread"
 }
 
