@@ -77,6 +77,7 @@ def empty(wheel, tmp_path_factory):
     done = run(
         [python, "-m", "pip", "install", "--no-index", wheel], cwd=place,
         PATH=str(place / "bin"), HOME=str(place), PIP_FIND_LINKS=None,
+        PYTHONPATH=None,  # the checkout there would count as installed
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return python
