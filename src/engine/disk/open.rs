@@ -17,6 +17,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The file that says whose directory it is and in which format.
 pub const RECORD: &str = "version";
@@ -340,21 +341,31 @@ fn check_record(dir: &Path) -> Result<Option<u64>> {
 }
 
 /// Written before the first byte of data, so that data without a record is
-/// somebody else's.
+/// somebody else's. It appears whole or not at all: another process may look
+/// at any moment, and this one may be killed.
 fn write_record(dir: &Path, mode: u32) -> Result<()> {
+    static DRAFTS: AtomicU64 = AtomicU64::new(0);
     let path = dir.join(RECORD);
-    let opened = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&path);
-    match opened {
-        Ok(mut file) => {
-            let written = file.write_all(format!("{RECORD_WORD} {FORMAT}\n").as_bytes());
-            written.map_err(|error| {
-                let _ = fs::remove_file(&path);
-                wrong("writing", &path, &error)
-            })
-        }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(wrong("writing", &path, &error)),
+    if path.try_exists().unwrap_or(false) {
+        return Ok(());
     }
+    let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
+    let draft = dir.join(format!("{RECORD}.{}-{number}", std::process::id()));
+    let written = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(&draft)
+        .and_then(|mut file| file.write_all(format!("{RECORD_WORD} {FORMAT}\n").as_bytes()))
+        .and_then(|()| match fs::hard_link(&draft, &path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            // Some file systems have no links; what a rename replaces says the same.
+            Err(_) => fs::rename(&draft, &path),
+            Ok(()) => Ok(()),
+        });
+    let _ = fs::remove_file(&draft);
+    written.map_err(|error| wrong("writing", &path, &error))
 }
 
 fn read_only(config: &Config, dir: &Path) -> Result<bool> {
