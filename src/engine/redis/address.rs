@@ -5,12 +5,14 @@
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use redis::{ConnectionAddr, IntoConnectionInfo};
+use percent_encoding::percent_decode_str;
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 /// Bytes a socket's path may have (`sockaddr_un`, less the closing NUL).
 const MAX_SOCKET_PATH: usize = 107;
+const DEFAULT_PORT: u16 = 6379;
 const FORMS: &str = "redis://, rediss:// (TLS), redis+cluster://, rediss+cluster:// or unix://";
 
 /// One server process.
@@ -96,8 +98,8 @@ fn parse(url: &str) -> Result<Target> {
         return Err(Error::config("url: expected no '#…' part, found one"));
     }
     let (user, hosts) = match authority.rsplit_once('@') {
-        Some((user, hosts)) => (format!("{user}@"), hosts),
-        None => (String::new(), authority),
+        Some((user, hosts)) => (Some(user), hosts),
+        None => (None, authority),
     };
     let hosts: Vec<&str> = hosts.split(',').collect();
     if hosts.len() > 1 && !cluster {
@@ -107,7 +109,7 @@ fn parse(url: &str) -> Result<Target> {
     let mut login = Login::default();
     for host in hosts {
         check_host(host)?;
-        let (address, found) = one(&format!("redis://{user}{host}{tail}"))?;
+        let (address, found) = one(user, host, tail)?;
         seeds.push(address);
         login = found;
     }
@@ -138,31 +140,47 @@ fn check_host(host: &str) -> Result<()> {
     Err(Error::config(format!("url: expected a port from 1 to 65535, found: {shown:.20}")))
 }
 
-fn one(url: &str) -> Result<(Address, Login)> {
-    let wrong = |what: &str| {
-        Error::config(format!("url: {what} (the URL is not shown: it may hold a password)"))
+/// One host with what stands around it. The URL crate that the redis crate
+/// would use brings tables of Unicode along, which host names here never need.
+fn one(user: Option<&str>, host: &str, tail: &str) -> Result<(Address, Login)> {
+    let login = Login { database: database(tail)?, ..login(user)? };
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, port.parse().unwrap_or(DEFAULT_PORT)),
+        _ => (host, DEFAULT_PORT),
     };
-    let parsed = redis::parse_redis_url(url).ok_or_else(|| wrong("it does not parse"))?;
-    let info = parsed
-        .into_connection_info()
-        // The category is a fixed text; the detail could repeat the URL.
-        .map_err(|error| wrong(error.category()))?;
-    let ConnectionAddr::Tcp(host, port) = info.addr() else {
-        return Err(wrong("expected a host and a port"));
-    };
-    let settings = info.redis_settings();
-    if settings.db() < 0 {
-        return Err(Error::config(format!(
-            "url: expected a database from 0, found: {}",
-            settings.db()
-        )));
+    let name = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    let plain = |c: char| c.is_alphanumeric() || ".-_:%".contains(c);
+    if !name.chars().all(plain) || (name.contains(':') && name.parse::<Ipv6Addr>().is_err()) {
+        let text = "url: the host is neither a name nor an address (the URL is not shown: it may \
+            hold a password)";
+        return Err(Error::config(text));
     }
-    let login = Login {
-        user: settings.username().map(str::to_owned),
-        password: settings.password().map(str::to_owned),
-        database: settings.db(),
+    Ok((Address::Tcp(name.to_owned(), port), login))
+}
+
+/// `user:password`, percent-encoded.
+fn login(user: Option<&str>) -> Result<Login> {
+    let Some((user, password)) = user.map(|user| user.split_once(':').unwrap_or((user, ""))) else {
+        return Ok(Login::default());
     };
-    Ok((Address::Tcp(host.clone(), *port), login))
+    let part = |text: &str| -> Result<Option<String>> {
+        let decoded = percent_decode_str(text).decode_utf8().map_err(|_| {
+            Error::config("url: user and password are expected to be percent-encoded UTF-8")
+        })?;
+        Ok((!decoded.is_empty()).then(|| decoded.into_owned()))
+    };
+    Ok(Login { user: part(user)?, password: part(password)?, database: 0 })
+}
+
+/// `/7` and an optional `?…`, which other clients use and we do not.
+fn database(tail: &str) -> Result<i64> {
+    let path = tail.split('?').next().unwrap_or_default().trim_matches('/');
+    if path.is_empty() {
+        return Ok(0);
+    }
+    path.parse().ok().filter(|number| *number >= 0).ok_or_else(|| {
+        Error::config("url: expected a database from 0 after the host, found something else")
+    })
 }
 
 fn unix(rest: &str) -> Result<Target> {
@@ -179,11 +197,7 @@ fn unix(rest: &str) -> Result<Target> {
             path.len()
         )));
     }
-    // Let the library decode user, password and db as it does for TCP.
-    let mut login = match user {
-        Some(user) => one(&format!("redis://{user}@h"))?.1,
-        None => Login::default(),
-    };
+    let mut login = login(user)?;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         match name {
@@ -192,8 +206,8 @@ fn unix(rest: &str) -> Result<Target> {
                     Error::config("url: expected a database from 0 as db=, found something else")
                 })?;
             }
-            "user" => login.user = one(&format!("redis://{value}:x@h"))?.1.user,
-            "pass" => login.password = one(&format!("redis://:{value}@h"))?.1.password,
+            "user" => login.user = self::login(Some(value))?.user,
+            "pass" => login.password = self::login(Some(&format!(":{value}")))?.password,
             _ => return Err(Error::config("url: expected db=, user= or pass= after '?'")),
         }
     }

@@ -1,8 +1,7 @@
 //! The redis engine: entries on a server (redis from 6.2, Valkey, a cluster of
 //! either) that processes and machines share.
 //!
-//! From the `redis` crate come the protocol's encoding and decoding and the
-//! URLs; sockets, time-outs and the pool are ours, since its blocking
+//! From the `redis` crate come the protocol's encoding and decoding; sockets, time-outs and the pool are ours, since its blocking
 //! connection restarts its time-out with each read and has none for a
 //! handshake. `docs/redis.md` says what is stored how.
 
