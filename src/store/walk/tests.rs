@@ -237,6 +237,82 @@ fn damage_of_each_page_header_is_seen() {
     assert_eq!(seen, figures.reached - tails);
 }
 
+/// Pages of these flags, by their offset.
+fn pages_of(bytes: &[u8], flags: u16) -> impl Iterator<Item = usize> + '_ {
+    (2..bytes.len() / 4096).map(|page| page * 4096).filter(move |at| {
+        page::u16_at(bytes, at + 10) == flags && page::u64_at(bytes, *at) == *at as u64 / 4096
+    })
+}
+
+fn why_bad(damaged: &[u8]) -> String {
+    match walk(damaged).expect("a verdict") {
+        Verdict::Bad(bad) => bad.why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn each_kind_of_structural_damage_is_named() {
+    let bytes = sample();
+    let newest = usize::from(page::u64_at(&bytes, 4096 + 144) > page::u64_at(&bytes, 144));
+    let meta = Meta::read(&bytes[newest * 4096..]).expect("a meta page");
+    let named = walk(&bytes[..]).expect("a verdict");
+    assert!(matches!(named, Verdict::Sound(_)));
+
+    // Two keys of a leaf that is in use change places. A page that is free
+    // is none of ours, so each is tried until one is seen.
+    let swapped = pages_of(&bytes, page::P_LEAF).find_map(|at| {
+        let mut damaged = bytes.clone();
+        if page::u16_at(&bytes, at + 12) < 20 {
+            return None;
+        }
+        damaged[at + 16..at + 20].rotate_left(2);
+        match walk(&damaged[..]).expect("a verdict") {
+            Verdict::Bad(bad) => Some(bad.why),
+            _ => None,
+        }
+    });
+    assert!(swapped.as_ref().is_some_and(|why| why.contains("out of order")), "{swapped:?}");
+
+    // Two children of a branch are one page.
+    let twice = pages_of(&bytes, page::P_BRANCH).find_map(|at| {
+        let node = |n: usize| at + usize::from(page::u16_at(&bytes, at + 16 + 2 * n));
+        let mut damaged = bytes.clone();
+        let first = bytes[node(0)..node(0) + 6].to_vec();
+        damaged[node(1)..node(1) + 6].copy_from_slice(&first);
+        match walk(&damaged[..]).expect("a verdict") {
+            Verdict::Bad(bad) => Some(bad.why),
+            _ => None,
+        }
+    });
+    assert!(twice.as_ref().is_some_and(|why| why.contains("another use")), "{twice:?}");
+
+    // The free list has a page that is in use: the last one of a record.
+    let leaf = meta.free.root as usize * 4096;
+    let node = leaf + usize::from(page::u16_at(&bytes, leaf + 16));
+    let list = node + 8 + 8;
+    let count = page::u64_at(&bytes, list) as usize;
+    let mut damaged = bytes.clone();
+    damaged[list + 8 * count..][..8].copy_from_slice(&2_u64.to_ne_bytes());
+    damaged[list] = damaged[list].max(1);
+    let why = why_bad(&damaged);
+    assert!(why.contains("another use") || why.contains("free page"), "{why}");
+
+    // Counts of the main database, each by one.
+    for field in [8, 16, 24, 32] {
+        let mut damaged = bytes.clone();
+        damaged[newest * 4096 + 16 + 72 + field] ^= 1;
+        let why = why_bad(&damaged);
+        assert!(why.contains("its record says"), "{why}");
+    }
+    // Its root, beyond the file and at a page of another kind.
+    for root in [meta.last_page + 7, 1] {
+        let mut damaged = bytes.clone();
+        damaged[newest * 4096 + 16 + 72 + 40..][..8].copy_from_slice(&root.to_ne_bytes());
+        why_bad(&damaged);
+    }
+}
+
 #[test]
 fn a_cut_file_is_bad_or_short_and_never_sound() {
     let bytes = sample();
