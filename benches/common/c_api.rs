@@ -6,7 +6,6 @@
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::mem::transmute;
-use std::path::Path;
 use twat_cache::ffi;
 
 #[repr(C)]
@@ -44,9 +43,8 @@ fn symbol(library: *mut c_void, name: &CStr, linked: *const c_void) -> *const c_
 impl Api {
     pub fn load() -> Self {
         let program = std::env::current_exe().unwrap_or_default();
-        // The program lies in target/<profile>/deps.
-        let folder = program.ancestors().nth(2).unwrap_or(Path::new("."));
-        let path = folder.join("libtwat_cache.so");
+        // Beside the program (target/<profile>/deps), where cargo built it last.
+        let path = program.with_file_name("libtwat_cache.so");
         let name = CString::new(path.as_os_str().as_encoded_bytes()).expect("a path");
         // SAFETY: a path; the library has no constructors that matter.
         let library = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
