@@ -133,7 +133,7 @@ impl Redis {
                         }
                     }
                     Ok(Found::Missing | Found::Dead(_)) => {}
-                    Err(error) if error.code() == crate::Code::Unavailable => return Err(error),
+                    Err(error) if error.code() == crate::error::Code::Unavailable => return Err(error),
                     Err(_) => foreign += 1,
                 }
             }
