@@ -133,7 +133,9 @@ impl Redis {
                         }
                     }
                     Ok(Found::Missing | Found::Dead(_)) => {}
-                    Err(error) if error.code() == crate::error::Code::Unavailable => return Err(error),
+                    Err(error) if error.code() == crate::error::Code::Unavailable => {
+                        return Err(error);
+                    }
                     Err(_) => foreign += 1,
                 }
             }

@@ -136,7 +136,7 @@ impl Tiered {
 
     fn over(config: &Config, mut opened: Vec<Tier>) -> Result<Self> {
         let (Some(last), false) = (opened.pop(), opened.is_empty()) else {
-            return Err(crate::Error::config("tiers: engine 'tiered' needs at least 2"));
+            return Err(crate::error::Error::config("tiers: engine 'tiered' needs at least 2"));
         };
         let first = opened.remove(0);
         let coherence = if last.engine.version().is_some() {
