@@ -8,7 +8,8 @@ fn ffi_files() -> Vec<(String, String)> {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         (name, std::fs::read_to_string(path).unwrap())
     };
-    std::fs::read_dir(dir).unwrap().map(|entry| read(entry.unwrap().path())).collect()
+    let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| !path.ends_with("tests.rs")).map(read).collect()
 }
 
 /// The exported functions of a file, each from its signature to its closing brace.
