@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from twat_cache._log import FIXED, FREE_THREADED, GROWING, indented
+from twat_cache._log import AFTER, FIXED, FREE_THREADED, GROWING, indented
 from twat_cache._native import _abi
 from twat_cache._signature import Signature
 
@@ -137,7 +137,7 @@ def source(signature: Signature, plan: Plan) -> str:
 _NOTE = [
     "try:",
     "    _tc_log[_tc_n] = _tc_slot",
-    "    _tc_n += 1",
+    "    _tc_n = _tc_after[_tc_n]",
     "except IndexError:",
     "    _tc_rare.note(_tc_slot)",
 ]
@@ -210,7 +210,7 @@ def _indent(lines: list[str], by: int) -> list[str]:
 
 @functools.lru_cache(maxsize=512)
 def _factory(text: str) -> tuple[Any, tuple[str, ...]]:
-    scope: dict[str, Any] = {"_tc_pack": _pack}
+    scope: dict[str, Any] = {"_tc_pack": _pack, "_tc_after": AFTER}
     exec(compile(text, "<twat_cache wrapper>", "exec"), scope)  # noqa: S102 - our own source over parameter names
     factory = scope["_tc_make"]
     return factory, tuple(inspect.signature(factory).parameters)

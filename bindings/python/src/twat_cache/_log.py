@@ -14,6 +14,9 @@ from typing import Any
 LOG_SIZE = 4096
 FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 
+# The number after each: taking it from here costs less than making a new one.
+AFTER = list(range(1, LOG_SIZE + 1))
+
 # Source of the three functions, for the wrappers that have them inside. In
 # ``take`` nothing runs between the reading and the setting of the number.
 FIXED = """\
