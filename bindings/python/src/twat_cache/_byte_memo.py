@@ -79,25 +79,18 @@ class ByteMemo(Memo):
 
     def look_up(self, key: bytes) -> Any:
         """The result, or MISSING. What cannot be read is a miss."""
-        if not self.mapped:
-            data = self._read(key)
-            return MISSING if data is None else self._decoded(key, data)
         try:
-            mapped = self.store.get_mapped(key)
+            data: Any
+            if self.mapped:
+                data = self.store.get_mapped(key)
+            else:
+                data = self.store.get_small(key)
+                if data is LARGE:
+                    data = self.store.get(key)
         except _TROUBLES as error:
             self._trouble(error)
             return MISSING
-        if mapped is None:
-            return MISSING
-        return self._decoded(key, mapped)
-
-    def _read(self, key: bytes, *, only_small: bool = False) -> Any:
-        """The bytes, or None; LARGE for what would take long, if that is asked."""
-        try:
-            return self.store.get_small(key) if only_small else self.store.get(key)
-        except _TROUBLES as error:
-            self._trouble(error)
-            return None
+        return MISSING if data is None else self._decoded(key, data)
 
     def _decoded(self, key: bytes, data: Any) -> Any:
         """A hit, unless the bytes cannot be read."""
@@ -182,7 +175,11 @@ class ByteMemo(Memo):
         """On the loop where that is a bounded look-up, else in a thread."""
         if self.mapped or not self.store.reads_quickly:
             return unwrap(await to_thread(self.look_up, key))
-        data = self._read(key, only_small=True)
+        try:
+            data = self.store.get_small(key)
+        except _TROUBLES as error:
+            self._trouble(error)
+            return MISSING
         if data is LARGE:
             return unwrap(await to_thread(self.look_up, key))
         return MISSING if data is None else unwrap(self._decoded(key, data))

@@ -153,7 +153,7 @@ class Codec:
         kind = data[0] if data else -1
         try:
             if kind == MSGPACK:
-                return reader.decode(data[1:])
+                return reader.decode(data, 1)
             if kind == RAW:
                 return self._raw(data[1:])
             if kind == ARRAY:

@@ -38,10 +38,10 @@ class Undefined:
         return False
 
 
-def decode(data: bytes) -> Any:
-    """The one value that the bytes are."""
+def decode(data: bytes, start: int = 0) -> Any:
+    """The one value that the bytes are, from ``start`` on."""
     try:
-        value, end = _read(data, 0)
+        value, end = _read(data, start)
     except (IndexError, struct.error, UnicodeDecodeError, TypeError, ValueError) as error:
         raise Malformed(f"not MessagePack: {error}") from error
     except (RecursionError, OverflowError, InvalidOperation) as error:
