@@ -149,6 +149,25 @@ def test_names_of_functions():
     assert first != _names.function_name(scope["f"]) and first.startswith("__main__.f#")
 
 
+def test_functions_of_one_def_are_told_apart_by_what_they_captured(folder, ran):
+    def make(n, op):
+        calls = 0
+
+        def scaled(x):
+            nonlocal calls
+            calls += 1
+            return op(ran(x)) * n
+
+        return scaled
+
+    one, two, minus = make(1, abs), make(2, abs), make(1, lambda x: -x)
+    kept = [tc.bcache(folder_name=folder)(f) for f in (one, two, minus)]
+    assert [f(3) for f in kept] == [3, 6, -3] and ran.n == 3
+    again = tc.bcache(folder_name=folder)(two)
+    assert again(3) == 6 and ran.n == 3, "a variable that the function rebinds is no part of its name"
+    assert _names.function_name(one) == _names.function_name(make(1, abs))
+
+
 @pytest.mark.parametrize("kind", ["script", "stdin"])
 def test_scripts_and_prompts_in_one_folder_never_share_by_accident(kind, folder, tmp_path):
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

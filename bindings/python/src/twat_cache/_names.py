@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from twat_cache.exceptions import ConfigurationError
@@ -40,13 +40,49 @@ def function_name(func: Any) -> str:
     name = f"{module}.{qualname}"
     if "<lambda>" in qualname or "<locals>" in qualname:
         name += f"@{code.co_firstlineno}"
-        if "<lambda>" in qualname:
-            # Two lambdas may stand on one line.
-            name += f"#{code_hash(func)[:32]}"
-            return name
-    if not has_file:
+    if "<lambda>" in qualname or not has_file:
+        # Two lambdas may stand on one line.
         name += f"#{code_hash(func)[:32]}"
-    return name
+    return name + _captured(func)
+
+
+_SETTLED = (type(None), bool, int, float, complex, str, bytes)
+
+
+def _captured(func: Any) -> str:
+    """What tells apart the functions that one ``def`` makes: the plain values and the functions they captured.
+
+    A variable that the function itself rebinds is its state and does not count; neither does what may change in
+    place, or has no form that two runs agree on.
+    """
+    kept: dict[str, Any] = {}
+    for name, cell in zip(func.__code__.co_freevars, func.__closure__ or ()):
+        try:
+            value = cell.cell_contents
+        except ValueError:  # Not bound yet: the function itself, or one defined after it.
+            continue
+        if type(value) in _SETTLED:
+            kept[name] = value
+        elif isinstance(value, FunctionType) and value is not func and not value.__closure__:
+            kept[name] = ["function", function_name(value)]
+    if not kept:
+        return ""
+    rebound = _rebound(func.__code__)
+    kept = {name: value for name, value in kept.items() if name not in rebound}
+    if not kept:
+        return ""
+    from twat_cache._keys import ENCODER
+    from twat_cache._native._digest import blake3
+
+    return f"~{blake3(bytes(ENCODER.encode(kept))).hex()[:32]}"
+
+
+def _rebound(code: CodeType) -> set[str]:
+    """The captured variables that a function, or one inside it, assigns."""
+    import dis
+
+    names = {step.argval for step in dis.get_instructions(code) if step.opname in ("STORE_DEREF", "DELETE_DEREF")}
+    return names.union(*(_rebound(constant) for constant in code.co_consts if isinstance(constant, CodeType)))
 
 
 def _main_module(code: CodeType, has_file: bool) -> str:
