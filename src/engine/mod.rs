@@ -78,8 +78,9 @@ pub enum Change<'a> {
 
 /// Hears of changes to a shared store.
 pub trait Listener: Send {
-    /// Hands over what has arrived, without waiting. After an error nothing
-    /// more will, and what was changed since the last call is not known.
+    /// Hands over what has arrived; waits only after a pause between two calls,
+    /// for all that was told meanwhile. After an error nothing more will, and
+    /// what was changed since the last call is not known.
     fn poll(&mut self, each: &mut dyn FnMut(Change<'_>)) -> Result<()>;
 }
 

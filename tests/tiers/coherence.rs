@@ -221,3 +221,10 @@ fn over_a_server_the_checker_sees_what_goes_wrong_without_the_check() {
     let (_, stale, _) = processes(&server.url(), store.path(), 100 + HEARD_WITHIN_MS, true);
     assert!(stale > 0, "the checker is blind");
 }
+
+#[test]
+fn over_a_server_the_checker_sees_what_goes_wrong_when_nobody_listens() {
+    let (server, store) = (Server::start(), tempfile::tempdir().unwrap());
+    let (_, stale, _) = processes(&server.url(), store.path(), HEARD_WITHIN_MS, true);
+    assert!(stale > 0, "the checker is blind");
+}

@@ -279,3 +279,30 @@ fn a_copy_ends_with_its_entry_and_with_its_tiers_own_time() {
     assert_eq!(cache.get(b"key").unwrap().as_deref(), Some(&b"value"[..]));
     assert_eq!(figure(&cache, 0, "hits"), from_memory, "the copy's time was over");
 }
+
+#[test]
+fn after_a_pause_all_that_was_told_meanwhile_is_heard_before_a_copy_is_served() {
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let options = [("tier_ttl_ms", "100")];
+    let cache = open(&["memory", "redis"], &options, &server.url(), &directory);
+    cache.set(b"key", b"old", TTL_DEFAULT).unwrap();
+    for _ in 0..5 {
+        std::thread::sleep(Duration::from_millis(20));
+        cache.get(b"key").unwrap();
+    }
+    assert!(coherence(&cache).contains("heard"));
+    // More messages than the sockets hold, and what concerns the copy comes last.
+    let script = "for i=1,300000 do redis.call('SET','twat::other'..i,'') end return 'OK'";
+    for _ in 0..3 {
+        assert_eq!(server.command(&[b"EVAL", script.as_bytes(), b"0"]), b"$2\r\nOK\r\n");
+    }
+    server.command(&[b"DEL", b"twat::key"]);
+    std::thread::sleep(Duration::from_millis(1500));
+    // Not even now, when the rest of it cannot arrive.
+    server.stop();
+    let found = cache.get(b"key");
+    server.go_on();
+    assert!(!matches!(found, Ok(Some(_))), "deleted 1.5 s ago: {found:?}");
+    soon("its end", || matches!(cache.get(b"key"), Ok(None)));
+}

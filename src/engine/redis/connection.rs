@@ -164,6 +164,12 @@ impl Connection {
         self.next_value()
     }
 
+    /// What the server says next, asked or not, before the deadline.
+    pub fn heard(&mut self, deadline: Instant) -> Result<Value> {
+        self.socket.wait_until(deadline);
+        self.next_value()?.ok_or_else(|| self.broken(&ErrorKind::TimedOut.into()))
+    }
+
     /// The next value of the stream; `None` where a socket that does not wait
     /// has no whole one.
     fn next_value(&mut self) -> Result<Option<Value>> {

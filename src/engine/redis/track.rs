@@ -10,9 +10,13 @@ use crate::error::{Code, Error, Result};
 use redis::{PushKind, Value};
 use std::time::{Duration, Instant};
 
-/// Silence after which the connection is asked for a sign of life: a lost
-/// network looks like a server with nothing to say.
+/// Silence, of the server or of those who listen, after which the connection is
+/// asked for a sign of life: a lost network looks like a server with nothing to
+/// say.
 const SILENCE: Duration = Duration::from_millis(500);
+/// How long a call waits for that at the most: without it copies are asked
+/// about, which costs less than waiting.
+const CATCH_UP: Duration = Duration::from_millis(100);
 
 /// A connection that is told of changes.
 pub struct Tracker {
@@ -20,6 +24,8 @@ pub struct Tracker {
     names: Names,
     timeout: Duration,
     heard: Instant,
+    /// When it was last listened to.
+    polled: Instant,
     asked: Option<Instant>,
 }
 
@@ -38,9 +44,14 @@ impl Tracker {
         let answers = connection.request(&[&tracking], Instant::now() + timeout)?;
         let heard = Instant::now();
         Ok(match answers.first() {
-            Some(Value::Okay) => {
-                Some(Self { connection, names: names.clone(), timeout, heard, asked: None })
-            }
+            Some(Value::Okay) => Some(Self {
+                connection,
+                names: names.clone(),
+                timeout,
+                heard,
+                polled: heard,
+                asked: None,
+            }),
             _ => None,
         })
     }
@@ -61,20 +72,49 @@ impl Tracker {
     }
 }
 
+impl Tracker {
+    fn take(&mut self, value: Value, each: &mut dyn FnMut(Change<'_>)) -> Result<()> {
+        match value {
+            Value::Push { kind: PushKind::Invalidate, data } => self.tell(&data, each),
+            Value::Push { .. } => {}
+            // The sign of life.
+            Value::SimpleString(_) => self.asked = None,
+            other => return Err(unexpected(&other)),
+        }
+        Ok(())
+    }
+
+    /// Takes in all that the server had to tell before now: what nobody read
+    /// for long lies in more places than the socket, or the connection is dead
+    /// and does not show it. The answer to a PING comes after all of it.
+    fn catch_up(&mut self, each: &mut dyn FnMut(Change<'_>)) -> Result<()> {
+        let deadline = Instant::now() + self.timeout.min(CATCH_UP);
+        let before = usize::from(self.asked.is_some());
+        self.connection.send(&[&redis::cmd("PING")], deadline)?;
+        for _ in 0..=before {
+            self.asked = Some(Instant::now());
+            while self.asked.is_some() {
+                let value = self.connection.heard(deadline)?;
+                self.take(value, each)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Listener for Tracker {
     fn poll(&mut self, each: &mut dyn FnMut(Change<'_>)) -> Result<()> {
+        if self.polled.elapsed() > SILENCE {
+            self.catch_up(each)?;
+            self.heard = Instant::now();
+        }
         let mut heard = false;
         while let Some(value) = self.connection.arrived()? {
             heard = true;
-            match value {
-                Value::Push { kind: PushKind::Invalidate, data } => self.tell(&data, each),
-                Value::Push { .. } => {}
-                // The sign of life.
-                Value::SimpleString(_) => self.asked = None,
-                other => return Err(unexpected(&other)),
-            }
+            self.take(value, each)?;
         }
         let now = Instant::now();
+        self.polled = now;
         if heard {
             self.heard = now;
         }

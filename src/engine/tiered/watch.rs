@@ -9,6 +9,11 @@ use crate::engine::{Change, Engine, Hearing, Listener};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Milliseconds without a look after which what was told meanwhile may still be
+/// on its way: a listener takes longer then (it makes sure that it has all),
+/// and until it is done nothing counts as heard. Below `SILENCE` of the redis
+/// engine's listener.
+const PAUSE_MS: u64 = 400;
 /// Milliseconds between two tries to hear.
 const RETRY_MS: u64 = 50;
 /// The same where the server has said that it cannot tell.
@@ -74,9 +79,16 @@ impl Watch {
     fn look_now(&self, now: u64, last: &dyn Engine, apply: &mut dyn FnMut(Change<'_>)) {
         // Another thread is looking.
         let Ok(mut ears) = self.ears.try_lock() else { return };
+        let made = ears.made;
         if let Some(listener) = &mut ears.listener {
+            if now.saturating_sub(self.heard.load(Ordering::Acquire)) > PAUSE_MS {
+                self.current.store(0, Ordering::Release);
+            }
             match listener.poll(apply) {
-                Ok(()) => self.heard.store(now, Ordering::Release),
+                Ok(()) => {
+                    self.heard.store(now, Ordering::Release);
+                    self.current.store(made, Ordering::Release);
+                }
                 Err(_) => {
                     self.current.store(0, Ordering::Release);
                     ears.listener = None;
