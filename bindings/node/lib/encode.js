@@ -93,7 +93,8 @@ function isPlain(value) {
 function encodeAny(w, value) {
   const type = typeof value
   if (type === 'number') {
-    if (Number.isInteger(value) && value <= MAX_EXACT && value >= -MAX_EXACT && !Object.is(value, -0)) {
+    // An integer of 2^53 would be read as a BigInt, as those above it are.
+    if (Number.isSafeInteger(value) && !Object.is(value, -0)) {
       return w.integer(value)
     }
     return w.float(value)

@@ -109,7 +109,8 @@ function overObjects(fn, options) {
 
   function keepPromise(place, promise) {
     const entry = store.put(place, promise)
-    promise.then(
+    // What has a then of its own kind may give nothing that can be caught.
+    Promise.resolve(promise).then(
       (value) => settle(entry, value),
       () => { if (store.holds(entry)) store.drop(entry) },
     ).catch(() => { /* cacheIf or sizeOf threw: the entry is gone, the caller has the result */ })

@@ -12,6 +12,7 @@ const VALUES = {
   'early date': new Date(-1), map: new Map([[1, 'x'], [[2], 'y']]), set: new Set([1, 'a']),
   floats: new Float64Array([1.5, -2]), 'nested array': [new Int16Array([1, -1])],
   matrix: new NdArray(new Float32Array([1, 2, 3, 4]), [2, 2]), 'field __proto__': JSON.parse('{"__proto__": 1}'),
+  edges: [2 ** 53 - 1, 2 ** 53, -(2 ** 53), 2 ** 53 + 2, 2n ** 53n + 1n],
   large: Array.from({ length: 20000 }, (_, i) => ({ i, text: `n${i}` })),
 }
 

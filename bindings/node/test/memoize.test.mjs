@@ -205,6 +205,14 @@ test('a rejected promise is not kept, and is told to all that wait', async () =>
   }
 })
 
+test('what has a then of its own kind is awaited like a promise', async () => {
+  const fn = counting((x) => ({ then(resolve) { resolve(x + 1) } }))
+  const memo = memoize(fn, { max: 10 })
+  assert.equal(await memo(1), 2)
+  assert.equal(await memo(1), 2)
+  assert.equal(fn.calls, 1)
+})
+
 test('async: cacheIf, ttl, clear while under way', async () => {
   const fn = counting(async (x) => { await sleep(20); return x })
   const memo = memoize(fn, { cacheIf: (x) => x !== 7, ttl: 300 })
