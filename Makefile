@@ -27,7 +27,7 @@ demo: build ## the main job on real input: a memoized analysis of the standard l
 	tools/demo.sh
 
 test: test-core test-c test-python test-node ## everything
-	echo "all tests passed"
+	@echo "all tests passed"
 
 check: ## a quick subset, for while you work
 	TWAT_QUICK=1 tests/run-core.sh

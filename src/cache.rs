@@ -172,7 +172,8 @@ impl Cache {
         Ok(found)
     }
 
-    /// Hands the value to `sink`; false where there is none.
+    /// Hands the value to `sink`, which must not call the cache: a lock may be
+    /// held. False where there is none.
     #[inline]
     pub fn read(&self, key: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<bool> {
         let found = self.call(|engine| engine.read(key, sink))?;

@@ -134,6 +134,7 @@ pub trait Engine: Send + Sync {
     }
 
     /// Hands the value to `sink` without keeping it: for reads into a buffer.
+    /// The sink MUST NOT call the engine: a lock may be held.
     fn read(&self, key: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<bool> {
         let found = self.get(key)?;
         if let Some(value) = &found {

@@ -17,7 +17,7 @@ use crate::config::{Bounds, Config};
 use crate::error::{Code, Error, Result};
 use crate::policy::{AnyPolicy, Policy, seed_of};
 use crate::stats::EngineStats;
-use crate::value::{Counted, Value, value_of};
+use crate::value::{Counted, Value};
 use budget::Budget;
 use crossbeam::utils::CachePadded;
 use entry::{Extra, deadline, weight};
@@ -348,12 +348,10 @@ impl Engine for Memory {
     }
 
     fn read(&self, key: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<bool> {
-        let found = self.hit(key)?;
-        // The lock is not held: the sink may call the cache.
-        if let Some(value) = &found {
-            sink(value_of(value));
-        }
-        Ok(found.is_some())
+        // Under the lock: to count the value up and down costs as much as a
+        // look-up. That is why a sink must not call the cache.
+        let read = |entry: &entry::Entry| sink(entry.value());
+        Ok(self.with_live(key, read, |shard, slot, ()| shard.hit(slot))?.is_some())
     }
 
     fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
