@@ -386,9 +386,12 @@ pub struct Scan {
 }
 
 impl Scan {
+    pub(crate) fn forked() -> Error {
+        Error::new(Code::Closed, "the scan was begun before a fork")
+    }
+
     /// The next key; `None` at the end.
     pub fn next_key(&mut self) -> Result<Option<Vec<u8>>> {
-        let closed = |why| Error::new(Code::Closed, why);
         loop {
             if let Some(key) = self.batch.next() {
                 return Ok(Some(key));
@@ -397,9 +400,10 @@ impl Scan {
                 return Ok(None);
             }
             if self.generation != fork::generation() {
-                return Err(closed("the scan was begun before a fork"));
+                return Err(Self::forked());
             }
-            let engine = self.engine.upgrade().ok_or_else(|| closed("the cache is closed"))?;
+            let closed = || Error::new(Code::Closed, "the cache is closed");
+            let engine = self.engine.upgrade().ok_or_else(closed)?;
             let mut batch = Vec::new();
             engine.scan(&self.prefix, &mut self.state, &mut batch)?;
             self.batch = batch.into_iter();

@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::num::NonZeroU64;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use xxhash_rust::xxh3::Xxh3Default;
 
 const MAGIC: &str = "twat-export";
@@ -52,7 +53,10 @@ impl Cache {
     /// replaced as a whole or not at all; returns how many.
     pub fn export(&self, path: &Path) -> Result<u64> {
         let mut name = path.as_os_str().to_owned();
-        name.push(format!(".{}.tmp", std::process::id()));
+        // Another thread may be exporting to the same path.
+        static DRAFTS: AtomicU64 = AtomicU64::new(0);
+        let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
+        name.push(format!(".{}-{number}.tmp", std::process::id()));
         let temporary = Path::new(&name);
         let written = self.export_to(temporary).and_then(|n| {
             std::fs::rename(temporary, path).map_err(|error| io("renaming to", path, &error))?;

@@ -5,6 +5,10 @@ use crate::error::{Error, Result};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
+/// How deep MessagePack may nest (JSON has a limit of its own): what recurses
+/// by its input can run out of stack. An option of a tier lies four deep.
+const MAX_DEPTH: usize = 32;
+
 /// One scalar of a configuration file.
 #[derive(Deserialize)]
 #[serde(untagged)]
@@ -30,6 +34,7 @@ pub(super) fn load(config: &mut Config, bytes: &[u8]) -> Result<()> {
         serde_json::from_slice(bytes).map_err(|error| Error::config(format!("JSON: {error}")))?
     } else {
         let mut reader = rmp_serde::Deserializer::new(bytes);
+        reader.set_max_depth(MAX_DEPTH);
         let loaded = Loaded::deserialize(&mut reader)
             .map_err(|error| Error::config(format!("MessagePack: {error}")))?;
         let left = reader.into_inner().len();
@@ -60,11 +65,22 @@ pub(super) fn load(config: &mut Config, bytes: &[u8]) -> Result<()> {
 
 impl<'de> Deserialize<'de> for Loaded {
     fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
-        from.deserialize_map(LoadedVisitor)
+        from.deserialize_map(LoadedVisitor { is_tier: false })
     }
 }
 
-struct LoadedVisitor;
+/// A map inside `tiers`. It has no tiers itself.
+struct Tier(Loaded);
+
+impl<'de> Deserialize<'de> for Tier {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        from.deserialize_map(LoadedVisitor { is_tier: true }).map(Tier)
+    }
+}
+
+struct LoadedVisitor {
+    is_tier: bool,
+}
 
 impl<'de> Visitor<'de> for LoadedVisitor {
     type Value = Loaded;
@@ -82,9 +98,10 @@ impl<'de> Visitor<'de> for LoadedVisitor {
                     let text: String = map.next_value()?;
                     loaded.engine = Some(super::engine_name(&text).map_err(wrong)?);
                 }
+                "tiers" if self.is_tier => return Err(wrong(super::nested_tiers())),
                 "tiers" => {
-                    let tiers: Vec<Loaded> = map.next_value()?;
-                    let tiers = tiers.into_iter().map(Loaded::into_tier);
+                    let tiers: Vec<Tier> = map.next_value()?;
+                    let tiers = tiers.into_iter().map(|tier| tier.0.into_tier());
                     loaded.tiers = Some(tiers.collect::<Result<_>>().map_err(wrong)?);
                 }
                 _ => {
@@ -119,7 +136,6 @@ impl Loaded {
                 config.values.insert(name, value);
             }
         }
-        config.tiers = self.tiers.unwrap_or_default();
         Ok(config)
     }
 }

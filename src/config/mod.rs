@@ -97,6 +97,10 @@ impl Config {
                 self.engine
             )));
         }
+        // Also what keeps a configuration from growing deeper than the stack.
+        if tier.engine == "tiered" || !tier.tiers.is_empty() {
+            return Err(nested_tiers());
+        }
         self.tiers.push(tier);
         Ok(())
     }
@@ -193,6 +197,10 @@ impl Config {
 
 fn default_of(name: &str) -> &'static str {
     options::OPTIONS.iter().find(|spec| spec.name == name).map_or("", |spec| spec.default)
+}
+
+fn nested_tiers() -> Error {
+    Error::config("tiers: expected a tier without tiers of its own, found: a tiered one")
 }
 
 fn engine_name(name: &str) -> Result<&'static str> {

@@ -66,6 +66,29 @@ fn a_load_that_fails_changes_nothing() {
 }
 
 #[test]
+fn tiers_within_tiers_are_refused_however_deep() {
+    let mut deep = Vec::new();
+    for _ in 0..900 {
+        deep.extend_from_slice(b"\x82\xa6engine\xa6tiered\xa5tiers\x91");
+    }
+    deep.extend_from_slice(b"\x81\xa6engine\xa6memory");
+    let mut config = Config::new("tiered").unwrap();
+    assert!(text_of(config.load(&deep)).contains("a tier without tiers of its own"));
+    // However deep lists and maps are nested, the stack holds out.
+    let mut lists = b"\x81\xa6ttl_ms".to_vec();
+    lists.resize(1020, 0x91);
+    lists.push(1);
+    assert_eq!(config.load(&lists).unwrap_err().code(), Code::Config);
+    let same = config.clone();
+    assert!(text_of(config.add_tier(same)).contains("a tier without tiers of its own"));
+    // Not by way of another name for the engine, either.
+    config.add_tier(Config::new("memory").unwrap()).unwrap();
+    let mut renamed = config.clone();
+    renamed.set_engine("memory").unwrap();
+    assert!(text_of(config.add_tier(renamed)).contains("a tier without tiers of its own"));
+}
+
+#[test]
 fn options_of_another_engine_are_refused_at_open_with_their_engines() {
     let mut config = Config::new("memory").unwrap();
     config.set("path", "/tmp/x").unwrap();

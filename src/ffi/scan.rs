@@ -6,6 +6,7 @@ use super::guard::{Poison, guard};
 use super::ptr;
 use super::status::{TWAT_MISS, TWAT_OK};
 use crate::cache::Scan;
+use crate::fork;
 use crate::value::Value;
 use std::ffi::c_void;
 use std::sync::Mutex;
@@ -14,6 +15,9 @@ use std::sync::Mutex;
 #[expect(non_camel_case_types, reason = "a C name")]
 pub struct twat_scan {
     scan: Mutex<Scan>,
+    /// The process it was begun in. Looked at before the lock is taken: in a
+    /// forked child that may belong to a thread that is gone.
+    made: u64,
     poison: Poison,
 }
 
@@ -42,7 +46,8 @@ pub unsafe extern "C" fn twat_cache_scan(
         let prefix = unsafe { ptr::bytes("prefix", prefix, prefix_len) }?;
         // SAFETY: as above.
         let scan = Mutex::new(unsafe { with(cache, |cache| cache.scan(prefix)) }?);
-        let scan = Box::new(twat_scan { scan, poison: Poison::default() });
+        let made = fork::generation();
+        let scan = Box::new(twat_scan { scan, made, poison: Poison::default() });
         // SAFETY: not NULL; the caller promises that it is writable.
         unsafe { out.write(Box::into_raw(scan)) };
         Ok(TWAT_OK)
@@ -65,6 +70,9 @@ pub unsafe extern "C" fn twat_scan_next(scan: *mut twat_scan, out_key: *mut twat
         // SAFETY: this function's own contract.
         let scan = unsafe { ptr::handle("scan", scan) }?;
         let next = scan.poison.watch(|| {
+            if scan.made != fork::generation() {
+                return Err(Scan::forked());
+            }
             // A poisoned mutex is answered by `Poison` before it is met.
             let mut walk = scan.scan.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             walk.next_key()

@@ -21,7 +21,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -96,17 +96,19 @@ pub struct Guard {
     marked: AtomicBool,
 }
 
-static BOOT_ID: Mutex<Option<String>> = Mutex::new(None);
+/// Read-locked only, and never waited for, but in tests: a fork may come at any
+/// moment, and its child must not wait for a thread that is gone.
+static BOOT_ID: RwLock<Option<String>> = RwLock::new(None);
 
 /// Sets the boot id that this process believes in: how tests reboot.
 #[doc(hidden)]
 pub fn set_boot_id(id: &str) {
-    *BOOT_ID.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(id.to_owned());
+    *BOOT_ID.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(id.to_owned());
 }
 
 /// The id of this boot; None where the system has none to tell.
 fn boot_id() -> Option<String> {
-    let set = BOOT_ID.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+    let set = BOOT_ID.try_read().ok().and_then(|set| set.clone());
     set.or_else(|| {
         let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
         Some(text.trim().to_owned()).filter(|id| !id.is_empty())

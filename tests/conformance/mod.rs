@@ -42,6 +42,7 @@ macro_rules! every_promise {
             scan_under_writers_gives_what_stays_exactly_once
             counters_count
             counters_keep_their_time
+            counters_keep_their_tags
             many_at_once_is_one_by_one
             delete_prefix_takes_what_begins_so_and_nothing_else
             an_export_holds_all_and_an_import_brings_it_back

@@ -4,7 +4,7 @@ use super::subject::Subject;
 use super::{got, scanned};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use twat_cache::{Code, TTL_DEFAULT, TTL_NEVER};
+use twat_cache::{Code, SetOptions, TTL_DEFAULT, TTL_NEVER};
 
 pub fn scan_gives_each_key_with_the_prefix_once(subject: &Subject) {
     let cache = subject.open();
@@ -81,6 +81,17 @@ pub fn counters_count(subject: &Subject) {
         assert_eq!(got(&cache, b"wrong").unwrap(), wrong, "it stays");
     }
     assert_eq!(cache.stats().unwrap().errors, 5);
+}
+
+pub fn counters_keep_their_tags(subject: &Subject) {
+    let cache = subject.open();
+    // As `incr` stores it, but set like any value: engines may keep it elsewhere.
+    let five = [4, 5, 0, 0, 0, 0, 0, 0, 0];
+    let options = SetOptions { tags: &[b"tag"], ..SetOptions::default() };
+    cache.set_with(b"counter", &five, &options).unwrap();
+    assert_eq!(cache.incr(b"counter", 2, 0, TTL_NEVER).unwrap(), 7);
+    assert!(cache.invalidate_tag(b"tag").unwrap());
+    assert_eq!(got(&cache, b"counter"), None);
 }
 
 pub fn counters_keep_their_time(subject: &Subject) {

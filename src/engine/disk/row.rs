@@ -89,6 +89,11 @@ pub fn tags(section: &[u8]) -> impl Iterator<Item = (&[u8], u64)> {
     pieces(section).filter(|(kind, ..)| *kind == TAG).map(|(_, version, tag)| (tag, version))
 }
 
+/// The weight that the caller gave; 0 is none.
+pub fn given_cost(section: &[u8]) -> u64 {
+    number_of(section, COST).unwrap_or(0)
+}
+
 fn number_of(section: &[u8], wanted: u8) -> Option<u64> {
     pieces(section).find(|(kind, ..)| *kind == wanted).map(|(_, number, _)| number)
 }

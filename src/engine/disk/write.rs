@@ -325,9 +325,13 @@ impl Disk {
                     self.note_read(&item.stored);
                 }
                 found => {
-                    let expires = found.map_or(expires(writer.now, ttl), |found| found.1.expires);
+                    let section = found.as_ref().map_or(&[][..], |found| found.2.bytes());
+                    let tags: Vec<_> = row::tags(section).map(|(tag, _)| tag).collect();
+                    let cost = row::given_cost(section);
+                    let expires =
+                        found.as_ref().map_or(expires(writer.now, ttl), |found| found.1.expires);
                     item = self.item_inline(key, value);
-                    self.store(writer, &mut item, &Terms { expires, tags: &[], cost: 0 })?;
+                    self.store(writer, &mut item, &Terms { expires, tags: &tags, cost })?;
                 }
             }
             Ok((sum, true))

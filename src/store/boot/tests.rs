@@ -1,6 +1,6 @@
 use super::*;
 use lmdb::{DatabaseFlags, Environment, EnvironmentFlags, Transaction, WriteFlags};
-use std::sync::{Barrier, MutexGuard};
+use std::sync::{Barrier, Mutex, MutexGuard};
 
 /// The boot id belongs to the process: tests that change it take turns.
 fn boot(id: &str) -> MutexGuard<'static, ()> {
