@@ -228,6 +228,36 @@ def async_hits():
         row("acache hit", times[0], name, theirs, target)
 
 
+def redis_gets():
+    redis, server = peer("redis"), shutil.which("redis-server")
+    if not redis or not server:
+        return
+    socket = work + "/redis.sock"
+    process = subprocess.Popen(
+        [server, "--port", "0", "--unixsocket", socket, "--save", "", "--dir", work], stdout=subprocess.DEVNULL
+    )
+    try:
+        theirs = redis.Redis(unix_socket_path=socket, retry=_until_up(redis))
+        theirs.ping()
+        value = b"v" * 100
+        with tc.Cache("redis", url=f"unix://{socket}") as ours:
+            ours.set("key", value)
+            theirs.set("key", value)
+            assert ours.get("key") == theirs.get("key") == value
+            times = best(loop(ours.get, "key"), loop(theirs.get, "key"), number=200)
+        row("redis get, 100 B", times[0], "redis-py", times[1], 1.0)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _until_up(redis):
+    from redis.backoff import ConstantBackoff
+    from redis.retry import Retry
+
+    return Retry(ConstantBackoff(0.05), 100, (redis.ConnectionError, FileNotFoundError))
+
+
 def import_time():
     env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     env["PYTHONPYCACHEPREFIX"] = work
@@ -249,7 +279,7 @@ def shown(ns):
 
 
 def main():
-    for part in (memory_hits, memory_misses, disk_hits, file_hits, async_hits, import_time):
+    for part in (memory_hits, memory_misses, disk_hits, file_hits, async_hits, redis_gets, import_time):
         part()
     head = ("what", "ours", "peer", "ratio", "target")
     table = [head]
