@@ -191,3 +191,22 @@ def test_the_async_twins_of_cache(folder):
             await cache.aget("b")
 
     asyncio.run(main())
+
+
+def test_coroutines_that_come_back_to_their_own_key_never_wait_for_themselves(folder):
+    async def main(deco):
+        depth = []
+
+        @deco
+        async def f(x, to):
+            depth.append(x)
+            await asyncio.sleep(0.01)
+            return "end" if len(depth) > 5 else await f(to, x)
+
+        assert await asyncio.wait_for(f(1, 2), 5) == "end"
+        depth.clear()
+        f.cache_clear()
+        assert await asyncio.wait_for(asyncio.gather(f(1, 2), f(2, 1)), 5) == ["end", "end"]
+
+    for deco in (tc.acache, tc.bcache(folder_name=folder)):
+        asyncio.run(main(deco))

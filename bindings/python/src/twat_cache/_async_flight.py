@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 
 class _Task:
-    __slots__ = ("task", "waiters")
+    __slots__ = ("task", "waiters", "waits_for")
 
-    def __init__(self, task: asyncio.Future[Any]) -> None:
-        self.task = task
+    def __init__(self) -> None:
+        self.task: asyncio.Future[Any]
         self.waiters = 0
+        self.waits_for: list[_Task] = []
+
+
+# The computation that a coroutine is part of.
+_inside: contextvars.ContextVar[_Task | None] = contextvars.ContextVar("twat_cache_inside", default=None)
+
+
+def _would_wait_for_itself(me: _Task | None, other: _Task) -> bool:
+    """Whether a computation waits, directly or not, for the one that is about to wait for it."""
+    if me is None:
+        return False
+    seen: set[int] = set()
+    ahead = [other]
+    while ahead:
+        one = ahead.pop()
+        if one is me:
+            return True
+        if id(one) not in seen:
+            seen.add(id(one))
+            ahead += one.waits_for
+    return False
 
 
 class AsyncFlight:
@@ -30,11 +52,17 @@ class AsyncFlight:
         loop = asyncio.get_running_loop()
         place = (loop, key)
         running = self._tasks.get(place)
-        if running is None or running.task.done() or running.task is asyncio.current_task():
-            running = _Task(loop.create_task(_as_coroutine(compute)))
+        me = _inside.get()
+        if running is None or running.task.done():
+            running = _Task()
+            running.task = loop.create_task(_as_coroutine(compute, running))
             self._tasks[place] = running
             running.task.add_done_callback(lambda task: self._done(place, task))
+        elif _would_wait_for_itself(me, running):
+            return await compute()
         running.waiters += 1
+        if me is not None:
+            me.waits_for.append(running)
         try:
             return await asyncio.shield(running.task)
         except asyncio.CancelledError:
@@ -44,6 +72,8 @@ class AsyncFlight:
             raise
         finally:
             running.waiters -= 1
+            if me is not None:
+                me.waits_for.remove(running)
 
     def _done(self, place: Any, task: asyncio.Future[Any]) -> None:
         running = self._tasks.get(place)
@@ -57,5 +87,6 @@ class AsyncFlight:
             del self._tasks[place]
 
 
-async def _as_coroutine(compute: Callable[[], Awaitable[Any]]) -> Any:
+async def _as_coroutine(compute: Callable[[], Awaitable[Any]], task: _Task) -> Any:
+    _inside.set(task)
     return await compute()
