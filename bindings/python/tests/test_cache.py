@@ -142,6 +142,8 @@ def test_counters(cache):
         cache.incr("text")
     with pytest.raises(CacheOperationError, match="64 bits"):
         cache.incr("n", 2**63)
+    with pytest.raises(CacheOperationError, match="64 bits"):
+        cache.decr("n", "one")
 
 
 def test_mapping_errors_are_a_dictionarys(cache):
@@ -234,6 +236,7 @@ def test_wrong_settings(folder, tmp_path):
         ({"engine": "memory", "max_entries": 1.5}, ConfigurationError, "max_entries"),
         ({"engine": "memory", "path": folder}, ConfigurationError, "path"),
         ({"engine": "memory", "compress": 1}, ConfigurationError, "compress"),
+        ({"engine": "memory", "namespace": 3}, ConfigurationError, "namespace"),
     ):
         with pytest.raises(error, match=word):
             tc.Cache(**wrong)

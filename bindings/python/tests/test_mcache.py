@@ -101,6 +101,13 @@ def test_typed_tells_types_apart(ran):
     assert ran.n == 6
 
 
+def test_typed_tells_keyword_types_apart_in_any_order():
+    f = tc.mcache(typed=True)(lambda **words: [type(words[w]) for w in sorted(words)])
+    assert f(a=1, b=2.0) == [int, float]
+    assert f(b=2, a=1.0) == [float, int]
+    assert f(b=2.0, a=1) is f(a=1, b=2.0)
+
+
 def test_unhashable_arguments_by_what_they_hold(ran):
     f = tc.mcache(maxsize=10)(lambda *a, **k: ran(object()))
     assert f([1, 2], {"a": {1}}) is f([1, 2], {"a": {1}}) and ran.n == 1
@@ -115,6 +122,24 @@ def test_unhashable_arguments_by_what_they_hold(ran):
 
     with pytest.raises(CacheKeyError, match=r"Odd.*key=.*ignore="):
         f(Odd())
+
+
+@pytest.mark.parametrize("options", [{}, {"maxsize": 4}, {"ttl": 9}, {"maxsize": 4, "ttl": 9, "policy": "sieve"}])
+def test_unhashable_arguments_with_a_ttl_and_on_a_new_instance(options, ran):
+    class Host:
+        @tc.mcache(**options)
+        def one(self, x):
+            return ran(object())
+
+        @tc.mcache(**options)
+        def two(self, x, y=1):
+            return ran(object())
+
+    f = tc.mcache(**options)(lambda x: ran(object()))
+    host, other = Host(), Host()
+    for call in (f, host.one, host.two, other.two):
+        assert call([1]) is call([1]) is not call([2])
+    assert ran.n == 8
 
 
 def test_a_hash_that_fails_is_the_users_error():
@@ -144,6 +169,17 @@ def test_ignore_key_and_conditions(ran):
     ran.n = 0
     h(0), h(0), h(1), h(1)
     assert ran.n == 3
+    k = tc.mcache(ignore="log")(lambda x, **more: ran(x))
+    ran.n = 0
+    k(1, log=1), k(1, log=2), k(1), k(1, other=1)
+    assert ran.n == 2
+
+    class Shared:
+        @tc.mcache(ignore="self")
+        def get(self, x):
+            return [x]
+
+    assert Shared().get(1) is Shared().get(1)
     with pytest.raises(ConfigurationError, match="nothing_like_it"):
         tc.mcache(ignore="nothing_like_it")(lambda x: x)
 
@@ -293,6 +329,22 @@ def test_slots_without_weak_references_still_work():
     assert [Slim(i).get() for i in range(20)] == list(range(20))
 
 
+def test_slots_without_weak_references_stay_only_as_long_as_their_results():
+    class Slim:
+        __slots__ = ("n",)
+
+        @tc.mcache(maxsize=2)
+        def get(self, x):
+            return x
+
+    for _ in range(1000):
+        Slim().get(1)
+    instances = Slim.get.cache.instances
+    assert len(instances._held) <= 64 and len(instances.tables) <= 64
+    kept = Slim()
+    assert kept.get([7]) is kept.get([7])
+
+
 def test_the_wrapper_is_a_function_like_any_other():
     assert at_module_level.__name__ == "at_module_level" and at_module_level.__doc__ == "A docstring."
     assert at_module_level.__wrapped__(1) == [1]
@@ -363,6 +415,9 @@ def test_four_threads_keep_the_bound_and_the_values():
         ({"cache_if": 1}, "cache_if"),
         ({"cache_exceptions": int}, "cache_exceptions"),
         ({"policy": "ttl"}, "ttl"),
+        ({"ignore": 5}, "ignore"),
+        ({"cache_exceptions": 3}, "cache_exceptions"),
+        ({"copy": 3}, "copy"),
     ],
 )
 def test_wrong_options_are_told_at_decoration_time(options, word):

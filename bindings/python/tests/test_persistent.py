@@ -340,6 +340,59 @@ def test_threads_compute_once_and_share_the_exception(folder, ran):
     assert ran.n == 3
 
 
+def test_a_thread_put_off_after_its_look_up_finds_what_landed_meanwhile(folder, ran):
+    @tc.bcache(folder_name=folder)
+    def f(x):
+        return ran(x)
+
+    memo, key = f.cache, f.cache_key(1)
+    assert f(1) == 1
+    # What the wrapper does after a look-up that came before the other thread's result.
+    assert memo.miss(key, (1,), {}) == 1
+    assert ran.n == 1 and f.cache_info()[:2] == (1, 1)
+
+
+def test_a_serializer_that_fails_is_a_miss_or_names_the_type(folder, ran):
+    class Broken:
+        def dumps(self, value):
+            if value is None:
+                raise ValueError("no")
+            return b"text"
+
+        def loads(self, data):
+            raise ValueError("never")
+
+    f = tc.bcache(folder_name=folder, serializer=Broken())(lambda x: ran(x))
+    assert f(1) == 1 and f(1) == 1 and ran.n == 2
+    with pytest.raises(SerializationError, match="NoneType"):
+        f(None)
+
+
+def test_no_place_for_the_secret_costs_the_store_and_never_the_result(folder, ran, monkeypatch, caplog, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file"))
+    f = tc.bcache(folder_name=folder)(lambda x: ran(range(x)))
+    assert f(3) == f(3) == range(3) and ran.n == 2
+    assert "secret" in caplog.text
+
+
+def test_a_kept_exception_is_no_value_for_the_callback(folder):
+    seen = []
+    for deco in (
+        tc.bcache(folder, cache_exceptions=ValueError, callback=lambda *a: seen.append(a)),
+        tc.hybrid_cache(cache_exceptions=ValueError, callback=lambda *a: seen.append(a)),
+    ):
+
+        @deco
+        def f(x):
+            raise ValueError(x)
+
+        for _ in range(2):
+            with pytest.raises(ValueError):
+                f(1)
+    assert seen == []
+
+
 def test_recursive_calls_and_crossed_ones_never_wait_for_each_other(folder):
     @tc.bcache(folder_name=folder, name="fact")
     def fact(n):
@@ -457,6 +510,8 @@ def test_nothing_is_kept_where_the_options_say_so(folder, ran):
         ({"single_flight": 1}, "single_flight"),
         ({"secure": 2}, "secure"),
         ({"max_entries": 1.5}, "max_entries"),
+        ({"namespace": 3}, "namespace"),
+        ({"version": object()}, "version"),
     ],
 )
 def test_wrong_options_are_told_at_decoration_time_and_make_nothing(options, word, folder):

@@ -99,8 +99,11 @@ class ByteMemo(Memo):
         except Foreign as error:
             warn_once(f"{self.name}: a stored value is computed anew: {error}")
             return MISSING
+        except ex.ResourceError as error:
+            self._trouble(error)
+            return MISSING
         self.hits += 1
-        if self.common.callback is not None:
+        if self.common.callback is not None and value.__class__ is not KeptError:
             self.common.callback("hit", key, value)
         return value
 
@@ -109,7 +112,16 @@ class ByteMemo(Memo):
         self.misses += 1
         if self.flight is None or self.nothing:
             return self._compute(key, args, kwargs)
-        return self.flight.run(key, lambda: self._compute(key, args, kwargs))
+        return self.flight.run(key, lambda: self._compute_once(key, args, kwargs))
+
+    def _compute_once(self, key: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """For whoever leads a flight: an earlier one may have landed since the look-up."""
+        if self.flight is not None and self.flight.landed_lately(key):
+            value = self.look_up(key)
+            if value is not MISSING:
+                self.misses -= 1
+                return unwrap(value)
+        return self._compute(key, args, kwargs)
 
     def _compute(self, key: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
@@ -124,9 +136,19 @@ class ByteMemo(Memo):
         """Stores a result, unless the options or the medium say no."""
         refuse_generator(value)
         if not self.nothing and (self.common.cache_if is None or self.common.cache_if(value)):
-            self._set(key, self.codec.encode(key, value), self.ttl_ms)
+            data = self._encoded(key, value)
+            if data is not None:
+                self._set(key, data, self.ttl_ms)
         if self.common.callback is not None:
             self.common.callback("miss", key, value)
+
+    def _encoded(self, key: bytes, value: Any) -> bytes | bytearray | None:
+        """A value as bytes; None where there is no place for the secret that signs pickles."""
+        try:
+            return self.codec.encode(key, value)
+        except ex.ResourceError as error:
+            self._trouble(error)
+            return None
 
     def _set(self, key: bytes, data: Any, ttl_ms: int) -> None:
         try:
@@ -139,8 +161,10 @@ class ByteMemo(Memo):
         if self.nothing or (ttls and ttls[0] is not None and ttls[0] <= 0):
             return
         try:
-            data = self.codec.encode(key, KeptError(error))
+            data = self._encoded(key, KeptError(error))
         except ex.SerializationError:
+            return
+        if data is None:
             return
         self._set(key, data, milliseconds(ttls[0]) if ttls and ttls[0] is not None else self.ttl_ms)
 

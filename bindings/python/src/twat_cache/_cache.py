@@ -31,7 +31,7 @@ class Cache(MutableMapping[Any, Any]):
         self._settings = (engine, None if path is None else str(path), dict(options))
         self.engine, core = self._core_options(engine, path, dict(options))
         serializer = options.get("serializer", "auto")
-        self._codec = Codec(serializer, core.get("namespace") or "")
+        self._codec = Codec(serializer, _options.text("namespace", core.get("namespace")) or "")
         self._core = core
         self._store = self._open()
 
@@ -128,6 +128,8 @@ class Cache(MutableMapping[Any, Any]):
 
     def decr(self, key: Any, delta: int = 1, default: int = 0, ttl: float | None = None) -> int:
         """Takes from a counter."""
+        if not isinstance(delta, int):
+            raise CacheOperationError(f"delta: expected an integer of 64 bits, found: {delta!r}")
         return self.incr(key, -delta, default, ttl)
 
     def touch(self, key: Any, ttl: float | None = None) -> bool:

@@ -102,8 +102,11 @@ class Codec:
                 raise _unserializable(value, error) from error
         if kind == "pickle":
             return self._pickle(key, value)
-        data = kind.dumps(value)
-        return b"\x00" + (data.encode() if isinstance(data, str) else bytes(data))
+        try:
+            data = kind.dumps(value)
+            return b"\x00" + (data.encode() if isinstance(data, str) else bytes(data))
+        except Exception as error:
+            raise _unserializable(value, error) from error
 
     def _auto(self, key: bytes, value: Any) -> bytes | bytearray:
         if type(value) is bytes:
@@ -178,7 +181,12 @@ class Codec:
         return self.decode(key, data)
 
     def _raw(self, data: bytes) -> Any:
-        return data if isinstance(self.serializer, str) else self.serializer.loads(data)
+        if isinstance(self.serializer, str):
+            return data
+        try:
+            return self.serializer.loads(data)
+        except Exception as error:
+            raise Foreign(f"the serializer cannot read it: {type(error).__name__}: {error}") from error
 
     def _rarer(self, kind: int, key: bytes, data: bytes) -> Any:
         if kind == JSON:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Any
+
+# A thread that was put off between its look-up and its flight missed at most the
+# flights of the others in between.
+_REMEMBERED = 64
 
 
 class _Call:
@@ -23,7 +28,12 @@ class Flight:
 
     def __init__(self) -> None:
         self._calls: dict[Any, _Call] = {}
+        self._landed: deque[Any] = deque(maxlen=_REMEMBERED)
         self._pid = os.getpid()
+
+    def landed_lately(self, key: Any) -> bool:
+        """Whether a computation of the key has just ended, so that a look-up before it may have come too early."""
+        return key in self._landed.copy()
 
     def run(self, key: Any, compute: Callable[[], Any]) -> Any:
         """The result of the first caller, for all; its exception too."""
@@ -41,6 +51,7 @@ class Flight:
             mine.error = error
             raise
         finally:
+            self._landed.append(key)
             self._calls.pop(key, None)
             mine.done.set()
         return mine.value
@@ -58,6 +69,7 @@ class Flight:
 
     def _forget_the_parents(self) -> None:
         self._calls = {}
+        self._landed.clear()
         self._pid = os.getpid()
 
 

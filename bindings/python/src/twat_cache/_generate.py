@@ -53,7 +53,7 @@ def key_source(signature: Signature, plan: Plan) -> str:
     if plan.key:
         return f"_tc_key({signature.call()})"
     names = signature.key_names
-    if signature.method:
+    if signature.per_instance:
         names = tuple(name for name in names if name != "self")
     star = signature.var_positional if signature.var_positional not in signature.ignore else None
     double = signature.var_keyword if signature.var_keyword not in signature.ignore else None
@@ -72,17 +72,18 @@ def key_source(signature: Signature, plan: Plan) -> str:
         if plan.typed:
             items.append(f"_tc_types({star})")
     if double:
-        items.append(f"_tc_sorted({double}) if {double} else None")
+        keywords = double if not signature.ignore else f"_tc_without({double})"
+        items.append(f"(_tc_sorted({keywords}) or None) if {double} else None")
         if plan.typed:
-            items.append(f"_tc_types({double}.values())")
+            items.append(f"_tc_kinds({keywords})")
     return f"({', '.join(items)},)"
 
 
 def source(signature: Signature, plan: Plan) -> str:
     """The factory of a wrapper and of its key function."""
     a = "async " if plan.asynchronous else ""
-    table = "_tc_tables[_tc_id(self)]" if signature.method and not plan.key else "_tc_table"
-    own = "_tc_rare.table_of(self)" if signature.method and not plan.key else "_tc_table"
+    table = "_tc_tables[_tc_id(self)]" if signature.per_instance and not plan.key else "_tc_table"
+    own = "_tc_rare.table_of(self)" if signature.per_instance and not plan.key else "_tc_table"
     call, parameters = signature.call(), signature.text()
     key = key_source(signature, plan)
     counts_itself = plan.needs != _abi.NEEDS_LOG
@@ -92,8 +93,8 @@ def source(signature: Signature, plan: Plan) -> str:
     frozen = f"({lookup},)" if one_name or plan.key else "_tc_k"
     lines = [
         "def _tc_make(_tc_rare, _tc_defaults, _tc_table, _tc_tables, _tc_log, _tc_append, _tc_drain, _tc_key,"
-        " _tc_sorted, _tc_types, _tc_now, _tc_copy, _tc_callback, _tc_raised, _tc_counter, _tc_next,"
-        " _tc_type, _tc_id, _tc_len, _tc_full):",
+        " _tc_sorted, _tc_types, _tc_kinds, _tc_without, _tc_now, _tc_copy, _tc_callback, _tc_raised, _tc_counter,"
+        " _tc_next, _tc_type, _tc_id, _tc_len, _tc_full):",
         "    _tc_n = 0",
         "    _tc_hits = 0",
         f"    {a}def _tc_wrapper({parameters}):",
@@ -105,6 +106,7 @@ def source(signature: Signature, plan: Plan) -> str:
         else f"            _tc_value, _tc_slot{', _tc_deadline' if plan.ttl else ''} = {table}[{lookup}]",
         "        except KeyError:",
         *(["            _tc_k = " + key] if one_name else ["            pass"]),
+        *(_first_of_instance(frozen) if own != "_tc_table" else []),
         "        except TypeError as _tc_error:",
         f"            _tc_k = _tc_rare.freeze({frozen}, _tc_error)",
         f"            _tc_e = _tc_rare.find(_tc_k, {own})",
@@ -113,7 +115,7 @@ def source(signature: Signature, plan: Plan) -> str:
         *_indent(_after_found(plan, counts_itself, "_tc_k"), 16),
         "        else:",
         *_indent(hit(lookup), 12),
-        *(["        _tc_k = " + key] if one_name and plan.ttl else []),
+        *(["            _tc_k = " + key] if one_name and plan.ttl else []),
         *_indent(_miss_lines(plan, call, own), 8),
         "    def _tc_key_of(" + parameters + "):",
         f"        _tc_k = {key}",
@@ -132,6 +134,17 @@ def source(signature: Signature, plan: Plan) -> str:
         "    return _tc_wrapper, _tc_key_of, _tc_counts, _tc_note, _tc_take, _tc_pending",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _first_of_instance(frozen: str) -> list[str]:
+    """Without a table the key was not hashed, so nobody has found out whether it can be."""
+    return [
+        "            if _tc_id(self) not in _tc_tables:",
+        "                try:",
+        "                    hash(_tc_k)",
+        "                except TypeError as _tc_error:",
+        f"                    _tc_k = _tc_rare.freeze({frozen}, _tc_error)",
+    ]
 
 
 _NOTE = [

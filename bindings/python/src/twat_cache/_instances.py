@@ -15,6 +15,8 @@ class Instances:
         self.store = store
         self.tables: dict[int, dict[Any, Any]] = {}
         self._refs: dict[int, Any] = {}
+        self._held: dict[int, Any] = {}
+        self._sweep_at = 64
 
     def table_of(self, instance: Any) -> dict[Any, Any]:
         """The table of an instance, made on first use."""
@@ -23,6 +25,7 @@ class Instances:
         if table is not None:
             return table
         me = weakref.ref(self)
+        released: list[Any] = []
 
         def gone(_: Any, number: int = number) -> None:
             instances = me()
@@ -33,8 +36,22 @@ class Instances:
             try:
                 self._refs[number] = weakref.ref(instance, gone)
             except TypeError:
-                self._refs[number] = instance  # it cannot be watched, so it must stay
-            return self.tables.setdefault(number, {})
+                released = self._held_without_results()
+                self._held[number] = instance  # it cannot be watched, so it stays as long as its results
+            table = self.tables.setdefault(number, {})
+        del released  # after the lock: this may run destructors
+        return table
+
+    def _held_without_results(self) -> list[Any]:
+        """Lets go of instances whose results have all left, now and then. Locked."""
+        if len(self._held) < self._sweep_at:
+            return []
+        empty = [number for number in self._held if not self.tables.get(number)]
+        for number in empty:
+            self.tables.pop(number, None)
+        released = [self._held.pop(number) for number in empty]
+        self._sweep_at = max(64, 2 * len(self._held))
+        return released
 
     def _drop(self, number: int) -> None:
         table = self.tables.pop(number, None)

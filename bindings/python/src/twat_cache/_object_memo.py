@@ -71,7 +71,7 @@ class ObjectMemo(Memo):
             timed=timed,
         )
         signature = Signature.of(func, common.ignore)
-        self.instances = Instances(self.store) if signature.method and not common.key else None
+        self.instances = Instances(self.store) if signature.per_instance and not common.key else None
         self.flight: Any = None
         self.copy = copying.deepcopy if copy is True else copy or None
         is_async = inspect.iscoroutinefunction(func)
@@ -112,6 +112,8 @@ class ObjectMemo(Memo):
             "_tc_key": common.key,
             "_tc_sorted": lambda mapping: tuple(sorted(mapping.items(), key=_first)),
             "_tc_types": lambda values: tuple(map(type, values)),
+            "_tc_kinds": lambda mapping: tuple(type(value) for _, value in sorted(mapping.items(), key=_first)),
+            "_tc_without": lambda mapping: {k: v for k, v in mapping.items() if k not in signature.ignore},
             "_tc_now": now,
             "_tc_copy": self.copy,
             "_tc_callback": common.callback,

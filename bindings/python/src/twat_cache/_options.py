@@ -40,7 +40,7 @@ def common(func: Callable[..., Any], options: dict[str, Any]) -> Common:
     return Common(
         name=name or function_name(func),
         key=_callable("key", options.pop("key", None)),
-        ignore=(ignore,) if isinstance(ignore, str) else tuple(ignore),
+        ignore=_names("ignore", ignore),
         cache_if=_callable("cache_if", options.pop("cache_if", None)),
         exceptions=_exceptions(options.pop("cache_exceptions", None)),
         callback=_callable("callback", options.pop("callback", None)),
@@ -93,11 +93,29 @@ def _callable(name: str, value: Any) -> Any:
     return value
 
 
+def text(name: str, value: Any) -> str | None:
+    """None or text."""
+    if value is not None and not isinstance(value, str):
+        raise ConfigurationError(f"{name}: expected text or None, found: {value!r}")
+    return value
+
+
+def _names(option: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,)
+    names = tuple(value) if isinstance(value, Iterable) else (value,)
+    if not all(isinstance(name, str) for name in names):
+        raise ConfigurationError(f"{option}: expected names of parameters, found: {value!r}")
+    return names
+
+
 def _exceptions(value: Any) -> dict[type[BaseException], float | None]:
     if value is None:
         return {}
     if isinstance(value, type):
         value = (value,)
+    if not isinstance(value, Iterable):
+        raise ConfigurationError(f"cache_exceptions: expected exception types, found: {value!r}")
     pairs = value.items() if isinstance(value, dict) else [(kind, None) for kind in value]
     kept: dict[type[BaseException], float | None] = {}
     for kind, ttl in pairs:

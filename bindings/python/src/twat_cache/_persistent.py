@@ -11,12 +11,14 @@ from typing import Any
 from twat_cache import _options, config, paths
 from twat_cache._byte_memo import ByteMemo
 from twat_cache._codec import Codec
-from twat_cache._keys import namespace_of
+from twat_cache._keys import ENCODER, namespace_of
+from twat_cache._msgpack import Unencodable
 from twat_cache._names import code_hash, shared_name
 from twat_cache._native._bytecache import ByteCache
 from twat_cache._open import folder_of, milliseconds, open_first, order
 from twat_cache._options import Common, seconds, truth, whole
 from twat_cache.config import CacheConfig
+from twat_cache.exceptions import ConfigurationError
 
 KNOWN = (
     "folder_name", "maxsize", "ttl", "policy", "use_sql", "compress", "engine", "mmap", "config",
@@ -72,10 +74,11 @@ def prepare(func: Any, wanted: Wanted, settings: CacheConfig | None = None) -> P
     common = _options.common(func, options)
     serializer = options.pop("serializer", settings.serializer)
     version = options.pop("version", None)
+    _check_version(version)
     if truth("code_hash", options.pop("code_hash", False)):
         version = [version, code_hash(func)]
     single_flight = truth("single_flight", options.pop("single_flight", True))
-    namespace = options.pop("namespace", settings.namespace)
+    namespace = _options.text("namespace", options.pop("namespace", settings.namespace))
     _options.no_more(options, KNOWN)
     argument_serializer = None
     if callable(serializer) and not hasattr(serializer, "dumps"):
@@ -119,6 +122,13 @@ def _limits(wanted: Wanted, common: Common, settings: CacheConfig) -> tuple[int 
         "policy": wanted.policy or settings.policy,
     }
     return bound, {name: value for name, value in limits.items() if value}
+
+
+def _check_version(version: Any) -> None:
+    try:
+        ENCODER.encode(version)
+    except (Unencodable, RecursionError) as error:
+        raise ConfigurationError(f"version: expected a value that has a canonical form, found: {error}") from None
 
 
 def _check(limits: dict[str, Any], namespace: str) -> None:

@@ -35,7 +35,7 @@ class RoutedMemo(ByteMemo):
         if entry is None:
             return MISSING
         self.hits += 1
-        if self.common.callback is not None:
+        if self.common.callback is not None and entry[0].__class__ is not KeptError:
             self.common.callback("hit", key, entry[0])
         return entry[0]
 

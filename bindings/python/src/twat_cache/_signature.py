@@ -56,6 +56,11 @@ class Signature:
         """The named parameters that are part of a key."""
         return tuple(name for name in self.named if name not in self.ignore)
 
+    @property
+    def per_instance(self) -> bool:
+        """Whether each instance has results of its own: a method that does not leave it out of keys."""
+        return self.method and "self" not in self.ignore
+
     def text(self) -> str:
         """The parameter list as source; the defaults are ``_tc_defaults['name']``."""
         parts: list[str] = []

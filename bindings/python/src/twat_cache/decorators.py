@@ -55,6 +55,8 @@ def _memory(
     maxsize = common.max_entries if maxsize is None else maxsize
     if sizeof is not None and not callable(sizeof):
         raise ConfigurationError(f"sizeof: expected something to call or None, found: {sizeof!r}")
+    if copy is not None and not isinstance(copy, bool) and not callable(copy):
+        raise ConfigurationError(f"copy: expected True, False or something to call, found: {copy!r}")
     if policy == "tinylfu":
         return _tinylfu(target, maxsize, ttl, options)
     if policy == "ttl" and ttl is None:
