@@ -17,7 +17,7 @@ use crate::config::{Bounds, Config};
 use crate::error::{Code, Error, Result};
 use crate::policy::{AnyPolicy, Policy, seed_of};
 use crate::stats::EngineStats;
-use crate::value::{Counted, Value};
+use crate::value::{Counted, Value, value_of};
 use budget::Budget;
 use crossbeam::utils::CachePadded;
 use entry::{Extra, deadline, weight};
@@ -35,6 +35,9 @@ const ONE_SHARD_BYTES: u64 = ONE_SHARD_ENTRIES << 10;
 const SWEPT_BY_A_WRITER: u32 = 8;
 /// Slots that a scan looks at under one lock.
 const SCANNED_AT_ONCE: usize = 512;
+/// Values up to so many bytes are read out under the lock; nobody is to wait
+/// for the copying of larger ones.
+const READ_UNDER_LOCK: usize = 16 << 10;
 /// Rounds in which other threads hold all the room there is, before giving up.
 const FRUITLESS_ROUNDS: u32 = 10_000;
 
@@ -350,8 +353,22 @@ impl Engine for Memory {
     fn read(&self, key: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<bool> {
         // Under the lock: to count the value up and down costs as much as a
         // look-up. That is why a sink must not call the cache.
-        let read = |entry: &entry::Entry| sink(entry.value());
-        Ok(self.with_live(key, read, |shard, slot, ()| shard.hit(slot))?.is_some())
+        let read = |entry: &entry::Entry| {
+            if entry.value().len() > READ_UNDER_LOCK {
+                return Some(entry.share());
+            }
+            sink(entry.value());
+            None
+        };
+        let hit = |shard: &mut Shard, slot, large| {
+            shard.hit(slot);
+            large
+        };
+        let Some(large) = self.with_live(key, read, hit)? else { return Ok(false) };
+        if let Some(large) = &large {
+            sink(value_of(large));
+        }
+        Ok(true)
     }
 
     fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {

@@ -146,3 +146,21 @@ fn the_order_is_exact_however_many_hits_lie_between_two_sets() {
         }
     }
 }
+
+#[test]
+fn nobody_waits_for_a_large_value_that_is_read_out() {
+    let mut config = Config::new("memory").unwrap();
+    config.set("shards", "1").unwrap();
+    let cache = Memory::new(&config).unwrap();
+    cache.put(b"large", &vec![7; READ_UNDER_LOCK + 1], &Put::default()).unwrap();
+    cache.put(b"small", b"value", &Put::default()).unwrap();
+    let mut seen = 0;
+    let there = cache.read(b"large", &mut |value| {
+        seen = value.len();
+        assert!(cache.shards.iter().all(|shard| shard.try_lock().is_ok()));
+    });
+    assert!(there.unwrap());
+    assert_eq!(seen, READ_UNDER_LOCK + 1);
+    assert!(cache.read(b"small", &mut |value| assert_eq!(value, b"value")).unwrap());
+    assert!(!cache.read(b"none", &mut |_| unreachable!()).unwrap());
+}

@@ -203,6 +203,18 @@ impl Tiered {
         }
     }
 
+    /// The same while the first tier is locked: nothing is read below.
+    #[inline]
+    fn holds_under_lock(&self, key: &[u8], stamp: Stamp) -> bool {
+        if let Coherence::Numbered(numbered) = &self.coherence
+            && !UNCHECKED.load(Ordering::Relaxed)
+        {
+            return numbered
+                .holds_without_asking(&*self.last.engine, key, stamp, || self.hash(key));
+        }
+        self.holds(key, stamp)
+    }
+
     /// Asks below whether a copy is current, and notes that it is.
     #[cold]
     fn ask(&self, key: &[u8], value: &[u8], stamp: Stamp) -> Result<bool> {
@@ -381,7 +393,7 @@ impl Engine for Tiered {
         // The first tier is locked meanwhile: nothing is asked below.
         self.first.engine.read(key, &mut |copy| {
             if let Some((value, stamp)) = Stamp::open(copy)
-                && self.holds(key, stamp)
+                && self.holds_under_lock(key, stamp)
             {
                 sink(value);
                 served = true;

@@ -41,6 +41,32 @@ impl Numbered {
         if version != self.synced.load(Ordering::Acquire) && self.sync(last).is_err() {
             return false;
         }
+        self.is_unchanged(last, key, stamp, hash)
+    }
+
+    /// The same without a read of the store, which may wait: for callers that
+    /// hold a lock. False also where such a read would tell.
+    #[inline]
+    pub fn holds_without_asking(
+        &self,
+        last: &dyn Engine,
+        key: &[u8],
+        stamp: Stamp,
+        hash: impl Fn() -> u64,
+    ) -> bool {
+        let Some(version) = last.version() else { return false };
+        version == stamp.seen
+            || (version == self.synced.load(Ordering::Acquire)
+                && self.is_unchanged(last, key, stamp, hash))
+    }
+
+    fn is_unchanged(
+        &self,
+        last: &dyn Engine,
+        key: &[u8],
+        stamp: Stamp,
+        hash: impl Fn() -> u64,
+    ) -> bool {
         let changed = self.changed[last.bucket(key)].load(Ordering::Relaxed);
         changed <= stamp.seen || self.restamped.has(hash(), stamp.sequence, changed)
     }
