@@ -10,7 +10,6 @@ mod coherence;
 mod conformance;
 #[path = "tiers/copies.rs"]
 mod copies;
-#[expect(dead_code, reason = "what the tests of the redis engine need")]
 #[path = "redis/server.rs"]
 mod server;
 
