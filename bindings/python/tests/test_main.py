@@ -51,6 +51,16 @@ def test_an_empty_cache_directory(program, tmp_path):
     assert not (tmp_path / "home").exists()  # looking makes nothing
 
 
+def test_the_engine_that_auto_is_and_why(program):
+    assert as_json(program)["auto"]["engine"] == "memory"
+    assert "auto       memory (auto: neither url nor path is given)" in program("-m", "twat_cache")
+    url = "redis://:hunter2@127.0.0.1:1/0"
+    shown = program(
+        "-c", f"import os, twat_cache.__main__ as m; os.environ['TWAT_CACHE_REDIS_URL'] = {url!r}; m.main([])"
+    )
+    assert "redis (auto: url is given); 127.0.0.1:1" in shown and "hunter2" not in shown
+
+
 def test_stores_with_size_entries_and_hit_ratio_over_programs(program, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     program("-c", PROGRAM, elsewhere)

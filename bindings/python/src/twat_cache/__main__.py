@@ -1,4 +1,4 @@
-"""``python -m twat_cache``: engines, the cache directory, and the stores there are.
+"""``python -m twat_cache``: engines, which one ``auto`` is, the cache directory, and the stores there are.
 
 ``--json`` prints the same as one JSON object.
 """
@@ -26,9 +26,24 @@ def report() -> dict[str, Any]:
         "version": _lib.version(),
         "library": str(_lib.library_path()),
         "engines": {name: _lib.has_engine(name) for name in _ENGINES},
+        "auto": chosen(),
         "cache_dir": str(paths.get_cache_dir()),
         "stores": stores(),
     }
+
+
+def chosen() -> dict[str, Any]:
+    """What engine ``auto`` is with the options of the environment and the file, and why."""
+    from twat_cache import config
+    from twat_cache._cache import Cache
+
+    try:
+        settings = config.create_cache_config()
+        with Cache("auto", **config.redis_options(settings) if settings.redis_url else {}) as cache:
+            info = cache.info()
+    except (TwatCacheError, ValueError) as error:
+        return {"engine": None, "reason": str(error)}
+    return {name: info[name] for name in ("engine", "reason", "server", "trouble") if name in info}
 
 
 def stores() -> list[dict[str, Any]]:
@@ -84,6 +99,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         f"twat-cache {found['version']}",
         f"library    {found['library']}",
         f"engines    {' '.join(engines)}",
+        f"auto       {_chosen(found['auto'])}",
         f"directory  {found['cache_dir']}",
         "",
     ]
@@ -98,6 +114,11 @@ def lines(found: dict[str, Any]) -> list[str]:
         )
     out += [f"{one['path']}: {one['error']}" for one in found["stores"] if "error" in one]
     return out
+
+
+def _chosen(auto: dict[str, Any]) -> str:
+    words = [f"{auto['engine'] or 'none'} ({auto['reason']})", *(auto[n] for n in ("server", "trouble") if n in auto)]
+    return "; ".join(words)
 
 
 def _row(one: dict[str, Any]) -> tuple[str, ...]:
