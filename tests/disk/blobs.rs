@@ -75,6 +75,17 @@ fn verify_always_sees_damage_after_the_first_read() {
 }
 
 #[test]
+fn a_counter_whose_file_is_gone_starts_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = open(dir.path(), &[("inline_max_bytes", "0")]);
+    cache.set(b"counter", &[4, 5, 0, 0, 0, 0, 0, 0, 0], 0).unwrap();
+    blob_files(dir.path()).iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    assert_eq!(cache.incr(b"counter", 1, 10, 0).unwrap(), 11);
+    assert_eq!(cache.incr(b"counter", 1, 10, 0).unwrap(), 12);
+    check_books(&cache);
+}
+
+#[test]
 fn a_blob_that_is_gone_is_a_miss() {
     let dir = tempfile::tempdir().unwrap();
     let cache = open(dir.path(), &[]);

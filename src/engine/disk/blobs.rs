@@ -93,14 +93,17 @@ impl Disk {
         synced
     }
 
-    /// The value behind an envelope, wherever it is.
-    pub(super) fn payload_of(&self, envelope: &Envelope<'_>) -> Result<Vec<u8>> {
+    /// The value behind an envelope, wherever it is; `None` where its file is lost.
+    pub(super) fn payload_of(&self, envelope: &Envelope<'_>) -> Result<Option<Vec<u8>>> {
         let meta = &envelope.meta;
         match super::row::blob_of(envelope) {
-            None => Ok(decompress(meta.codec, envelope.payload, meta.value_len)?.into_owned()),
+            None => {
+                let value = decompress(meta.codec, envelope.payload, meta.value_len)?;
+                Ok(Some(value.into_owned()))
+            }
             Some(blob) => {
                 let value = self.blob_value(&blob, meta.codec, meta.value_len)?;
-                Ok(value.map(|value| value.to_vec()).unwrap_or_default())
+                Ok(value.map(|value| value.to_vec()))
             }
         }
     }

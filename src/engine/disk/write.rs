@@ -303,8 +303,9 @@ impl Disk {
             if let Some(bytes) = writer.txn.get(self.shared.db.entries, &item.stored)?
                 && let Ok(envelope) = envelope::decode(bytes, key)
                 && self.is_live(&envelope, |key| writer.txn.get(self.shared.db.tags, key))?
+                // A value file that is lost makes the entry a miss, as for a get.
+                && let Some(value) = self.payload_of(&envelope)?
             {
-                let value = self.payload_of(&envelope)?;
                 let sum = counter::next(self.name, Some(&value), delta, initial)?;
                 let mut extras = Extras::default();
                 extras.inherit(envelope.tags);
