@@ -186,6 +186,20 @@ def test_memoize_in_a_cache_and_clearing_one_function(cache, ran):
     assert ran.n == 3 and cache["mine"] == 1
 
 
+def test_a_closed_cache_leaves_its_functions_and_the_registry_usable(cache, ran):
+    @cache.memoize
+    def f(x):
+        return ran(x)
+
+    assert f(1) == f(1) == 1 and ran.n == 1
+    cache.close()
+    assert f(1) == 1 and ran.n == 2
+    assert f.cache_info().currsize == 0 and f.invalidate(1) is False
+    assert tc.get_stats()["total_caches"] >= 1
+    tc.clear_cache()
+    assert f.cache_info()[:2] == (0, 0)
+
+
 def test_export_and_import(cache, tmp_path):
     cache.set_many({"a": 1, "b": [2]})
     cache.set("c", 3, ttl=60, tag="t")

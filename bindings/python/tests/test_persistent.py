@@ -511,6 +511,7 @@ def test_nothing_is_kept_where_the_options_say_so(folder, ran):
         ({"secure": 2}, "secure"),
         ({"max_entries": 1.5}, "max_entries"),
         ({"namespace": 3}, "namespace"),
+        ({"folder_name": 3}, "folder_name"),
         ({"version": object()}, "version"),
     ],
 )

@@ -211,18 +211,24 @@ class ByteMemo(Memo):
     # Management
 
     def info(self) -> CacheInfo:
-        return CacheInfo(self.hits, self.misses, self.maxsize, self.store.stats()["entries"])
+        entries = 0 if self.store.closed else self.store.stats()["entries"]
+        return CacheInfo(self.hits, self.misses, self.maxsize, entries)
 
     def clear(self) -> None:
-        self.store.clear()
+        if not self.store.closed:
+            self._clear_store()
         self.hits = self.misses = 0
+
+    def _clear_store(self) -> None:
+        self.store.clear()
 
     def key(self, *args: Any, **kwargs: Any) -> bytes:
         key: bytes = self._key_of(*args, **kwargs)
         return key
 
     def invalidate(self, *args: Any, **kwargs: Any) -> bool:
-        return self.store.delete(self.key(*args, **kwargs))
+        key = self.key(*args, **kwargs)
+        return not self.store.closed and self.store.delete(key)
 
 
 async def to_thread(function: Callable[..., Any], *args: Any) -> Any:

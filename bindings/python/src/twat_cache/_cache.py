@@ -247,10 +247,12 @@ class Cache(MutableMapping[Any, Any]):
         """Waits until what was stored is as durable as the medium can make it."""
         self._store.flush()
 
-    def memoize(self, ttl: float | None = None, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-        """A decorator that keeps results in this cache, under keys of their own."""
+    def memoize(self, ttl: Any = None, **options: Any) -> Callable[..., Any]:
+        """A decorator, with or without parentheses, that keeps results in this cache, under keys of their own."""
         from twat_cache._cache_memo import memoize
 
+        if callable(ttl):
+            return memoize(self, None, options)(ttl)  # type: ignore[no-any-return]
         return memoize(self, ttl, options)
 
     def close(self) -> None:

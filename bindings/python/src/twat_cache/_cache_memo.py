@@ -37,6 +37,5 @@ def memoize(cache: Cache, ttl: float | None, options: dict[str, Any]) -> Callabl
 class InCache(ByteMemo):
     """One whose store others use too: clearing removes this function's keys only."""
 
-    def clear(self) -> None:
+    def _clear_store(self) -> None:
         self.store.delete_prefix(self._prefix)
-        self.hits = self.misses = 0

@@ -64,4 +64,4 @@ class RoutedMemo(ByteMemo):
     def invalidate(self, *args: Any, **kwargs: Any) -> bool:
         key = self.key(*args, **kwargs)
         gone = self.objects.remove(key)
-        return self.store.delete(key) or gone
+        return (not self.store.closed and self.store.delete(key)) or gone

@@ -31,7 +31,7 @@ def get_cache_dir() -> Path:
 
 def folder_path(folder_name: str | os.PathLike[str], cache_dir: str | os.PathLike[str] | None = None) -> Path:
     """The directory of a folder, not made: an absolute path is itself."""
-    text = os.fspath(folder_name)
+    text = os.fspath(folder_name) if isinstance(folder_name, (str, os.PathLike)) else None
     if not isinstance(text, str) or "\0" in text:
         raise ConfigurationError(f"folder_name: expected text without NUL, found: {folder_name!r}")
     if os.path.isabs(text):
