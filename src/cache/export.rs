@@ -22,6 +22,35 @@ const VERSION: u32 = 1;
 #[derive(Serialize, Deserialize)]
 struct Record(ByteBuf, ByteBuf, Option<u64>, Vec<ByteBuf>);
 
+/// A file that refuses what the process may not write: the system would send
+/// SIGXFSZ, which ends a program that does not expect it.
+struct Limited {
+    file: File,
+    left: u64,
+}
+
+impl Limited {
+    fn new(file: File) -> Self {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
+        Self { file, left: limit.unwrap_or(u64::MAX) }
+    }
+}
+
+impl Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if bytes.len() as u64 > self.left {
+            return Err(rustix::io::Errno::FBIG.into());
+        }
+        let n = self.file.write(bytes)?;
+        self.left -= n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
 /// A stream whose bytes are summed on their way.
 struct Summed<S> {
     stream: S,
@@ -71,7 +100,7 @@ impl Cache {
     fn export_to(&self, path: &Path) -> Result<u64> {
         let wrong = |error: std::io::Error| io("writing", path, &error);
         let file = File::create(path).map_err(wrong)?;
-        let mut to = Summed { stream: BufWriter::new(file), sum: Xxh3Default::new() };
+        let mut to = Summed { stream: BufWriter::new(Limited::new(file)), sum: Xxh3Default::new() };
         put(&mut to, &(MAGIC, VERSION), path)?;
         let mut n = 0u64;
         let mut scan = self.scan(b"")?;
@@ -87,7 +116,7 @@ impl Cache {
         let sum = to.sum.digest();
         put(&mut to, &(n, sum), path)?;
         let file = to.stream.into_inner().map_err(|error| wrong(error.into_error()))?;
-        file.sync_all().map_err(wrong)?;
+        file.file.sync_all().map_err(wrong)?;
         Ok(n)
     }
 

@@ -5,7 +5,7 @@ use crate::harness::*;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
-use twat_cache::{Cache, Code, TTL_DEFAULT};
+use twat_cache::{Cache, Code, Config, TTL_DEFAULT};
 
 /// Runs a role behind `unshare`, after a line of shell. None, with the reason
 /// told, where this machine lets nobody do so.
@@ -133,7 +133,8 @@ fn a_file_size_limit_fails_the_call_and_keeps_old_values() {
 /// The limit is there before, and its signal would end the process.
 pub fn under_file_size_limit(args: &Args) {
     limit_files(3 << 20);
-    let cache = open(Path::new(&args["dir"]), &[("inline_max_bytes", "10000")]);
+    let dir = Path::new(&args["dir"]);
+    let cache = open(dir, &[("inline_max_bytes", "10000")]);
     for n in 0..2_000_u64 {
         let key = format!("key {}", n % 1_500);
         let size = [300, 4_000, 30_000][(n % 3) as usize];
@@ -143,6 +144,10 @@ pub fn under_file_size_limit(args: &Args) {
     }
     let refused = cache.set(b"large", &vec![1; 4 << 20], TTL_DEFAULT).expect_err("a refusal");
     assert_eq!(refused.code(), Code::Full, "{refused}");
+    let memory = Cache::open(&Config::new("memory").expect("an engine")).expect("a cache");
+    memory.set(b"large", &vec![1; 4 << 20], TTL_DEFAULT).expect("a set");
+    let unsaved = memory.export(&dir.join("../export")).expect_err("a refusal");
+    assert_eq!(unsaved.code(), Code::Full, "{unsaved}");
     tell(format!("done {refused}"));
 }
 
