@@ -241,6 +241,8 @@ function overBytes(fn, options) {
   const { key, cacheIf } = options
   const isAsync = options.async ?? fn instanceof AsyncFunction
   const flights = new Map()
+  // Counts clear(): what began before it is not kept.
+  let era = 0
   const keyOf = key ? (self, args) => callKey(name, [key.apply(self, args)]) : (self, args) => callKey(name, args)
 
   function read(bytes) {
@@ -273,8 +275,9 @@ function overBytes(fn, options) {
   async function fly(self, args, bytes) {
     const found = await readAsync(bytes)
     if (found !== MISS) return found
+    const began = era
     const value = await fn.apply(self, args)
-    await keepAsync(bytes, value)
+    if (began === era) await keepAsync(bytes, value)
     return value
   }
 
@@ -282,7 +285,9 @@ function overBytes(fn, options) {
   function join(flight, start) {
     const under = flights.get(flight)
     if (under !== undefined) return under
-    const promise = start().finally(() => flights.delete(flight))
+    const promise = start().finally(() => {
+      if (flights.get(flight) === promise) flights.delete(flight)
+    })
     flights.set(flight, promise)
     return promise
   }
@@ -307,9 +312,10 @@ function overBytes(fn, options) {
       keep(bytes, value)
       return value
     }
+    const began = era
     return join(bytes.latin1Slice(), async () => {
       const settled = await value
-      await keepAsync(bytes, settled)
+      if (began === era) await keepAsync(bytes, settled)
       return settled
     })
   }
@@ -318,7 +324,11 @@ function overBytes(fn, options) {
     ? function (...args) { return callAsync(this, args) }
     : function (...args) { return callSync(this, args) }
   memoized.cache = cache
-  memoized.clear = () => cache.clear()
+  memoized.clear = () => {
+    era++
+    flights.clear()
+    cache.clear()
+  }
   memoized.stats = () => cache.stats()
   memoized.has = (...args) => cache.has(keyOf(undefined, args))
   memoized.delete = (...args) => cache.delete(keyOf(undefined, args))

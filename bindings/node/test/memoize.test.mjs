@@ -205,6 +205,25 @@ test('a rejected promise is not kept, and is told to all that wait', async () =>
   }
 })
 
+test('a store: what was under way when it was cleared is not kept, and is run again', async () => {
+  for (const async of [true, false]) {
+    const fn = counting((x) => sleep(20).then(() => x))
+    const memo = memoize(fn, { max: 10, policy: 'tinylfu', async })
+    const under = memo(1)
+    await sleep(5)
+    memo.clear()
+    const again = memo(1)
+    assert.deepEqual(await Promise.all([under, again]), [1, 1])
+    assert.equal(fn.calls, 2)
+    assert.equal(memo.has(1), true)
+    const last = memo(2)
+    await sleep(5)
+    memo.clear()
+    await last
+    assert.equal(memo.has(2), false)
+  }
+})
+
 test('what has a then of its own kind is awaited like a promise', async () => {
   const fn = counting((x) => ({ then(resolve) { resolve(x + 1) } }))
   const memo = memoize(fn, { max: 10 })
