@@ -266,6 +266,16 @@ def test_a_user_engine_that_is_not_available():
 # The registry
 
 
+def test_a_server_that_is_down_does_not_keep_other_caches_from_being_cleared(monkeypatch, ran):
+    monkeypatch.setenv("TWAT_CACHE_REDIS_PORT", "1")
+    far = tc.bcache(engine="redis", name="far")(lambda x: x)
+    near = tc.mcache(lambda x: ran(x))
+    assert far(1) == near(1) == 1
+    with pytest.raises(tc.EngineNotAvailableError):
+        tc.clear_cache()
+    assert near(1) == 1 and ran.n == 2
+
+
 def test_clearing_and_figures_by_name(folder):
     folder += "-of-its-own"
 

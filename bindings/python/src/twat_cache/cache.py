@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from twat_cache import _registry
+from twat_cache.exceptions import TwatCacheError
 
 __all__ = ["CacheEntry", "CacheStats", "clear_cache", "get_stats", "register_cache", "update_stats"]
 
@@ -50,14 +51,23 @@ def update_stats(name: str, *, hit: bool = False, miss: bool = False, size: int 
 
 
 def clear_cache(name: str | None = None) -> None:
-    """Clears every cache of this program, or those of a function's or folder's name."""
+    """Clears every cache of this program, or those of a function's or folder's name.
+
+    One that cannot be cleared (a server that is down) does not keep the others from it; its error is raised after.
+    """
+    failed: list[TwatCacheError] = []
     for memo in _registry.live(name):
-        memo.clear()
+        try:
+            memo.clear()
+        except TwatCacheError as error:
+            failed.append(error)
     for key, entry in list(_entries.items()):
         if name in (None, key):
             if hasattr(entry.cache, "clear"):
                 entry.cache.clear()
             entry.stats.hits = entry.stats.misses = entry.stats.size = 0
+    if failed:
+        raise failed[0]
 
 
 def get_stats(name: str | None = None) -> dict[str, Any]:
