@@ -3,6 +3,7 @@
 use super::common::{blob_files, check_books, get, open};
 use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
+use twat_cache::engine::Stored;
 use twat_cache::{SetOptions, TTL_DEFAULT};
 
 const LARGE: usize = 100_000;
@@ -72,6 +73,18 @@ fn verify_always_sees_damage_after_the_first_read() {
         assert_eq!(get(&cache, b"k").is_none(), seen, "verify = {verify}");
         cache.clear().unwrap();
     }
+}
+
+#[test]
+fn add_stores_where_the_file_of_an_entry_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = open(dir.path(), &[("inline_max_bytes", "0")]);
+    cache.set(b"k", b"old", TTL_DEFAULT).unwrap();
+    assert_eq!(cache.add(b"k", b"new", TTL_DEFAULT).unwrap(), Stored::Exists);
+    blob_files(dir.path()).iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    assert_eq!(cache.add(b"k", b"new", TTL_DEFAULT).unwrap(), Stored::Stored);
+    assert_eq!(get(&cache, b"k").unwrap(), b"new");
+    check_books(&cache);
 }
 
 #[test]

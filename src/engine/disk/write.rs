@@ -97,7 +97,11 @@ impl Disk {
             return Ok(false);
         };
         match envelope::decode(bytes, item.key) {
-            Ok(envelope) => self.is_live(&envelope, |key| writer.txn.get(self.shared.db.tags, key)),
+            Ok(envelope) => {
+                let there = |blob| self.shared.blobs.is_there(&blob);
+                Ok(self.is_live(&envelope, |key| writer.txn.get(self.shared.db.tags, key))?
+                    && row::blob_of(&envelope).is_none_or(there))
+            }
             Err(_) => Ok(false),
         }
     }
