@@ -280,8 +280,13 @@ impl<'e> WriteTxn<'e> {
         let raw = std::mem::replace(&mut self.raw, ptr::null_mut());
         // SAFETY: live until here, and `self` is not used again.
         let rc = unsafe { ffi::mdb_txn_commit(raw) };
-        self.env.reap_where_it_grew();
-        (self.done(rc), self.map_full.get())
+        let (env, done) = (self.env, self.done(rc));
+        let map_full = self.map_full.get();
+        // The writers' turn ends first: a read may have to open the store anew,
+        // which waits for it.
+        drop(self);
+        env.reap_where_it_grew();
+        (done, map_full)
     }
 }
 
