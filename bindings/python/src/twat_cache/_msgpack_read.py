@@ -14,6 +14,9 @@ from twat_cache import _msgpack as mp
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _f32 = struct.Struct(">f").unpack_from
 _f64 = struct.Struct(">d").unpack_from
+_u16 = struct.Struct(">H").unpack_from
+_u32 = struct.Struct(">I").unpack_from
+_u64 = struct.Struct(">Q").unpack_from
 _PAIR = struct.Struct(">dd").unpack
 
 
@@ -76,10 +79,29 @@ def _piece(data: bytes, at: int, end: int) -> bytes:
 
 
 def _array(data: bytes, at: int, n: int) -> tuple[list[Any], int]:
-    items = []
+    # What long lists are made of is read here: a call for each item would cost three times as much.
+    items: list[Any] = []
+    append = items.append
     for _ in range(n):
-        item, at = _read(data, at)
-        items.append(item)
+        head = data[at]
+        if head < 0x80:
+            append(head)
+            at += 1
+        elif head == 0xCD:
+            append(_u16(data, at + 1)[0])
+            at += 3
+        elif head == 0xCE:
+            append(_u32(data, at + 1)[0])
+            at += 5
+        elif head == 0xCF:
+            append(_u64(data, at + 1)[0])
+            at += 9
+        elif head == 0xCB:
+            append(_f64(data, at + 1)[0])
+            at += 9
+        else:
+            item, at = _read(data, at)
+            append(item)
     return items, at
 
 
