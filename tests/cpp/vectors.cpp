@@ -415,9 +415,23 @@ static void truncated()
     }
 }
 
+// A shape whose product wraps around 64 bits, or that does not fit its data.
+static void shapes_that_lie()
+{
+    const std::uint64_t huge = 0xffffffffffffff03u;
+    const std::vector<std::vector<std::uint64_t>> shapes = {
+        {24, 0xaaaaaaaaaaaaaaabu}, {huge, 0xfffffffffffffff6u}, {std::uint64_t{1} << 32, std::uint64_t{1} << 32}, {huge, 3}, {0, huge}, {3, 5}};
+    for (const auto& shape : shapes) {
+        twat::Array lying("|u1", shape, "abcdefgh", 'F');
+        CHECK(lying.in_c_order() == lying.data);
+    }
+    CHECK(twat::Array("|u1", {2, 4}, "aebfcgdh", 'F').in_c_order() != twat::Array("|u1", {2, 4}, "aebfcgdh").in_c_order());
+}
+
 int main()
 {
     keys();
     values();
     truncated();
+    shapes_that_lie();
 }

@@ -75,9 +75,14 @@ struct Array {
     // The data with the last index varying fastest.
     std::vector<std::byte> in_c_order() const
     {
+        if (order == 'C' || shape.size() < 2) return data;
+        // A shape that was read need not fit its data, nor its product 64 bits.
         std::uint64_t count = 1;
-        for (std::uint64_t dimension : shape) count *= dimension;
-        if (order == 'C' || shape.size() < 2 || count == 0 || data.size() % count != 0) return data;
+        for (std::uint64_t dimension : shape) {
+            if (dimension == 0 || count > data.size() / dimension) return data;
+            count *= dimension;
+        }
+        if (data.size() % count != 0) return data;
         std::size_t item = data.size() / static_cast<std::size_t>(count);
         std::vector<std::byte> out(data.size());
         std::vector<std::uint64_t> index(shape.size());
