@@ -67,8 +67,10 @@ fn stopped(payload: Box<dyn std::any::Any + Send>) {
         .map(|text| (*text).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "(no text)".to_owned());
-    // A payload's own destructor could panic in turn.
-    std::mem::forget(payload);
+    // A payload's own destructor could panic in turn; what that throws is leaked.
+    if let Err(thrown) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(thrown);
+    }
     let text = format!("a bug in twat-cache, please report it: {said}");
     set_last_error(&Error::new(Code::Panic, text));
 }
