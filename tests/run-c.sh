@@ -46,7 +46,7 @@ done
 
 say "the C++ header: gcc and clang, without RTTI, without exceptions, C++20"
 need_package clang++ clang
-need_header nlohmann/json.hpp nlohmann-json3-dev
+need_for_cxx_tests
 if wanted cpp/header "$@"; then
     for flags in -fno-rtti "-fno-rtti -fno-exceptions" -std=c++20; do
         compile_cxx "$CXX" tests/cpp/header.cpp "$stage/header.o" $flags
@@ -58,7 +58,7 @@ say "the C++ programs, shared and static"
 for source in tests/cpp/*.cpp; do
     name=$(basename "$source" .cpp)
     wanted "cpp/$name" "$@" || continue
-    compile_cxx "$CXX" "$source" "$stage/cpp-$name.o" -fno-rtti "-DVECTORS=\"$PWD/tests/vectors\""
+    compile_cxx "$CXX" "$source" "$stage/cpp-$name.o" -fno-rtti
     $CXX "$stage/cpp-$name.o" -o "$stage/cpp-$name" "${shared[@]}" -pthread
     $CXX "$stage/cpp-$name.o" -o "$stage/cpp-$name-static" "${static[@]}"
     run "$stage/cpp-$name"

@@ -17,7 +17,10 @@ need readelf "binutils"
 need python3 "CPython 3.10 or later, for the stores shared with Python"
 
 source tools/packages.sh
-[ "$what" != test ] || need_package redis-server redis-server
+if [ "$what" = test ]; then
+  need_package redis-server redis-server
+  need c++ "a C++ compiler, for the stores shared with C++"
+fi
 case $what in
   test) cargo build --locked; profile=debug ;;
   bench | build) cargo build --release --locked; profile=release ;;

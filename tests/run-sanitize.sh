@@ -42,11 +42,12 @@ under_address() {
         $CC "${flags[@]}" "$stage/$name.o" -o "$stage/$name-address" "${shared[@]}" -pthread
         run "$stage/$name-address"
     done
+    [ $# != 0 ] || need_for_cxx_tests
     for source in tests/cpp/*.cpp; do
         name=$(basename "$source" .cpp)
         wanted "cpp/$name" "$@" || continue
         # UndefinedBehaviorSanitizer's check of virtual calls needs RTTI.
-        compile_cxx "$CXX" "$source" "$stage/cpp-$name.o" "${flags[@]}" "-DVECTORS=\"$PWD/tests/vectors\""
+        compile_cxx "$CXX" "$source" "$stage/cpp-$name.o" "${flags[@]}"
         $CXX "${flags[@]}" "$stage/cpp-$name.o" -o "$stage/cpp-$name-address" "${shared[@]}" -pthread
         run "$stage/cpp-$name-address"
     done

@@ -1,13 +1,19 @@
-"""The Python side of memoize.cpp: python collatz.py DIRECTORY N... (an absolute path)"""
+"""The Python side of memoize.cpp: python collatz.py DIRECTORY|URL N... (an absolute path, or redis://HOST)"""
 
 import sys
 
 import twat_cache
 
-calls = 0
+place, calls = sys.argv[1], 0
+if "://" in place:
+    memoized = twat_cache.ucache(
+        preferred_engine="redis", config=twat_cache.CacheConfig(redis_url=place), name="collatz"
+    )
+else:
+    memoized = twat_cache.bcache(folder_name=place, name="collatz")
 
 
-@twat_cache.bcache(folder_name=sys.argv[1], name="collatz")
+@memoized
 def collatz(n):
     global calls
     calls += 1

@@ -75,6 +75,15 @@ stage() {
     fi
     shared=("-L$lib" "-Wl,-rpath,$lib" -ltwat_cache)
     static=("$lib/libtwat_cache.a" "${native[@]}")
+    # For the Python programs that C++ programs share a store with.
+    export TWAT_CACHE_LIBRARY=$lib/libtwat_cache.so
+}
+
+# What the C++ tests need beside a compiler.
+need_for_cxx_tests() {
+    need_header nlohmann/json.hpp nlohmann-json3-dev
+    need_package redis-server redis-server
+    command -v python3 >/dev/null || missing python3 "CPython 3.10 or later, for the stores shared with Python"
 }
 
 # wanted NAME [NAMES...]: whether NAME is among the names, or none are given.
@@ -107,6 +116,6 @@ run() {
 compile_cxx() {
     local compiler=$1 source=$2 object=$3
     shift 3
-    $compiler -std=c++17 "${warnings[@]}" -Wshadow -O1 -g -Iinclude -Ibindings/c -Itests/cpp "$@" \
-        -c "$source" -o "$object"
+    $compiler -std=c++17 "${warnings[@]}" -Wshadow -O1 -g -Iinclude -Ibindings/c -Itests/cpp \
+        "-DTREE=\"$PWD\"" "-DVECTORS=\"$PWD/tests/vectors\"" "$@" -c "$source" -o "$object"
 }

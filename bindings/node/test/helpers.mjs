@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createConnection, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createRequire } from 'node:module'
@@ -51,4 +53,30 @@ export async function until(done, what) {
     if (Date.now() > end) throw new Error(`timed out: ${what}`)
     await sleep(5)
   }
+}
+
+/** The number of a port that nothing listens on. */
+const freePort = () => new Promise((resolve) => {
+  const server = createServer().listen(0, '127.0.0.1', () => {
+    const { port } = server.address()
+    server.close(() => resolve(port))
+  })
+})
+
+const answers = (port) => new Promise((resolve) => {
+  const socket = createConnection(port, '127.0.0.1', () => socket.write('PING\r\n'))
+  socket.once('data', (data) => { socket.destroy(); resolve(String(data).startsWith('+PONG')) })
+  socket.once('error', () => resolve(false))
+})
+
+/** A server of the test's own, which goes with it. */
+export async function redis(t) {
+  const port = await freePort()
+  const server = spawn('redis-server', ['--port', String(port), '--save', '', '--appendonly', 'no', '--dir', directory(t)], { stdio: 'ignore' })
+  later(t, () => { server.kill('SIGCONT'); server.kill('SIGKILL') })
+  for (let i = 0; !(await answers(port)); i++) {
+    if (i > 200) throw new Error('redis-server does not answer')
+    await sleep(25)
+  }
+  return { url: `redis://127.0.0.1:${port}/0`, server }
 }

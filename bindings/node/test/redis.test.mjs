@@ -1,33 +1,7 @@
 // Over a real server; the engine comes by configuration alone.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { createConnection, createServer } from 'node:net'
 import { test } from 'node:test'
-import { SMALL, directory, later, open, sleep, twat } from './helpers.mjs'
-
-const freePort = () => new Promise((resolve) => {
-  const server = createServer().listen(0, '127.0.0.1', () => {
-    const { port } = server.address()
-    server.close(() => resolve(port))
-  })
-})
-
-const answers = (port) => new Promise((resolve) => {
-  const socket = createConnection(port, '127.0.0.1', () => socket.write('PING\r\n'))
-  socket.once('data', (data) => { socket.destroy(); resolve(String(data).startsWith('+PONG')) })
-  socket.once('error', () => resolve(false))
-})
-
-async function redis(t) {
-  const port = await freePort()
-  const server = spawn('redis-server', ['--port', String(port), '--save', '', '--appendonly', 'no', '--dir', directory(t)], { stdio: 'ignore' })
-  later(t, () => { server.kill('SIGCONT'); server.kill('SIGKILL') })
-  for (let i = 0; !(await answers(port)); i++) {
-    if (i > 200) throw new Error('redis-server does not answer')
-    await sleep(25)
-  }
-  return { url: `redis://127.0.0.1:${port}/0`, server }
-}
+import { SMALL, directory, later, open, redis, sleep, twat } from './helpers.mjs'
 
 test('redis: values, ttl, many, counters, namespaces, async twins', async (t) => {
   const { url } = await redis(t)
