@@ -108,6 +108,55 @@ def test_typed_tells_keyword_types_apart_in_any_order():
     assert f(b=2.0, a=1) is f(a=1, b=2.0)
 
 
+@pytest.mark.parametrize("ttl", [None, 1000])
+def test_no_hit_is_lost_where_the_log_of_hits_is_full(ttl, ran):
+    f = tc.mcache(maxsize=2, ttl=ttl)(lambda a, b: ran((a, b)))
+    f(1, 1), f(2, 2)
+    for n in (4094, 4095, 4096, 4097, 8192):
+        before = f.cache_info().hits
+        assert {f(2, 2) for _ in range(n - 1)} == {(2, 2)} and f(1, 1) == (1, 1)
+        assert f.cache_info().hits - before == n
+        f(3, n)  # the core hears of the last hit before it chooses
+        assert f.cache.store.table.keys() == {(1, 1), (3, n)}
+        f(1, 1), f(2, 2)
+
+
+def test_an_index_error_of_a_key_is_the_users_whatever_the_log_holds():
+    class Odd:
+        def __hash__(self):
+            return 1
+
+        def __eq__(self, other):
+            raise IndexError("mine")
+
+    f = tc.mcache(maxsize=5)(lambda key, b: b)
+    f(Odd(), 1)
+    before = f.cache_info().hits
+    f(1, 2)
+    for _ in range(4200):
+        f(1, 2)
+        with pytest.raises(IndexError, match="mine"):
+            f(Odd(), 1)
+    assert f.cache_info().hits - before == 4200
+
+
+def test_hits_of_many_threads_are_counted_each_once(ran):
+    f = tc.mcache(maxsize=8)(lambda a, b: ran((a, b)))
+    for i in range(8):
+        f(i, i)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=lambda i=i: [f(i, i) for _ in range(20_000)]) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert (ran.n, f.cache_info().hits) == (8, 80_000)
+
+
 def test_unhashable_arguments_by_what_they_hold(ran):
     f = tc.mcache(maxsize=10)(lambda *a, **k: ran(object()))
     assert f([1, 2], {"a": {1}}) is f([1, 2], {"a": {1}}) and ran.n == 1

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from twat_cache._log import AFTER, FIXED, FREE_THREADED, GROWING, indented
+from twat_cache._log import AFTER, FIXED, FREE_THREADED, GROWING, LOG_SIZE, indented
 from twat_cache._native import _abi
 from twat_cache._signature import Signature
 
@@ -37,7 +37,7 @@ class Plan:
 class Rare:
     """What a wrapper needs for misses only: one cell of it instead of eight, since a call pays for each."""
 
-    __slots__ = ("errors", "find", "freeze", "func", "keep", "keep_error", "misses", "note", "run", "table_of")
+    __slots__ = ("drain", "errors", "find", "freeze", "func", "keep", "keep_error", "misses", "note", "run", "table_of")
 
     keep: Any
     note: Any
@@ -89,8 +89,12 @@ def source(signature: Signature, plan: Plan) -> str:
     counts_itself = plan.needs != _abi.NEEDS_LOG
     hit = _hit_lines(plan, counts_itself)
     one_name = key in signature.named
-    lookup = key if one_name else "_tc_k"
-    frozen = f"({lookup},)" if one_name or plan.key else "_tc_k"
+    # A key that is only put together from arguments is put together again on a miss: a hit keeps no name for it.
+    inline = one_name or (not plan.key and not plan.typed and not signature.stars_in_key)
+    lookup = key if inline else "_tc_k"
+    frozen = f"({lookup},)" if one_name or plan.key else lookup
+    counts_here = counts_itself and not FREE_THREADED
+    cells = [name for name, used in (("_tc_n", not counts_itself), ("_tc_hits", counts_here)) if used]
     lines = [
         "def _tc_make(_tc_rare, _tc_defaults, _tc_table, _tc_tables, _tc_log, _tc_append, _tc_drain, _tc_key,"
         " _tc_sorted, _tc_types, _tc_kinds, _tc_without, _tc_now, _tc_copy, _tc_callback, _tc_raised, _tc_counter,"
@@ -98,14 +102,13 @@ def source(signature: Signature, plan: Plan) -> str:
         "    _tc_n = 0",
         "    _tc_hits = 0",
         f"    {a}def _tc_wrapper({parameters}):",
-        "        nonlocal _tc_n, _tc_hits",
-        *([] if one_name else [f"        _tc_k = {key}"]),
+        # Each name of this kind costs a call something, used or not.
+        *([f"        nonlocal {', '.join(cells)}"] if cells else []),
+        *([] if inline else [f"        _tc_k = {key}"]),
         "        try:",
-        f"            _tc_e = {table}[{lookup}]"
-        if plan.needs == _abi.NEEDS_MARK
-        else f"            _tc_value, _tc_slot{', _tc_deadline' if plan.ttl else ''} = {table}[{lookup}]",
+        *_indent(_look_up_lines(plan, f"{table}[{lookup}]"), 12),
         "        except KeyError:",
-        *(["            _tc_k = " + key] if one_name else ["            pass"]),
+        *(["            _tc_k = " + key] if inline else ["            pass"]),
         *(_first_of_instance(frozen) if own != "_tc_table" else []),
         "        except TypeError as _tc_error:",
         f"            _tc_k = _tc_rare.freeze({frozen}, _tc_error)",
@@ -113,9 +116,10 @@ def source(signature: Signature, plan: Plan) -> str:
         "            if _tc_e is not None:",
         "                _tc_value = _tc_e[0]",
         *_indent(_after_found(plan, counts_itself, "_tc_k"), 16),
+        *_indent(_FULL + _indent(hit(lookup), 4) if _notes_at_once(plan) else [], 8),
         "        else:",
         *_indent(hit(lookup), 12),
-        *(["            _tc_k = " + key] if one_name and plan.ttl else []),
+        *(["            _tc_k = " + key] if inline and plan.ttl else []),
         *_indent(_miss_lines(plan, call, own), 8),
         "    def _tc_key_of(" + parameters + "):",
         f"        _tc_k = {key}",
@@ -147,13 +151,36 @@ def _first_of_instance(frozen: str) -> list[str]:
     ]
 
 
+# The log is full when there is no number after: what was hit last is in it by then.
 _NOTE = [
     "try:",
     "    _tc_log[_tc_n] = _tc_slot",
     "    _tc_n = _tc_after[_tc_n]",
     "except IndexError:",
-    "    _tc_rare.note(_tc_slot)",
+    "    _tc_n += 1",
+    "    _tc_rare.drain()",
 ]
+# The look-up stands under the same ``try``, so the error may be that of a key's own ``__eq__`` or ``__hash__``.
+_FULL = [
+    "except IndexError as _tc_error:",
+    "    if _tc_n < _tc_last or _tc_error.__traceback__.tb_next is not None:",
+    "        raise",
+    "    _tc_n += 1",
+    "    _tc_rare.drain()",
+]
+
+
+def _notes_at_once(plan: Plan) -> bool:
+    """Whether a hit goes from the dictionary straight into the log: nothing can make it a miss any more."""
+    return plan.needs == _abi.NEEDS_LOG and not plan.ttl and not FREE_THREADED
+
+
+def _look_up_lines(plan: Plan, entry: str) -> list[str]:
+    if plan.needs == _abi.NEEDS_MARK:
+        return [f"_tc_e = {entry}"]
+    if _notes_at_once(plan):
+        return [f"_tc_value, _tc_log[_tc_n] = {entry}", "_tc_n = _tc_after[_tc_n]"]
+    return [f"_tc_value, _tc_slot{', _tc_deadline' if plan.ttl else ''} = {entry}"]
 
 
 def _hit_lines(plan: Plan, counts_itself: bool) -> Callable[[str], list[str]]:
@@ -161,7 +188,7 @@ def _hit_lines(plan: Plan, counts_itself: bool) -> Callable[[str], list[str]]:
         out: list[str] = []
         value, deadline = ("_tc_e[0]", "_tc_e[2]") if plan.needs == _abi.NEEDS_MARK else ("_tc_value", "_tc_deadline")
         body: list[str] = []
-        if plan.needs == _abi.NEEDS_LOG:
+        if plan.needs == _abi.NEEDS_LOG and not _notes_at_once(plan):
             body += ["_tc_rare.note(_tc_slot)"] if FREE_THREADED else _NOTE
         elif plan.needs == _abi.NEEDS_MARK:
             body += ["if not _tc_e[3]:", "    _tc_e[3] = True", "    _tc_append(_tc_e)"]
@@ -223,7 +250,7 @@ def _indent(lines: list[str], by: int) -> list[str]:
 
 @functools.lru_cache(maxsize=512)
 def _factory(text: str) -> tuple[Any, tuple[str, ...]]:
-    scope: dict[str, Any] = {"_tc_pack": _pack, "_tc_after": AFTER}
+    scope: dict[str, Any] = {"_tc_pack": _pack, "_tc_after": AFTER, "_tc_last": LOG_SIZE - 1}
     exec(compile(text, "<twat_cache wrapper>", "exec"), scope)  # noqa: S102 - our own source over parameter names
     factory = scope["_tc_make"]
     return factory, tuple(inspect.signature(factory).parameters)

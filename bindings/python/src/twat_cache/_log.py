@@ -1,8 +1,9 @@
 """The log of hits: slots in the order in which they were hit, until they are handed over.
 
 Writing to a place of a list that is there already is what costs least, and the
-end of the list says by itself that the log is full. Without the interpreter lock
-two threads could write to one place, so there the log is a list that grows.
+end of the list of numbers says by itself that the log is full. Without the
+interpreter lock two threads could write to one place, so there the log is a list
+that grows.
 """
 
 from __future__ import annotations
@@ -15,20 +16,20 @@ LOG_SIZE = 4096
 FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 
 # The number after each: taking it from here costs less than making a new one.
-AFTER = list(range(1, LOG_SIZE + 1))
+# The last has none. Threads that come while one hands the full log over write
+# to the places behind it, one each.
+AFTER = list(range(1, LOG_SIZE))
+_SPARE = 256
 
 # Source of the three functions, for the wrappers that have them inside. In
 # ``take`` nothing runs between the reading and the setting of the number.
 FIXED = """\
 def _tc_note(_tc_slot):
     nonlocal _tc_n
-    try:
-        _tc_log[_tc_n] = _tc_slot
-        _tc_n += 1
-    except IndexError:
+    if _tc_n >= _tc_full - 1:
         _tc_drain()
-        _tc_log[_tc_n] = _tc_slot
-        _tc_n += 1
+    _tc_log[_tc_n] = _tc_slot
+    _tc_n += 1
 def _tc_take():
     nonlocal _tc_n
     _tc_taken = _tc_log[:_tc_n]
@@ -58,7 +59,7 @@ def indented(text: str) -> list[str]:
 
 def new_list() -> list[Any]:
     """What the log is written to."""
-    return [] if FREE_THREADED else [b""] * LOG_SIZE
+    return [] if FREE_THREADED else [b""] * (LOG_SIZE + _SPARE)
 
 
 def make_log(drain: Callable[[], None]) -> tuple[Callable[[int], None], Callable[[], Any], Callable[[], int]]:

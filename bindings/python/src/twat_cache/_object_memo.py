@@ -95,6 +95,7 @@ class ObjectMemo(Memo):
             func=func,
             table_of=self.instances.table_of if self.instances else None,
             find=store.find,
+            drain=store.drain,
             freeze=freeze,
             errors=tuple(common.exceptions),
             keep_error=self._keep_error,

@@ -57,6 +57,11 @@ class Signature:
         return tuple(name for name in self.named if name not in self.ignore)
 
     @property
+    def stars_in_key(self) -> bool:
+        """Whether a key holds any number of arguments."""
+        return any(name is not None and name not in self.ignore for name in (self.var_positional, self.var_keyword))
+
+    @property
     def per_instance(self) -> bool:
         """Whether each instance has results of its own: a method that does not leave it out of keys."""
         return self.method and "self" not in self.ignore
