@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twat_cache import _options
 from twat_cache._byte_memo import ByteMemo
-from twat_cache._names import shared_name
+from twat_cache._names import stored_name
 from twat_cache._options import seconds, truth
 from twat_cache._registry import register_memo
 
@@ -22,7 +22,7 @@ def memoize(cache: Cache, ttl: float | None, options: dict[str, Any]) -> Callabl
         _options.check_function(func)
         rest = dict(options)
         if rest.get("name") is None:
-            shared_name(func)
+            rest["name"] = stored_name(func, outlives=not cache._store.local).text
         common = _options.common(func, rest)
         single_flight = truth("single_flight", rest.pop("single_flight", True))
         version = rest.pop("version", None)

@@ -16,7 +16,7 @@ from twat_cache.exceptions import CacheKeyError
 _WAYS_OUT = "give the decorator a key= function, or leave the argument out with ignore="
 
 
-def _other(encoder: Encoder, out: bytearray, value: Any) -> None:
+def write_other(encoder: Encoder, out: bytearray, value: Any) -> None:
     """What the table does not know by its exact type."""
     stands = getattr(type(value), "__cache_key__", None)
     if stands is not None:
@@ -88,7 +88,7 @@ def _plain(value: Any) -> Any:
     return None if value is None or value != value else value
 
 
-_TABLE: dict[type, mp.Writer] = {
+TABLE: dict[type, mp.Writer] = {
     **mp.PLAIN,
     float: mp.write_canonical_float,
     dict: mp.write_sorted_map,
@@ -97,7 +97,7 @@ _TABLE: dict[type, mp.Writer] = {
     complex: lambda e, out, z: mp.write_complex(e, out, complex(z.real + 0.0, z.imag + 0.0)),
 }
 
-ENCODER = Encoder(_TABLE, _other, canonical=True)
+ENCODER = Encoder(TABLE, write_other, canonical=True)
 
 
 def prefix_of(name: str) -> bytes:
@@ -119,11 +119,11 @@ def encode_call(
     """The key of a call. ``names`` are those of the positional arguments, for errors."""
     arguments = positional if isinstance(positional, (tuple, list)) else list(positional)
     out = bytearray(prefix)
-    table = _TABLE
+    table = TABLE
     try:
         mp.write_array_header(out, len(arguments))
         for value in arguments:
-            table.get(value.__class__, _other)(ENCODER, out, value)
+            table.get(value.__class__, write_other)(ENCODER, out, value)
         if keywords:
             mp.write_sorted_map(ENCODER, out, dict(keywords))
         else:

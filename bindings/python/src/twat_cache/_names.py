@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
+from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from twat_cache._open import warn_user
 from twat_cache.exceptions import ConfigurationError
 
 
-def shared_name(func: Any) -> str:
+@dataclass(frozen=True)
+class StoredName:
+    """A function's name in stores, and the name of a folder of its own."""
+
+    text: str
+    folder: str
+
+
+def stored_name(func: Any, *, outlives: bool = True) -> StoredName:
     """A name that stands for this function and no other, in a store that outlives the program."""
     bound = getattr(func, "__self__", None)
     named = isinstance(func, type) or hasattr(func, "__qualname__")
@@ -20,13 +31,41 @@ def shared_name(func: Any) -> str:
             f"name: expected one for what has none of its own (a partial, an object, a method of one instance), "
             f"found: {what}; give the decorator name="
         )
-    return function_name(func)
+    base, here_only, form = base_name(func), [], b""
+    function = settled(getattr(func, "__func__", func))
+    if isinstance(function, FunctionType) and function.__closure__:
+        from twat_cache._captured import Captured
+
+        found = Captured()
+        form, here_only = found.form(function), found.here_only
+    if not form:
+        return StoredName(base, base)
+    from twat_cache._native._digest import blake3
+
+    name = f"{base}~{blake3(form).hex()[:32]}"
+    if not here_only:
+        return StoredName(name, name)
+    if outlives:
+        warn_user(
+            f"{base}: the captured {' '.join(map(repr, here_only))} cannot be told apart from what another run or "
+            "another call captures, so results are kept for this process only; "
+            "pass it as an argument, or give the decorator a name= that tells the functions apart"
+        )
+    return StoredName(name, base)
 
 
 def function_name(func: Any) -> str:
-    """``module.qualname``, made unique where it is not."""
+    """The name in stores, for what is not to be refused or warned of."""
+    try:
+        return stored_name(func, outlives=False).text
+    except ConfigurationError:
+        return base_name(func)
+
+
+def base_name(func: Any) -> str:
+    """``module.qualname``, with more where two functions have that in common, but for what they captured."""
     bound = getattr(func, "__self__", None)
-    func = getattr(func, "__func__", func)
+    func = settled(getattr(func, "__func__", func))
     module = getattr(func, "__module__", None) or "builtins"
     qualname = getattr(func, "__qualname__", None) or type(func).__qualname__
     if isinstance(bound, type):
@@ -43,46 +82,51 @@ def function_name(func: Any) -> str:
     if "<lambda>" in qualname or not has_file:
         # Two lambdas may stand on one line.
         name += f"#{code_hash(func)[:32]}"
-    return name + _captured(func)
+    elif hasattr(func, "__wrapped__") and not stands_alone(func):
+        # It has the name of what it wraps.
+        name += f"#{code_hash(func)[:32]}"
+    return name
 
 
-_SETTLED = (type(None), bool, int, float, complex, str, bytes)
+def settled(func: Any) -> Any:
+    """The function whose results a memoized one gives."""
+    from twat_cache._memo import Memo
+
+    for _ in range(100):
+        ours = isinstance(func, FunctionType) and isinstance(func.__dict__.get("cache"), Memo)
+        if not ours and not isinstance(func, _LRU):
+            break
+        func = func.__wrapped__
+    return func
 
 
-def _captured(func: Any) -> str:
-    """What tells apart the functions that one ``def`` makes: the plain values and the functions they captured.
+_LRU: Any = functools._lru_cache_wrapper if isinstance(functools._lru_cache_wrapper, type) else ()
 
-    A variable that the function itself rebinds is its state and does not count; neither does what may change in
-    place, or has no form that two runs agree on.
+
+def leads_to(wrapper: Any, func: Any) -> bool:
+    """Whether a function is another, or wraps it."""
+    for _ in range(100):
+        if wrapper is func:
+            return True
+        if not isinstance(wrapper, (FunctionType, *([_LRU] if _LRU else []))):
+            return False
+        wrapper = getattr(wrapper, "__wrapped__", None)
+    return False
+
+
+def stands_alone(func: Any) -> bool:
+    """Whether a function's own name says which it is.
+
+    A wrapper has the name of what it wraps. Under ``@`` that name will be the wrapper's; where it is
+    somebody else's already, there may be other wrappers of that name.
     """
-    kept: dict[str, Any] = {}
-    for name, cell in zip(func.__code__.co_freevars, func.__closure__ or ()):
-        try:
-            value = cell.cell_contents
-        except ValueError:  # Not bound yet: the function itself, or one defined after it.
-            continue
-        if type(value) in _SETTLED:
-            kept[name] = value
-        elif isinstance(value, FunctionType) and value is not func and not value.__closure__:
-            kept[name] = ["function", function_name(value)]
-    if not kept:
-        return ""
-    rebound = _rebound(func.__code__)
-    kept = {name: value for name, value in kept.items() if name not in rebound}
-    if not kept:
-        return ""
-    from twat_cache._keys import ENCODER
-    from twat_cache._native._digest import blake3
-
-    return f"~{blake3(bytes(ENCODER.encode(kept))).hex()[:32]}"
-
-
-def _rebound(code: CodeType) -> set[str]:
-    """The captured variables that a function, or one inside it, assigns."""
-    import dis
-
-    names = {step.argval for step in dis.get_instructions(code) if step.opname in ("STORE_DEREF", "DELETE_DEREF")}
-    return names.union(*(_rebound(constant) for constant in code.co_consts if isinstance(constant, CodeType)))
+    qualname = func.__qualname__
+    if "<locals>" in qualname or "<lambda>" in qualname:
+        return False
+    found: Any = sys.modules.get(func.__module__)
+    for step in qualname.split("."):
+        found = getattr(found, "__dict__", {}).get(step)
+    return found is None or leads_to(found, func) or not leads_to(func, found)
 
 
 def _main_module(code: CodeType, has_file: bool) -> str:

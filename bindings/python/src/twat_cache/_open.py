@@ -56,6 +56,19 @@ def warn_once(text: str) -> None:
         logger.warning(text)
 
 
+def warn_user(text: str) -> None:
+    """Tells the programmer, once a process: what the code says is not what he may expect of it."""
+    if text not in _warned:
+        import sys
+        import warnings
+
+        warn_once(text)
+        level, frame = 1, sys._getframe()
+        while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("twat_cache."):
+            level, frame = level + 1, frame.f_back
+        warnings.warn(text, UserWarning, stacklevel=level)
+
+
 def milliseconds(ttl: float | None) -> int:
     """A time to live as the core has it; 0 is never."""
     return 0 if ttl is None else max(1, min(round(ttl * 1000), 2**63))

@@ -31,14 +31,12 @@ class Common:
 
 def common(func: Callable[..., Any], options: dict[str, Any]) -> Common:
     """Takes the shared options out of a dictionary and checks them."""
-    from twat_cache._names import function_name
-
     name = options.pop("name", None)
     if name is not None and (not isinstance(name, str) or not name):
         raise ConfigurationError(f"name: expected text that is not empty, found: {name!r}")
     ignore = options.pop("ignore", ())
     return Common(
-        name=name or function_name(func),
+        name=name or _plain_name(func),
         key=_callable("key", options.pop("key", None)),
         ignore=_names("ignore", ignore),
         cache_if=_callable("cache_if", options.pop("cache_if", None)),
@@ -48,6 +46,11 @@ def common(func: Callable[..., Any], options: dict[str, Any]) -> Common:
         max_bytes=whole("max_bytes", options.pop("max_bytes", None)),
         secure=truth("secure", options.pop("secure", True)),
     )
+
+
+def _plain_name(func: Any) -> str:
+    func = getattr(func, "__func__", func)
+    return f"{getattr(func, '__module__', None)}.{getattr(func, '__qualname__', type(func).__qualname__)}"
 
 
 def no_more(options: dict[str, Any], known: Iterable[str]) -> None:

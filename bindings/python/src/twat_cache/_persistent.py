@@ -13,7 +13,7 @@ from twat_cache._byte_memo import ByteMemo
 from twat_cache._codec import Codec
 from twat_cache._keys import ENCODER, namespace_of
 from twat_cache._msgpack import Unencodable
-from twat_cache._names import code_hash, shared_name
+from twat_cache._names import StoredName, code_hash, stored_name
 from twat_cache._native._bytecache import ByteCache
 from twat_cache._open import folder_of, milliseconds, open_first, order
 from twat_cache._options import Common, seconds, truth, whole
@@ -69,9 +69,12 @@ def prepare(func: Any, wanted: Wanted, settings: CacheConfig | None = None) -> P
             open_to_all = not settings.secure
             settings.dir_permissions = 0o755 if open_to_all else 0o700
             settings.file_permissions = 0o644 if open_to_all else 0o600
+    named = None
     if options.get("name") is None:
-        shared_name(func)
+        named = stored_name(func, outlives=any(engine not in ("memory", "null") for engine in wanted.engines))
+        options["name"] = named.text
     common = _options.common(func, options)
+    named = StoredName(common.name, common.name) if named is None else named
     serializer = options.pop("serializer", settings.serializer)
     version = options.pop("version", None)
     _check_version(version)
@@ -90,7 +93,7 @@ def prepare(func: Any, wanted: Wanted, settings: CacheConfig | None = None) -> P
     if wanted.compress is not None:
         settings = settings.replace(compress=truth("compress", wanted.compress))
     limits["ttl_ms"] = milliseconds(ttl)
-    place = folder_of(common.name) if wanted.folder_name is None else wanted.folder_name
+    place = folder_of(named.folder) if wanted.folder_name is None else wanted.folder_name
     path = paths.folder_path(place, settings.cache_dir)
     if bound == 0 or (ttl is not None and ttl <= 0):
         _check(limits, space)
