@@ -89,7 +89,23 @@ mod promises {
 
 #[test]
 fn slots_that_move_are_followed_and_a_lost_node_takes_only_its_keys_along() {
-    let mut cluster = Cluster::start(Server::with);
+    slots_move_and_a_node_is_lost(Cluster::start(Server::with));
+}
+
+/// As behind a proxy or in a container: redirections are `MOVED 3999 :6381`,
+/// and stay on the host that was asked.
+#[test]
+fn nodes_that_know_no_host_of_their_own_are_followed_all_the_same() {
+    let cluster = Cluster::start(Server::with);
+    for node in &cluster.0 {
+        let answer = node.say("CONFIG SET cluster-preferred-endpoint-type unknown-endpoint");
+        assert_eq!(answer, "+OK\r\n");
+        assert!(node.say("CLUSTER SLOTS").contains("$-1\r\n:"), "{}", node.say("CLUSTER SLOTS"));
+    }
+    slots_move_and_a_node_is_lost(cluster);
+}
+
+fn slots_move_and_a_node_is_lost(mut cluster: Cluster) {
     let cache = open(&cluster, &[("namespace", "moving")]);
     let keys: Vec<Vec<u8>> = (0..300_u32).map(|n| n.to_le_bytes().to_vec()).collect();
     let pairs: Vec<(&[u8], &[u8])> = keys.iter().map(|key| (&key[..], &key[..])).collect();

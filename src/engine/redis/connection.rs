@@ -1,10 +1,10 @@
 //! One connection: the greeting, pipelines, and what the server says unasked.
 
 use super::address::{Address, Login};
-use super::resp::{Found, Frame};
+use super::resp::{Found, Frame, Value, decode};
 use super::socket::{Socket, unreachable};
 use crate::error::{Code, Error, Result};
-use redis::{Cmd, Value};
+use redis::Cmd;
 use rustls::ClientConfig;
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
@@ -145,7 +145,7 @@ impl Connection {
         let mut answers = Vec::with_capacity(n);
         while answers.len() < n {
             match self.next_value()? {
-                Some(Value::Push { .. }) => {}
+                Some(Value::Push(_)) => {}
                 Some(answer) => answers.push(answer),
                 None => return Err(self.broken(&ErrorKind::TimedOut.into())),
             }
@@ -186,7 +186,7 @@ impl Connection {
             }
         };
         let bytes = &self.buffer[self.start..self.start + length];
-        let value = decode(bytes).map_err(|_| self.not_redis())?;
+        let value = decode(bytes).ok_or_else(|| self.not_redis())?;
         self.start += length;
         Ok(Some(value))
     }
@@ -221,17 +221,6 @@ impl Connection {
         );
         Error::new(Code::Unavailable, text)
     }
-}
-
-/// A plain bulk text is most of our traffic and needs no parser.
-fn decode(bytes: &[u8]) -> redis::RedisResult<Value> {
-    if bytes.first() == Some(&b'$')
-        && bytes.get(1) != Some(&b'-')
-        && let Some(at) = bytes.iter().position(|b| *b == b'\n')
-    {
-        return Ok(Value::BulkString(bytes[at + 1..bytes.len() - 2].to_vec()));
-    }
-    redis::parse_redis_value(bytes)
 }
 
 /// The code of an error answer.

@@ -6,10 +6,10 @@
 //! version that was lost (evicted, or with the whole server) never comes back.
 
 use super::names::Names;
+use super::resp::Value;
 use super::server::Server;
 use crate::envelope::{self, HEADER, Meta, Refused};
 use crate::error::{Code, Error, Result};
-use redis::Value;
 use std::collections::HashMap;
 
 /// Bytes of a tag's version.
@@ -79,7 +79,7 @@ pub fn unexpected(answer: &Value) -> Error {
         "OOM" | "MISCONF" => Code::Full,
         _ => Code::Io,
     };
-    let detail: String = error.details().unwrap_or_default().chars().take(200).collect();
+    let detail: String = error.detail().chars().take(200).collect();
     Error::new(code, format!("redis: {} {detail}", error.code()))
 }
 

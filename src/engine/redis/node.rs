@@ -3,8 +3,9 @@
 use super::address::{Address, Login};
 use super::call;
 use super::connection::Connection;
+use super::resp::Value;
 use crate::error::{Code, Error, Result};
-use redis::{Cmd, Value};
+use redis::Cmd;
 use rustls::ClientConfig;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,7 +52,7 @@ pub struct Node {
     breaker: Mutex<Option<Breaker>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -3,8 +3,9 @@
 use super::address::{Address, Target};
 use super::call;
 use super::node::{Lease, Node, Settings};
+use super::resp::Value;
 use crate::error::{Code, Error, Result};
-use redis::{Cmd, Value};
+use redis::Cmd;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -132,20 +133,25 @@ impl Server {
         }
         let mut answers = answers?;
         for (request, answer) in requests.iter().zip(&mut answers) {
-            self.follow(request, answer)?;
+            if matches!(answer, Value::ServerError(_)) {
+                let asked = self.serving(&slots, request.slot)?.clone();
+                self.follow(request, asked, answer)?;
+            }
         }
         Ok(answers)
+    }
+
+    fn serving<'map>(&self, slots: &'map SlotMap, slot: u16) -> Result<&'map Arc<Node>> {
+        let at = slots.partition_point(|(_, last, _)| *last < slot);
+        let found = slots.get(at).filter(|(first, ..)| *first <= slot);
+        found.map(|(_, _, node)| node).ok_or_else(|| self.uncovered(slot))
     }
 
     /// Sends to all nodes first, so that they work at the same time.
     fn scatter(&self, slots: &SlotMap, requests: &[Request]) -> Result<Vec<Value>> {
         let mut groups: Vec<(&Arc<Node>, Vec<usize>)> = Vec::new();
         for (i, request) in requests.iter().enumerate() {
-            let at = slots.partition_point(|(_, last, _)| *last < request.slot);
-            let (_, _, node) = slots
-                .get(at)
-                .filter(|(first, ..)| *first <= request.slot)
-                .ok_or_else(|| self.uncovered(request.slot))?;
+            let node = self.serving(slots, request.slot)?;
             match groups.iter_mut().find(|(known, _)| Arc::ptr_eq(known, node)) {
                 Some((_, members)) => members.push(i),
                 None => groups.push((node, vec![i])),
@@ -178,11 +184,11 @@ impl Server {
         Ok(answers)
     }
 
-    /// Follows `MOVED` and `ASK` until a node answers.
-    fn follow(&self, request: &Request, answer: &mut Value) -> Result<()> {
+    /// Follows `MOVED` and `ASK` from the node that was asked until one answers.
+    fn follow(&self, request: &Request, mut asked: Arc<Node>, answer: &mut Value) -> Result<()> {
         for _ in 0..REDIRECTS {
             let Value::ServerError(error) = &*answer else { return Ok(()) };
-            let (code, detail) = (error.code(), error.details().unwrap_or_default());
+            let (code, detail) = (error.code(), error.detail());
             let asking = match code {
                 "ASK" => true,
                 "MOVED" => {
@@ -195,10 +201,11 @@ impl Server {
                 }
                 _ => return Ok(()),
             };
-            let Some(address) = redirect(detail) else { return Ok(()) };
+            let Some(address) = redirect(detail, &asked.address) else { return Ok(()) };
             let ask = redis::cmd("ASKING");
             let commands = [&ask, &request.command];
-            let answers = self.node(address).request(&commands[usize::from(!asking)..])?;
+            asked = self.node(address);
+            let answers = asked.request(&commands[usize::from(!asking)..])?;
             *answer = answers.into_iter().next_back().unwrap_or(Value::Nil);
         }
         Ok(())
@@ -277,25 +284,30 @@ impl Server {
             return None;
         };
         let [host, Value::Int(port), ..] = &master[..] else { return None };
-        let own = || match asked {
-            Address::Tcp(host, _) => host.clone(),
-            Address::Unix(_) => "127.0.0.1".into(),
-        };
-        // An empty host is the one that was asked.
         let host = match host {
-            Value::BulkString(host) if !host.is_empty() => String::from_utf8(host.clone()).ok()?,
-            _ => own(),
+            Value::BulkString(host) => std::str::from_utf8(host).ok()?,
+            _ => "",
         };
+        let host = host_beside(host, asked);
         let address = Address::Tcp(host, u16::try_from(*port).ok()?);
         Some((u16::try_from(*first).ok()?, u16::try_from(*last).ok()?, self.node(address)))
     }
 }
 
-/// `3999 127.0.0.1:6381`
-fn redirect(detail: &str) -> Option<Address> {
+/// The host that a node names; where it knows none, the one it was reached by.
+fn host_beside(named: &str, asked: &Address) -> String {
+    match asked {
+        _ if !named.is_empty() => named.to_owned(),
+        Address::Tcp(host, _) => host.clone(),
+        Address::Unix(_) => "127.0.0.1".to_owned(),
+    }
+}
+
+/// `3999 127.0.0.1:6381`, or `3999 :6381` for the host of the node that was asked.
+fn redirect(detail: &str, asked: &Address) -> Option<Address> {
     let (host, port) = detail.split_whitespace().nth(1)?.rsplit_once(':')?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    (!host.is_empty()).then_some(Address::Tcp(host.to_owned(), port.parse().ok()?))
+    Some(Address::Tcp(host_beside(host, asked), port.parse().ok()?))
 }
 
 /// The slot of a key: CRC16 of what stands between the first `{` and the next
@@ -322,5 +334,17 @@ mod tests {
             crc16::State::<crc16::XMODEM>::calculate(b"foo{}{bar}") % SLOTS
         );
         assert_eq!(slot_of(b"foo{{bar}}zap"), slot_of(b"{bar"));
+    }
+
+    #[test]
+    fn a_redirection_without_a_host_stays_on_the_host_that_was_asked() {
+        let asked = Address::Tcp("cache.example".into(), 7000);
+        let to = |detail| redirect(detail, &asked);
+        assert_eq!(to("3999 10.0.0.1:6381"), Some(Address::Tcp("10.0.0.1".into(), 6381)));
+        assert_eq!(to("3999 [::1]:6381"), Some(Address::Tcp("::1".into(), 6381)));
+        assert_eq!(to("3999 ::1:6381"), Some(Address::Tcp("::1".into(), 6381)));
+        assert_eq!(to("3999 :6381"), Some(Address::Tcp("cache.example".into(), 6381)));
+        assert_eq!(to("3999"), None);
+        assert_eq!(to("3999 host:port"), None);
     }
 }

@@ -3,16 +3,19 @@
 //! libraries have them, start anew with each byte that arrives.
 
 use super::address::Address;
+use super::node::lock;
 use crate::error::{Code, Error, Result};
 use rustix::net::RecvFlags;
-use rustls::pki_types::ServerName;
+use rustls::crypto::{CryptoProvider, KeyProvider};
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::sign::SigningKey;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A time-out already set on a socket is kept when it is this near: one
@@ -229,14 +232,17 @@ fn resolve(host: &str, port: u16, deadline: Instant) -> io::Result<Vec<SocketAdd
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![(ip, port).into()]);
     }
-    let (sender, receiver) = mpsc::channel();
-    let owned = host.to_owned();
+    let shared = Arc::new((Mutex::new(None), Condvar::new()));
+    let (answer, owned) = (Arc::clone(&shared), host.to_owned());
     std::thread::Builder::new().name("twat-resolve".into()).spawn(move || {
         let found = (owned.as_str(), port).to_socket_addrs().map(Iterator::collect);
-        let _ = sender.send(found);
+        *lock(&answer.0) = Some(found);
+        answer.1.notify_one();
     })?;
     let left = deadline.saturating_duration_since(Instant::now());
-    receiver.recv_timeout(left).unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
+    let waited = shared.1.wait_timeout_while(lock(&shared.0), left, |found| found.is_none());
+    let mut found = waited.unwrap_or_else(PoisonError::into_inner).0;
+    found.take().unwrap_or_else(|| Err(ErrorKind::TimedOut.into()))
 }
 
 /// Connects to a socket file without waiting: a stopped server with a full
@@ -266,11 +272,26 @@ pub fn tls_config() -> Result<Arc<ClientConfig>> {
             .map_or_else(|| "the system has none".to_owned(), ToString::to_string);
         return Err(wrong(format!("{why}; SSL_CERT_FILE names a file of them")));
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let provider =
+        CryptoProvider { key_provider: &NoKeys, ..rustls::crypto::ring::default_provider() };
+    let config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| wrong(error.to_string()))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(Arc::new(config))
+}
+
+/// Clients have no keys of their own here, so that the code that would sign
+/// with them is not linked.
+#[derive(Debug)]
+struct NoKeys;
+
+impl KeyProvider for NoKeys {
+    fn load_private_key(
+        &self,
+        _key: PrivateKeyDer<'static>,
+    ) -> std::result::Result<Arc<dyn SigningKey>, rustls::Error> {
+        Err(rustls::Error::General("client certificates are not supported".into()))
+    }
 }

@@ -3,10 +3,11 @@
 
 use super::entry::{done, unexpected};
 use super::node::Node;
+use super::resp::Value;
 use super::{Found, Redis};
 use crate::engine::ScanState;
 use crate::error::Result;
-use redis::{Cmd, Value};
+use redis::Cmd;
 use serde_json::{Map, Value as Json, json};
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -197,7 +198,6 @@ impl Redis {
                 let answer = node.request(&[&info])?.into_iter().next().unwrap_or(Value::Nil);
                 let text = match &answer {
                     Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-                    Value::VerbatimString { text, .. } => text.clone(),
                     other => return Err(unexpected(other)),
                 };
                 let field = |name: &str| {

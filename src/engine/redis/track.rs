@@ -5,9 +5,9 @@ use super::connection::Connection;
 use super::entry::unexpected;
 use super::names::Names;
 use super::node::Node;
+use super::resp::Value;
 use crate::engine::{Change, Listener};
 use crate::error::{Code, Error, Result};
-use redis::{PushKind, Value};
 use std::time::{Duration, Instant};
 
 /// Silence, of the server or of those who listen, after which the connection is
@@ -75,8 +75,12 @@ impl Tracker {
 impl Tracker {
     fn take(&mut self, value: Value, each: &mut dyn FnMut(Change<'_>)) -> Result<()> {
         match value {
-            Value::Push { kind: PushKind::Invalidate, data } => self.tell(&data, each),
-            Value::Push { .. } => {}
+            Value::Push(said) => match &said[..] {
+                [Value::BulkString(kind), data @ ..] if kind == b"invalidate" => {
+                    self.tell(data, each)
+                }
+                _ => {}
+            },
             // The sign of life.
             Value::SimpleString(_) => self.asked = None,
             other => return Err(unexpected(&other)),
