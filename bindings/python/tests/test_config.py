@@ -8,6 +8,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -338,6 +339,18 @@ def test_hybrid_and_smart_put_results_where_they_belong(folder, ran):
     assert g.cache.store.stats()["entries"] == 1 and len(g.cache.objects) == 1
     everything = tc.hybrid_cache(analyze_first_call=False, name="all")(lambda: ran("x" * (2 << 20)))
     assert everything() is everything()
+
+
+def test_small_results_are_objects_of_any_type_and_never_on_disk():
+    for deco in (tc.hybrid_cache, tc.smart_cache):
+        f = deco(name=f"any-{deco.__name__}")(lambda x: [lambda: x])
+        assert f(1) is f(1) and f(1)[0]() == 1 and f.cache_info() == (2, 1, f.cache_info().maxsize, 1), deco
+        assert f.cache.store.stats()["entries"] == 0 and f.invalidate(1) and f.cache_info().currsize == 0
+
+
+def test_what_has_no_bytes_stays_an_object_wherever_it_was_to_go(ran):
+    f = tc.smart_cache(lambda: ran(threading.Lock()))
+    assert f() is f() and ran.n == 1 and f.cache.store.stats()["entries"] == 0
 
 
 def test_ucache_by_its_configuration(folder, ran):

@@ -10,6 +10,7 @@ from twat_cache._memo import CacheInfo
 from twat_cache._memory import ObjectStore
 from twat_cache._options import refuse_generator
 from twat_cache.config import CacheConfig
+from twat_cache.exceptions import SerializationError
 
 
 class RoutedMemo(ByteMemo):
@@ -48,6 +49,14 @@ class RoutedMemo(ByteMemo):
             self.objects.keep(key, value)
         if self.common.callback is not None:
             self.common.callback("miss", key, value)
+
+    def _encoded(self, key: bytes, value: Any) -> bytes | bytearray | None:
+        """Nobody asked for bytes of this result, so one that has none stays an object."""
+        try:
+            return super()._encoded(key, value)
+        except SerializationError:
+            self.objects.keep(key, value)
+            return None
 
     def _keep_error(self, key: bytes, error: BaseException) -> None:
         ttls = [ttl for kind, ttl in self.common.exceptions.items() if isinstance(error, kind)]
