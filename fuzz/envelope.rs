@@ -40,7 +40,6 @@ fn round_trip(how: u8, payload: &[u8], key: &[u8]) {
         codec: 0,
         flags,
         sequence: u64::from(how),
-        created: 1,
         expires: u64::from(how >> 1),
         value_len: payload.len() as u64,
     };

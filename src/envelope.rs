@@ -1,40 +1,62 @@
-//! What durable engines store around a value: a fixed header with a checksum.
+//! What durable engines store around a value: a short header with a checksum.
 //!
 //! `docs/format.md` draws it. All integers are little-endian.
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
 //! | 0 | 4 | magic `TWAT` |
-//! | 4 | 1 | format version, 1 |
+//! | 4 | 1 | format version, 2 |
 //! | 5 | 1 | codec: 0 none, 1 lz4, 2 zstd |
-//! | 6 | 2 | flags: 1 the full key follows, 2 the payload is a blob reference |
+//! | 6 | 2 | flags, below |
 //! | 8 | 8 | sequence number |
-//! | 16 | 8 | created, unix ms |
-//! | 24 | 8 | expires, unix ms, 0 never |
-//! | 32 | 8 | payload length |
-//! | 40 | 8 | value length before compression |
-//! | 48 | 4 | length of the full key that follows the header |
-//! | 52 | 4 | length of the tag section that follows the key |
-//! | 56 | 8 | XXH3-64 of bytes 0 to 55, the full key, the tags, the payload |
+//! | 16 | 8 | checksum |
 //!
-//! The checksum always covers the full key, stored or not, so that a row that
-//! a damaged tree hands out for another key fails it.
+//! then, in this order, what the flags name:
+//!
+//! | flag | bytes | field |
+//! |---|---|---|
+//! | 1 | 4 | length of the full key, which follows the header |
+//! | 2 | 0 | the payload is a blob reference |
+//! | 4 | 8 | expires, unix ms; without it never |
+//! | 8 | 8 | value length before compression; without it that of the payload |
+//! | 16 | 4 | length of the tag section, which follows the key |
+//!
+//! The payload takes what is left. A header is read with each entry, and most
+//! entries need none of the optional fields: their rows are a quarter shorter
+//! than under a header that has room for all, and so are the pages a get reads.
+//!
+//! The checksum is three XXH3-64, each the seed of the next, which spares
+//! putting the parts together: of bytes 0 to 15, of the full key where the
+//! entry does not hold it (else of nothing), of the bytes from 24 on. So it
+//! always covers the full key, and a row that a damaged tree hands out for
+//! another key fails it.
 
 use crate::error::{Code, Error};
-use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-/// Bytes of the fixed header: one cache line, and a payload right behind it
-/// keeps the alignment of a mapped file.
-pub const HEADER: usize = 64;
+/// Bytes of the shortest header.
+const FIXED: usize = 24;
+/// Bytes of the longest one: so many tell what an entry is.
+pub const MAX_HEADER: usize = FIXED + 4 + 8 + 8 + 4;
+/// Where the checksum stands.
+const SUM: usize = 16;
 /// The first four bytes.
 pub const MAGIC: [u8; 4] = *b"TWAT";
 /// The version this library writes.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 /// Flag: the full key follows the header (its row holds only a hash).
 pub const HASHED_KEY: u16 = 1;
 /// Flag: the payload is a reference to a blob file.
 pub const BLOB: u16 = 2;
-const KNOWN_FLAGS: u16 = HASHED_KEY | BLOB;
+/// Flag of the layout: the entry has an end.
+const EXPIRES: u16 = 4;
+/// Flag of the layout: the value is not as long as the payload.
+const VALUE_LEN: u16 = 8;
+/// Flag of the layout: a tag section follows.
+const TAGS: u16 = 16;
+/// What the writer says; the layout's flags follow from the fields.
+const MEANING: u16 = HASHED_KEY | BLOB;
+const KNOWN_FLAGS: u16 = MEANING | EXPIRES | VALUE_LEN | TAGS;
 
 /// The fields of a header that the writer chooses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,8 +67,6 @@ pub struct Meta {
     pub flags: u16,
     /// One a store, raised by each write.
     pub sequence: u64,
-    /// Unix ms.
-    pub created: u64,
     /// Unix ms; 0 is never.
     pub expires: u64,
     /// Bytes of the value before compression.
@@ -71,37 +91,64 @@ impl Meta {
     }
 }
 
+/// The flags that say which optional fields an entry has.
+fn flags_of(meta: &Meta, tags: &[u8], payload_len: usize) -> u16 {
+    let mut flags = meta.flags & MEANING;
+    if meta.expires != 0 {
+        flags |= EXPIRES;
+    }
+    if meta.value_len != payload_len as u64 {
+        flags |= VALUE_LEN;
+    }
+    if !tags.is_empty() {
+        flags |= TAGS;
+    }
+    flags
+}
+
+/// Bytes of a header with these flags.
+#[inline]
+fn header_len(flags: u16) -> usize {
+    let field = |flag, len| if flags & flag != 0 { len } else { 0 };
+    FIXED + field(HASHED_KEY, 4) + field(EXPIRES, 8) + field(VALUE_LEN, 8) + field(TAGS, 4)
+}
+
 /// Bytes an envelope takes.
 pub fn encoded_len(meta: &Meta, key: &[u8], tags: &[u8], payload_len: usize) -> usize {
     let key_len = if meta.flags & HASHED_KEY != 0 { key.len() } else { 0 };
-    HEADER + key_len + tags.len() + payload_len
+    header_len(flags_of(meta, tags, payload_len)) + key_len + tags.len() + payload_len
 }
 
 /// Writes an envelope into `out`, which must be [`encoded_len`] bytes: LMDB's
 /// reserved room, so that a value is copied once.
 pub fn encode_into(out: &mut [u8], meta: &Meta, key: &[u8], tags: &[u8], payload: &[u8]) {
-    let stored_key = if meta.flags & HASHED_KEY != 0 { key } else { &[][..] };
-    let mut head = [0u8; HEADER];
+    let flags = flags_of(meta, tags, payload.len());
+    let hashed = flags & HASHED_KEY != 0;
+    let stored_key = if hashed { key } else { &[][..] };
+    let (head, body) = out.split_at_mut(header_len(flags));
     head[0..4].copy_from_slice(&MAGIC);
     head[4] = VERSION;
     head[5] = meta.codec;
-    head[6..8].copy_from_slice(&meta.flags.to_le_bytes());
+    head[6..8].copy_from_slice(&flags.to_le_bytes());
     head[8..16].copy_from_slice(&meta.sequence.to_le_bytes());
-    head[16..24].copy_from_slice(&meta.created.to_le_bytes());
-    head[24..32].copy_from_slice(&meta.expires.to_le_bytes());
-    head[32..40].copy_from_slice(&(payload.len() as u64).to_le_bytes());
-    head[40..48].copy_from_slice(&meta.value_len.to_le_bytes());
-    head[48..52].copy_from_slice(&(stored_key.len() as u32).to_le_bytes());
-    head[52..56].copy_from_slice(&(tags.len() as u32).to_le_bytes());
-    let sum = checksum(&head[..56], key, tags, payload);
-    head[56..64].copy_from_slice(&sum.to_le_bytes());
-    let (to_head, rest) = out.split_at_mut(HEADER);
-    let (to_key, rest) = rest.split_at_mut(stored_key.len());
+    let mut at = FIXED;
+    let mut field = |flag, bytes: &[u8]| {
+        if flags & flag != 0 {
+            head[at..at + bytes.len()].copy_from_slice(bytes);
+            at += bytes.len();
+        }
+    };
+    field(HASHED_KEY, &(stored_key.len() as u32).to_le_bytes());
+    field(EXPIRES, &meta.expires.to_le_bytes());
+    field(VALUE_LEN, &meta.value_len.to_le_bytes());
+    field(TAGS, &(tags.len() as u32).to_le_bytes());
+    let (to_key, rest) = body.split_at_mut(stored_key.len());
     let (to_tags, to_payload) = rest.split_at_mut(tags.len());
-    to_head.copy_from_slice(&head);
     to_key.copy_from_slice(stored_key);
     to_tags.copy_from_slice(tags);
     to_payload.copy_from_slice(payload);
+    let sum = checksum(out, if hashed { &[] } else { key });
+    out[SUM..FIXED].copy_from_slice(&sum.to_le_bytes());
 }
 
 /// The envelope as bytes of its own.
@@ -141,26 +188,12 @@ impl Refused {
     }
 }
 
-/// What is put together on the stack: the state of a streaming hash costs more
-/// to set up than to copy a small value.
-const SMALL: usize = 256;
-
-fn checksum(head: &[u8], key: &[u8], tags: &[u8], payload: &[u8]) -> u64 {
-    let len = head.len() + key.len() + tags.len() + payload.len();
-    if len <= SMALL {
-        let (mut whole, mut at) = ([0; SMALL], 0);
-        for part in [head, key, tags, payload] {
-            whole[at..at + part.len()].copy_from_slice(part);
-            at += part.len();
-        }
-        return xxh3_64(&whole[..len]);
-    }
-    let mut hash = Xxh3Default::new();
-    hash.update(head);
-    hash.update(key);
-    hash.update(tags);
-    hash.update(payload);
-    hash.digest()
+/// The checksum of an envelope, whose own place it leaves out, and of a key
+/// that is not in it.
+#[inline]
+fn checksum(envelope: &[u8], key: &[u8]) -> u64 {
+    let seed = xxh3_64(&envelope[..SUM]);
+    xxh3_64_with_seed(&envelope[FIXED..], xxh3_64_with_seed(key, seed))
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
@@ -171,50 +204,88 @@ fn u32_at(bytes: &[u8], at: usize) -> usize {
     u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap_or_default()) as usize
 }
 
-/// A header by itself: its fields and the lengths of the key and the tags that
-/// follow it. For readers that fetched only the beginning of an entry.
-pub fn header(bytes: &[u8]) -> std::result::Result<(Meta, usize, usize), Refused> {
+/// A header by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Its fields. Without the whole entry the value's length is not known
+    /// where it is that of the payload: 0 then.
+    pub meta: Meta,
+    /// Its own length.
+    pub len: usize,
+    /// The length of the full key that follows it.
+    pub key_len: usize,
+    /// The length of the tag section that follows that.
+    pub tags_len: usize,
+    whole_value: bool,
+}
+
+/// Reads a header of which up to [`MAX_HEADER`] bytes are there, and perhaps
+/// the rest of the entry: for readers that fetched only its beginning.
+#[inline]
+pub fn header(bytes: &[u8]) -> std::result::Result<Head, Refused> {
     if bytes.len() < 5 || bytes[..4] != MAGIC {
         return Err(Refused::Foreign);
     }
     if bytes[4] > VERSION {
         return Err(Refused::Newer(bytes[4]));
     }
-    if bytes[4] != VERSION || bytes.len() < HEADER {
+    if bytes[4] != VERSION || bytes.len() < FIXED {
+        return Err(Refused::Corrupt);
+    }
+    let flags = u16::from_le_bytes([bytes[6], bytes[7]]);
+    let len = header_len(flags);
+    if flags & !KNOWN_FLAGS != 0 || bytes.len() < len {
         return Err(Refused::Corrupt);
     }
     let meta = Meta {
         codec: bytes[5],
-        flags: u16::from_le_bytes([bytes[6], bytes[7]]),
+        flags: flags & MEANING,
         sequence: u64_at(bytes, 8),
-        created: u64_at(bytes, 16),
-        expires: u64_at(bytes, 24),
-        value_len: u64_at(bytes, 40),
+        ..Meta::default()
     };
-    Ok((meta, u32_at(bytes, 48), u32_at(bytes, 52)))
+    let mut head = Head { meta, len, key_len: 0, tags_len: 0, whole_value: flags & VALUE_LEN == 0 };
+    if len == FIXED {
+        return Ok(head);
+    }
+    let mut at = FIXED;
+    let mut next = |len| {
+        at += len;
+        at - len
+    };
+    if flags & HASHED_KEY != 0 {
+        head.key_len = u32_at(bytes, next(4));
+    }
+    if flags & EXPIRES != 0 {
+        head.meta.expires = u64_at(bytes, next(8));
+    }
+    if flags & VALUE_LEN != 0 {
+        head.meta.value_len = u64_at(bytes, next(8));
+    }
+    if flags & TAGS != 0 {
+        head.tags_len = u32_at(bytes, next(4));
+    }
+    Ok(head)
 }
 
 /// Reads the parts without verifying the checksum: for an index walk that
 /// wants the header or the full key only.
+#[inline]
 pub fn split(bytes: &[u8]) -> std::result::Result<(Meta, &[u8], Envelope<'_>), Refused> {
-    let (meta, key_len, tags_len) = header(bytes)?;
-    let rest = &bytes[HEADER..];
-    let payload_at = key_len.saturating_add(tags_len);
-    let whole = (payload_at as u64).checked_add(u64_at(bytes, 32));
-    if whole != Some(rest.len() as u64) || meta.flags & !KNOWN_FLAGS != 0 {
-        return Err(Refused::Corrupt);
+    let Head { mut meta, len, key_len, tags_len, whole_value } = header(bytes)?;
+    let (key, rest) = bytes[len..].split_at_checked(key_len).ok_or(Refused::Corrupt)?;
+    let (tags, payload) = rest.split_at_checked(tags_len).ok_or(Refused::Corrupt)?;
+    if whole_value {
+        meta.value_len = payload.len() as u64;
     }
-    let (key, tags) = (&rest[..key_len], &rest[key_len..payload_at]);
-    Ok((meta, key, Envelope { meta, tags, payload: &rest[payload_at..] }))
+    Ok((meta, key, Envelope { meta, tags, payload }))
 }
 
 /// Reads and verifies the envelope stored for `key`.
+#[inline]
 pub fn decode<'a>(bytes: &'a [u8], key: &[u8]) -> std::result::Result<Envelope<'a>, Refused> {
     let (meta, stored_key, envelope) = split(bytes)?;
     let hashed = meta.flags & HASHED_KEY != 0;
-    let summed_key = if hashed { stored_key } else { key };
-    let sum = checksum(&bytes[..56], summed_key, envelope.tags, envelope.payload);
-    if sum != u64_at(bytes, 56) {
+    if checksum(bytes, if hashed { &[] } else { key }) != u64_at(bytes, SUM) {
         return Err(Refused::Corrupt);
     }
     if hashed && stored_key != key {
@@ -228,49 +299,73 @@ mod tests {
     use super::*;
 
     fn sample() -> Meta {
-        Meta { codec: 0, flags: 0, sequence: 7, created: 1000, expires: 2000, value_len: 5 }
+        Meta { codec: 0, flags: 0, sequence: 7, expires: 0, value_len: 5 }
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    /// An entry that has everything.
+    fn full() -> Meta {
+        Meta { codec: 1, flags: HASHED_KEY | BLOB, expires: 2000, value_len: 9, ..sample() }
     }
 
     #[test]
     fn golden_bytes() {
-        let bytes = encode(&sample(), b"key", b"", b"value");
-        let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(
-            hex,
-            "5457415401000000\
-             0700000000000000e803000000000000d007000000000000\
-             05000000000000000500000000000000\
-             0000000000000000\
-             347905dbbc23c9ef\
+            hex(&encode(&sample(), b"key", b"", b"value")),
+            "5457415402000000\
+             0700000000000000\
+             d3e56282c4364124\
+             76616c7565"
+        );
+        assert_eq!(
+            hex(&encode(&full(), b"key", b"tag!", b"value")),
+            "5457415402011f00\
+             0700000000000000\
+             51295a20b8a137f5\
+             03000000\
+             d007000000000000\
+             0900000000000000\
+             04000000\
+             6b657974616721\
              76616c7565"
         );
     }
 
     #[test]
-    fn every_flipped_bit_is_seen() {
-        for (flags, key) in [(0, &b"key"[..]), (HASHED_KEY, b"key")] {
-            let meta = Meta { flags, ..sample() };
-            let sound = encode(&meta, key, b"tag", b"value");
-            assert_eq!(decode(&sound, key).unwrap().payload, b"value");
-            for bit in 0..sound.len() * 8 {
-                let mut bad = sound.clone();
-                bad[bit / 8] ^= 1 << (bit % 8);
-                decode(&bad, key).expect_err("a damaged envelope was accepted");
-            }
-            for len in 0..sound.len() {
-                decode(&sound[..len], key).expect_err("a short envelope was accepted");
+    fn every_field_comes_back_and_only_those_that_say_something_take_room() {
+        for flags in 0..4 {
+            for (expires, value_len) in [(0, 5), (0, 6), (1, 5), (u64::MAX, u64::MAX)] {
+                for tags in [&b""[..], b"tags"] {
+                    let meta = Meta { flags, expires, value_len, ..sample() };
+                    let bytes = encode(&meta, b"key", tags, b"value");
+                    let expected = Envelope { meta, tags, payload: b"value" };
+                    assert_eq!(decode(&bytes, b"key"), Ok(expected));
+                    assert_eq!(bytes.len(), encoded_len(&meta, b"key", tags, 5));
+                    let head = header(&bytes[..bytes.len().min(MAX_HEADER)]).unwrap();
+                    let rest = [head.len, head.key_len, head.tags_len].iter().sum::<usize>();
+                    assert_eq!(rest + 5, bytes.len());
+                }
             }
         }
+        assert_eq!(encode(&sample(), b"key", b"", b"value").len(), FIXED + 5);
     }
 
     #[test]
-    fn small_and_large_entries_are_summed_alike() {
-        for len in [0, 1, 150, SMALL - 56 - 3, SMALL - 56 - 2, 1000] {
-            let payload = vec![b'p'; len];
-            let sound = encode(&sample(), b"key", b"", &payload);
-            let mut hash = Xxh3Default::new();
-            [&sound[..56], b"key", &payload].iter().for_each(|part| hash.update(part));
-            assert_eq!(u64_at(&sound, 56), hash.digest());
+    fn every_flipped_bit_is_seen() {
+        for (meta, tags) in [(sample(), &b""[..]), (full(), b"tag"), (sample(), b"tag")] {
+            let sound = encode(&meta, b"key", tags, b"value");
+            assert_eq!(decode(&sound, b"key").unwrap().payload, b"value");
+            for bit in 0..sound.len() * 8 {
+                let mut bad = sound.clone();
+                bad[bit / 8] ^= 1 << (bit % 8);
+                decode(&bad, b"key").expect_err("a damaged envelope was accepted");
+            }
+            for len in 0..sound.len() {
+                decode(&sound[..len], b"key").expect_err("a short envelope was accepted");
+            }
         }
     }
 
@@ -285,8 +380,8 @@ mod tests {
     #[test]
     fn a_newer_version_is_not_corruption() {
         let mut bytes = encode(&sample(), b"key", b"", b"value");
-        bytes[4] = 2;
-        assert_eq!(decode(&bytes, b"key"), Err(Refused::Newer(2)));
-        assert_eq!(Refused::Newer(2).error().unwrap().code(), Code::Version);
+        bytes[4] = VERSION + 1;
+        assert_eq!(decode(&bytes, b"key"), Err(Refused::Newer(VERSION + 1)));
+        assert_eq!(Refused::Newer(VERSION + 1).error().unwrap().code(), Code::Version);
     }
 }

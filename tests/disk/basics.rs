@@ -1,9 +1,9 @@
 //! Values come back: after a reopen, under long and empty keys, per namespace.
 
-use super::common::{get, keys, open, refused};
+use super::common::{check_books, file_size, get, keys, open, refused};
 use twat_cache::engine::Stored;
 use twat_cache::error::Code;
-use twat_cache::{TTL_DEFAULT, TTL_NEVER, clock};
+use twat_cache::{SetOptions, TTL_DEFAULT, TTL_NEVER, clock};
 
 #[test]
 fn what_was_set_is_there_after_a_reopen() {
@@ -98,4 +98,48 @@ fn bad_places_are_refused_and_nothing_is_made() {
     assert!(error.code() == Code::Io && error.text().contains("create"), "{error}");
     assert!(refused(&absent, &[("policy", "sieve")]).text().contains("policy"));
     assert!(!absent.exists());
+}
+
+#[test]
+fn what_lies_beside_the_entries_is_no_entry_and_outlives_a_clear() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = open(dir.path(), &[("inline_max_bytes", "20000")]);
+    let fill = |round: u32| {
+        for n in 0..2000u32 {
+            let size = if n % 50 == 0 { 9_000 } else { n as usize % 300 };
+            cache.set(&n.to_be_bytes(), &vec![round as u8; size], 3_600_000).unwrap();
+        }
+        let tags = SetOptions { tags: &[b"tag"], ..SetOptions::default() };
+        cache.set_with(b"totals", b"a key like any other", &tags).unwrap();
+        cache.set(b"changes", &[1; 30_000], TTL_NEVER).unwrap();
+        check_books(&cache);
+        assert_eq!(cache.stats().unwrap().engine.entries, 2002);
+        assert_eq!(keys(&cache, b"").len(), 2002);
+    };
+    let mut size = 0;
+    for round in 0..9 {
+        fill(round);
+        match round % 3 {
+            0 => cache.clear().unwrap(),
+            1 => assert_eq!(cache.delete_prefix(b"").unwrap(), 2002),
+            _ => {
+                cache.invalidate_tag(b"tag").unwrap();
+                assert_eq!((get(&cache, b"totals"), cache.expire().unwrap()), (None, 1));
+                cache.clear().unwrap();
+            }
+        }
+        let stats = cache.stats().unwrap().engine;
+        assert_eq!((stats.entries, stats.bytes, keys(&cache, b"").len()), (0, 0, 0));
+        check_books(&cache);
+        // Cleared pages are used again: the databases that came back are whole.
+        size = if round == 2 { file_size(dir.path()) } else { size };
+        let now = file_size(dir.path());
+        assert!(round < 3 || now < size + size / 2, "{size} bytes became {now}");
+    }
+    drop(cache);
+    let cache = open(dir.path(), &[("inline_max_bytes", "20000"), ("check", "open")]);
+    assert!(cache.info().unwrap().get("set_aside").is_none());
+    assert_eq!(cache.stats().unwrap().engine.entries, 0);
+    cache.set(b"a", b"1", TTL_DEFAULT).unwrap();
+    check_books(&cache);
 }

@@ -1,16 +1,30 @@
 //! Stores of each format version, written once and read for ever.
 //!
-//! `tests/golden/store-1/` holds a store of format 1, its data file packed
+//! `tests/golden/store-2/` holds a store of format 2, its data file packed
 //! (gzip). A release that writes another format adds a directory and keeps
-//! reading this one. `TWAT_BLESS=1` writes the newest anew.
+//! reading this one. `TWAT_BLESS=1` writes the newest anew. Format 1 was never
+//! released: `tests/golden/store-1/` shows that it is refused and left alone.
 
 use super::common::{check_books, config, get, keys};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use twat_cache::{Cache, SetOptions, TTL_NEVER};
+use std::sync::Once;
+use twat_cache::{Cache, Code, SetOptions, TTL_NEVER};
 
-fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/store-1")
+fn golden(format: u64) -> PathBuf {
+    static BLESSED: Once = Once::new();
+    BLESSED.call_once(|| {
+        if std::env::var_os("TWAT_BLESS").is_some() {
+            let dir = tempfile::tempdir().unwrap();
+            write(&dir.path().join("fresh"));
+            bless(&dir.path().join("fresh"), &place_of(2));
+        }
+    });
+    place_of(format)
+}
+
+fn place_of(format: u64) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/store-{format}"))
 }
 
 fn options() -> [(&'static str, &'static str); 3] {
@@ -104,15 +118,10 @@ fn copy(from: &Path, to: &Path, each: &dyn Fn(&Path, &Path)) {
 }
 
 #[test]
-fn a_store_of_format_1_is_read_and_written_on() {
+fn a_store_of_format_2_is_read_and_written_on() {
     let dir = tempfile::tempdir().unwrap();
-    if std::env::var_os("TWAT_BLESS").is_some() {
-        let fresh = dir.path().join("fresh");
-        write(&fresh);
-        bless(&fresh, &golden());
-    }
     let store = dir.path().join("store");
-    unpack(&golden(), &store);
+    unpack(&golden(2), &store);
     for namespace in ["", "other"] {
         let cache = opened(&store, namespace);
         for (key, value) in contents() {
@@ -131,5 +140,27 @@ fn a_store_of_format_1_is_read_and_written_on() {
         cache.set(b"new", b"x", TTL_NEVER).unwrap();
         check_books(&cache);
         assert!(cache.info().unwrap().get("set_aside").is_none());
+    }
+}
+
+#[test]
+fn a_store_of_another_format_is_refused_and_left_as_it_is() {
+    for format in [1, 3] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = dir.path().join("store");
+        unpack(&golden(format.min(2)), &store);
+        std::fs::write(store.join("version"), format!("twat-cache {format}\n")).unwrap();
+        let before = std::fs::read(store.join("data.mdb")).unwrap();
+        let error = Cache::open(&config(&store, &options())).map(drop).unwrap_err();
+        assert_eq!(error.code(), Code::Version, "{error}");
+        assert!(error.text().contains(&format!("expected format 2, found: {format}")), "{error}");
+        // Nor where the record beside the data was lost or edited.
+        if format == 1 {
+            std::fs::write(store.join("version"), "twat-cache 2\n").unwrap();
+            let error = Cache::open(&config(&store, &options())).map(drop).unwrap_err();
+            assert_eq!(error.code(), Code::Version, "{error}");
+        }
+        assert!(std::fs::read(store.join("data.mdb")).unwrap() == before, "it was written to");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "it was set aside");
     }
 }

@@ -103,6 +103,9 @@ impl Disk {
         let (mut next, mut blobs, mut seen) = (None, Vec::new(), 0);
         let txn = self.env.read()?;
         txn.walk(self.shared.db.entries, from, &mut |stored, bytes| {
+            if keys::is_record(stored) {
+                return Ok(ControlFlow::Break(()));
+            }
             if seen == BATCH {
                 next = Some(stored.to_vec());
                 return Ok(ControlFlow::Break(()));
@@ -177,6 +180,9 @@ impl Disk {
         let mut namespaces: BTreeMap<Vec<u8>, (u64, u64)> = BTreeMap::new();
         let (mut entries, mut bytes) = (0, 0u64);
         writer.txn.walk(self.shared.db.entries, &[], &mut |stored, value| {
+            if keys::is_record(stored) {
+                return Ok(ControlFlow::Break(()));
+            }
             let cost = Row::of(stored, value).cost;
             let figures = namespaces.entry(row::namespace_of(stored).to_vec()).or_default();
             *figures = (figures.0 + 1, figures.1.saturating_add(cost));

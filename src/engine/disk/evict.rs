@@ -3,6 +3,7 @@
 
 use super::Disk;
 use super::books::Writer;
+use super::keys;
 use super::row::{self, Row};
 use super::shared::Policy;
 use crate::error::{Code, Error, Result};
@@ -180,6 +181,9 @@ impl Disk {
         while over(writer) {
             let mut found = Vec::new();
             writer.txn.walk(self.shared.db.entries, &[], &mut |stored, bytes| {
+                if keys::is_record(stored) {
+                    return Ok(ControlFlow::Break(()));
+                }
                 if stored != spare {
                     found.push((stored.to_vec(), Row::of(stored, bytes)));
                 }

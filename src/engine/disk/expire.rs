@@ -2,6 +2,7 @@
 
 use super::Disk;
 use super::books::Writer;
+use super::keys;
 use super::row::{self, Row, Totals};
 use super::shared::TAG_SLACK;
 use crate::envelope;
@@ -104,6 +105,9 @@ impl Disk {
         }
         let (mut used, mut doomed) = (HashSet::new(), Vec::new());
         writer.txn.walk(db.entries, &[], &mut |stored, bytes| {
+            if keys::is_record(stored) {
+                return Ok(ControlFlow::Break(()));
+            }
             if let Ok((_, _, envelope)) = envelope::split(bytes) {
                 let namespace = row::namespace_of(stored);
                 used.extend(row::tags(envelope.tags).map(|(tag, _)| row::tag_key(namespace, tag)));
@@ -132,6 +136,9 @@ impl Disk {
         let db = self.shared.db;
         let (mut doomed, mut seen, mut next) = (Vec::new(), 0, None);
         writer.txn.walk(db.entries, from, &mut |stored, bytes| {
+            if keys::is_record(stored) {
+                return Ok(ControlFlow::Break(()));
+            }
             if seen == BATCH {
                 next = Some(stored.to_vec());
                 return Ok(ControlFlow::Break(()));

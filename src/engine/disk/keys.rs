@@ -14,6 +14,18 @@ pub const REAL: u8 = 1;
 /// First byte of a key that is stored as its hash.
 pub const HASHED: u8 = 2;
 
+/// What lies beside the entries in their database, the unnamed one, begins
+/// with an ASCII letter: the names of the other databases, the books. All
+/// entries come before.
+const RECORDS: u8 = 0x60;
+
+/// Whether a key of the entries' database is one of the records that follow
+/// the entries. What is neither is a damaged entry.
+#[inline]
+pub fn is_record(stored: &[u8]) -> bool {
+    stored.first().is_some_and(|first| *first >= RECORDS)
+}
+
 /// Stored keys up to this many bytes are built on the stack.
 const SHORT: usize = 96;
 
@@ -39,23 +51,27 @@ impl StoredKey {
     #[inline]
     pub fn new(namespace: &[u8], key: &[u8]) -> Self {
         let real = is_real(namespace, key);
-        if real {
-            Self::of(&[REAL, namespace.len() as u8], namespace, key)
-        } else {
-            Self::of(&[HASHED, namespace.len() as u8], namespace, blake3::hash(key).as_bytes())
-        }
+        if real { Self::of(REAL, namespace, key) } else { Self::hashed(namespace, key) }
+    }
+
+    #[cold]
+    fn hashed(namespace: &[u8], key: &[u8]) -> Self {
+        Self::of(HASHED, namespace, blake3::hash(key).as_bytes())
     }
 
     #[inline]
-    fn of(head: &[u8; 2], namespace: &[u8], rest: &[u8]) -> Self {
+    fn of(kind: u8, namespace: &[u8], rest: &[u8]) -> Self {
+        let head = [kind, namespace.len() as u8];
         let (start, len) = (2 + namespace.len(), 2 + namespace.len() + rest.len());
         let mut stored = Self { short: [0; SHORT], len, long: Vec::new() };
         if len <= SHORT {
-            stored.short[..2].copy_from_slice(head);
-            stored.short[2..start].copy_from_slice(namespace);
+            stored.short[..2].copy_from_slice(&head);
+            if !namespace.is_empty() {
+                stored.short[2..start].copy_from_slice(namespace);
+            }
             stored.short[start..len].copy_from_slice(rest);
         } else {
-            stored.long = [head, namespace, rest].concat();
+            stored.long = [&head, namespace, rest].concat();
         }
         stored
     }
@@ -138,6 +154,19 @@ mod tests {
             used.insert(bucket);
         }
         assert_eq!(used.len(), BUCKETS);
+    }
+
+    #[test]
+    fn entries_come_before_the_records_beside_them() {
+        for key in [&[0xff; 500][..], b"", b"totals", &[0xff; 600]] {
+            for namespace in [&b""[..], b"n", &[0xff; 200]] {
+                assert!(!is_record(&StoredKey::new(namespace, key)));
+            }
+        }
+        let mut records = super::super::open::NAMES.map(str::as_bytes).to_vec();
+        let namespace = super::super::row::namespace_key(b"\x01\x02");
+        records.extend([super::super::row::Totals::KEY, super::super::row::CHANGES, &namespace]);
+        assert!(records.into_iter().all(is_record));
     }
 
     #[test]

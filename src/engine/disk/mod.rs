@@ -21,7 +21,7 @@ use crate::compress::Compressor;
 use crate::error::Result;
 use crate::stats::EngineStats;
 use crate::store::env_registry::StoreRef;
-use crate::value::Value;
+use crate::value::{self, Counted, Value};
 use serde_json::{Map, Value as Json};
 use shared::Shared;
 use std::num::NonZeroU64;
@@ -52,7 +52,14 @@ impl Engine for Disk {
         self.find(key, &mut |bytes| Value::copy_of(bytes), &mut |value| value)
     }
 
+    fn quick_get(&self, key: &[u8]) -> Option<Option<Counted>> {
+        self.find_here(key, |bytes| value::pack(b"", bytes, 0, u64::MAX, None))
+    }
+
     fn read(&self, key: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<bool> {
+        if let Some(found) = self.find_here(key, &mut *sink) {
+            return Ok(found.is_some());
+        }
         let sink = std::cell::RefCell::new(sink);
         let found = self.find(key, &mut |bytes| (sink.borrow_mut())(bytes), &mut |value| {
             (sink.borrow_mut())(&value)

@@ -22,6 +22,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The file that says whose directory it is and in which format.
 pub const RECORD: &str = "version";
 const RECORD_WORD: &str = "twat-cache";
+/// The databases that have a name. The entries lie in the unnamed one: LMDB
+/// looks a name up anew in each transaction, which is a tenth of a get.
+pub const NAMES: [&str; 4] = ["order", "expiry", "tags", "blobs"];
 /// Address space asked for unless `map_size` says otherwise.
 const MAP_SIZE: u64 = 64 << 30;
 
@@ -121,8 +124,7 @@ fn settings(config: &Config, options: &EnvOptions) -> Settings {
 }
 
 fn attach(env: &Env, blobs: Blobs, seed: u64, notes: Map<String, Json>) -> Result<Attached> {
-    let names = ["entries", "order", "expiry", "tags", "blobs"];
-    let Some([entries, order, expiry, tags, blob_rows]) = env.databases(names)? else {
+    let Some([order, expiry, tags, blob_rows]) = env.databases(NAMES)? else {
         return Err(Error::new(
             Code::Io,
             format!("{}: the store is empty and cannot be written", env.dir().display()),
@@ -133,11 +135,11 @@ fn attach(env: &Env, blobs: Blobs, seed: u64, notes: Map<String, Json>) -> Resul
         txn.get(MAIN, Totals::KEY)?.and_then(Totals::decode)
     };
     if let Some(totals) = totals
-        && totals.format > FORMAT
+        && totals.format != FORMAT
     {
-        return Err(newer(env.dir(), totals.format));
+        return Err(other_format(env.dir(), totals.format));
     }
-    let db = Databases { entries, order, expiry, tags, blobs: blob_rows };
+    let db = Databases { entries: MAIN, order, expiry, tags, blobs: blob_rows };
     Ok(Arc::new(Shared::new(db, blobs, seed, notes)))
 }
 
@@ -147,11 +149,16 @@ fn shared_of(env: &StoreRef) -> Result<Arc<Shared>> {
         .map_err(|_| Error::new(Code::Panic, "the registry holds something else"))
 }
 
-fn newer(dir: &Path, found: u64) -> Error {
-    Error::new(
-        Code::Version,
-        format!("the store in {}: expected format {FORMAT}, found: {found}", dir.display()),
-    )
+/// A store that this library cannot read and therefore leaves alone.
+fn other_format(dir: &Path, found: u64) -> Error {
+    let whose = if found > FORMAT {
+        "a newer version of the library wrote it"
+    } else {
+        "a version before 0.1.0 wrote it; remove the directory or choose another"
+    };
+    let dir = dir.display();
+    let text = format!("the store in {dir} ({whose}): expected format {FORMAT}, found: {found}");
+    Error::new(Code::Version, text)
 }
 
 impl Disk {
@@ -331,7 +338,7 @@ fn check_record(dir: &Path) -> Result<Option<u64>> {
         .then(|| words.next().and_then(|format| format.parse::<u64>().ok()))
         .flatten();
     match format {
-        Some(format) if format > FORMAT => Err(newer(dir, format)),
+        Some(format) if format != FORMAT => Err(other_format(dir, format)),
         Some(format) => Ok(Some(format)),
         None => Err(Error::new(
             Code::Config,

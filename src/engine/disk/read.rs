@@ -33,6 +33,37 @@ enum Found<T> {
 const LOOKS: usize = 32;
 
 impl Disk {
+    /// What most gets find, without a detour: the value is beside its key and
+    /// sound, or the key is not there. `None` leaves the rest to [`Self::find`]
+    /// and has not called `copy`.
+    #[inline]
+    pub(super) fn find_here<T>(
+        &self,
+        key: &[u8],
+        copy: impl FnOnce(&[u8]) -> T,
+    ) -> Option<Option<T>> {
+        let stored = StoredKey::new(&self.namespace, key);
+        let txn = self.env.read().ok()?;
+        let Some(bytes) = txn.get(self.shared.db.entries, &stored).ok()? else {
+            return Some(None);
+        };
+        let envelope = envelope::decode(bytes, key).ok()?;
+        let meta = &envelope.meta;
+        if !self.is_live(&envelope, |key| txn.get(self.shared.db.tags, key)).ok()? {
+            return Some(None);
+        }
+        if meta.flags & envelope::BLOB != 0 {
+            return None;
+        }
+        let value = match meta.codec {
+            compress::NONE => copy(envelope.payload),
+            codec => copy(&decompress(codec, envelope.payload, meta.value_len).ok()?),
+        };
+        drop(txn);
+        self.note_read(&stored);
+        Some(Some(value))
+    }
+
     /// The value of a key, as `copy` makes it from bytes in the snapshot or
     /// `whole` from a value of its own.
     pub(super) fn find<T>(

@@ -2,7 +2,7 @@
 //!
 //! | database | key | value |
 //! |---|---|---|
-//! | `entries` | stored key | envelope |
+//! | (unnamed) | stored key | envelope |
 //! | `order` | place, u64 big-endian | place the entry knows, u64 LE; stored key |
 //! | `expiry` | expires, sequence number, both u64 big-endian | stored key |
 //! | `tags` | namespace length, namespace, BLAKE3 of tag | version, u64 LE |
@@ -10,6 +10,9 @@
 //! | (unnamed) | `totals` | [`Totals`] |
 //! | (unnamed) | `changes` | for each bucket of keys the number of the transaction that last changed one, u64 LE |
 //! | (unnamed) | `n`, namespace | entries and bytes, u64 LE each |
+//!
+//! Stored keys begin with 1 or 2, what else lies in the unnamed database with a
+//! letter ([`keys::is_record`]).
 
 use super::keys;
 use crate::engine::BUCKETS;
@@ -17,7 +20,7 @@ use crate::envelope::{self, BLOB, Envelope, Meta};
 use crate::store::blob::BlobRef;
 
 /// The version of everything in the store: databases, rows, envelopes, files.
-pub const FORMAT: u64 = 1;
+pub const FORMAT: u64 = 2;
 
 /// Extra: a tag (its bytes) and the version it had, u64 LE, before them.
 const TAG: u8 = 1;
@@ -315,7 +318,8 @@ mod tests {
 
     #[test]
     fn totals_come_back_and_tolerate_more_fields() {
-        let totals = Totals { format: 1, sequence: 2, entries: 3, bytes: 4, ..Totals::default() };
+        let totals =
+            Totals { format: FORMAT, sequence: 2, entries: 3, bytes: 4, ..Totals::default() };
         let mut bytes = totals.encode().to_vec();
         assert_eq!(Totals::decode(&bytes), Some(totals));
         bytes.extend_from_slice(&[1; 8]);

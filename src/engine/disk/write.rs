@@ -124,8 +124,9 @@ impl Disk {
         if let Some(old) = old.as_ref().filter(|_| keeps) {
             largest.place(old.place);
         }
-        self.check_size(writer, item, &largest)?;
-        let (cost, old_cost) = (item.cost(&largest), old.as_ref().map_or(0, |old| old.cost));
+        let (cost, old_cost) =
+            (item.cost(&largest, terms.expires), old.as_ref().map_or(0, |old| old.cost));
+        self.check_size(writer, item.row_len(&largest, terms.expires), cost)?;
         self.expire_some(writer)?;
         self.make_room(writer, stored, cost, old_cost, old.is_none())?;
         // Making room may have swept the old entry itself, and its place.
@@ -135,12 +136,13 @@ impl Disk {
             extras = largest;
         }
         let sequence = writer.next();
-        let meta = item.meta(sequence, writer.now, terms.expires);
+        let meta = item.meta(sequence, terms.expires);
         self.write_entry(writer, item, &meta, &extras)?;
         if let Some(old) = &old {
             writer.drop_blob(old)?;
         }
-        let cost = signed(item.cost(&extras)) - old.as_ref().map_or(0, |old| signed(old.cost));
+        let cost = signed(item.cost(&extras, terms.expires))
+            - old.as_ref().map_or(0, |old| signed(old.cost));
         writer.account(&item.stored, i64::from(old.is_none()), cost)?;
         self.queue(writer, &item.stored, sequence, kept, terms.expires)?;
         if item.payload.blob_len().is_some() {
@@ -197,8 +199,7 @@ impl Disk {
         })
     }
 
-    fn check_size(&self, writer: &Writer<'_>, item: &Item<'_>, extras: &Extras) -> Result<()> {
-        let cost = item.cost(extras);
+    fn check_size(&self, writer: &Writer<'_>, row: usize, cost: u64) -> Result<()> {
         let bound = writer.totals.max_bytes;
         if bound != 0 && cost > bound {
             return Err(Error::new(
@@ -206,7 +207,7 @@ impl Disk {
                 format!("value: with key and overhead it weighs {cost}, max_bytes is {bound}"),
             ));
         }
-        let (row, map) = (item.row_len(extras) as u64, self.env.info().map_size);
+        let (row, map) = (row as u64, self.env.info().map_size);
         if row > map / 8 || i64::try_from(cost).is_err() {
             return Err(Error::new(
                 Code::TooLarge,
@@ -394,12 +395,13 @@ impl Disk {
             blobs.extend(id.first_chunk());
             Ok(ControlFlow::Continue(()))
         })?;
-        for dbi in [db.entries, db.order, db.expiry, db.tags, db.blobs] {
+        // The entries' database last: the names of the others go with it, and
+        // come back with the commit because emptying has changed what they name.
+        // So do the books; other namespaces have none, since all is this one's.
+        for dbi in [db.order, db.expiry, db.tags, db.blobs, db.entries] {
             writer.txn.empty(dbi)?;
         }
         writer.unlink.append(&mut blobs);
-        let key = row::namespace_key(&self.namespace);
-        writer.txn.del(crate::store::txn::MAIN, &key)?;
         (writer.totals.entries, writer.totals.bytes) = (0, 0);
         writer.totals.invalidated = 0;
         writer.touch_books();
@@ -487,25 +489,25 @@ fn check_tags(tags: &[&[u8]]) -> Result<()> {
 }
 
 impl Item<'_> {
-    fn row_len(&self, extras: &Extras) -> usize {
+    fn row_len(&self, extras: &Extras, expires: u64) -> usize {
         let payload = match &self.payload {
             Payload::Inline(bytes) => bytes.len(),
             _ => BlobRef::SIZE,
         };
-        envelope::encoded_len(&self.meta(0, 0, 0), self.key, extras.bytes(), payload)
+        envelope::encoded_len(&self.meta(0, expires), self.key, extras.bytes(), payload)
     }
 
-    fn cost(&self, extras: &Extras) -> u64 {
-        let row = self.row_len(extras);
+    fn cost(&self, extras: &Extras, expires: u64) -> u64 {
+        let row = self.row_len(extras, expires);
         row::cost(self.stored.len(), row, self.payload.blob_len(), extras.bytes())
     }
 
-    fn meta(&self, sequence: u64, created: u64, expires: u64) -> Meta {
+    fn meta(&self, sequence: u64, expires: u64) -> Meta {
         let mut flags = if self.stored.is_hashed() { HASHED_KEY } else { 0 };
         if !matches!(self.payload, Payload::Inline(_)) {
             flags |= BLOB;
         }
-        Meta { codec: self.codec, flags, sequence, created, expires, value_len: self.value_len }
+        Meta { codec: self.codec, flags, sequence, expires, value_len: self.value_len }
     }
 
     /// The transaction that stored it is committed.

@@ -8,7 +8,7 @@
 use super::names::Names;
 use super::resp::Value;
 use super::server::Server;
-use crate::envelope::{self, HEADER, Meta, Refused};
+use crate::envelope::{self, Meta, Refused};
 use crate::error::{Code, Error, Result};
 use std::collections::HashMap;
 
@@ -121,9 +121,9 @@ pub fn tag_section(tags: &[Tagged<'_>]) -> Vec<u8> {
 /// Header and tag section of an entry of which at least the first [`HEAD`]
 /// bytes were fetched; `None` where the section is longer than that.
 pub fn head(bytes: &[u8]) -> std::result::Result<Option<(Meta, &[u8])>, Refused> {
-    let (meta, key_len, tags_len) = envelope::header(bytes)?;
-    let start = HEADER.saturating_add(key_len);
-    Ok(bytes.get(start..start.saturating_add(tags_len)).map(|tags| (meta, tags)))
+    let head = envelope::header(bytes)?;
+    let start = head.len.saturating_add(head.key_len);
+    Ok(bytes.get(start..start.saturating_add(head.tags_len)).map(|tags| (head.meta, tags)))
 }
 
 /// The versions of tags as they are on the server, asked for once each.

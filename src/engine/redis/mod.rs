@@ -18,7 +18,7 @@ mod sweep;
 mod track;
 
 use super::{Engine, Entry, Hearing, Identity, Put, ScanState, Stored, counter};
-use crate::clock;
+
 use crate::compress::{self, Compressor};
 use crate::config::Config;
 use crate::envelope::{self, Envelope, Meta, Refused};
@@ -223,7 +223,6 @@ impl Redis {
             flags: 0,
             // The server has no count of writes, so each draws a number.
             sequence: unique(),
-            created: clock::unix_ms(),
             // The server keeps the time, so that `touch` moves no value and
             // clients' clocks need not agree.
             expires: 0,
@@ -331,7 +330,7 @@ impl Redis {
 
     fn sequence_of_whole(&self, key: &[u8]) -> Result<Option<u64>> {
         Ok(match self.look(key)? {
-            Found::Live(bytes) => envelope::header(&bytes).ok().map(|(meta, ..)| meta.sequence),
+            Found::Live(bytes) => envelope::header(&bytes).ok().map(|head| head.meta.sequence),
             _ => None,
         })
     }
