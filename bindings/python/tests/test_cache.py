@@ -137,6 +137,9 @@ def test_time_to_live(cache):
 def test_counters(cache):
     assert [cache.incr("n"), cache.incr("n", 5), cache.decr("n", 2), cache.get("n")] == [1, 6, 4, 4]
     assert cache.incr("m", 2, default=10) == 12
+    assert cache.incr("gone", 2, default=10, ttl=0) == 12 and "gone" not in cache
+    assert cache.incr("m", 1, ttl=0) == 13 and cache.incr("m", ttl=60) == 14, "a counter that is there keeps its time"
+    assert cache.incr("wraps", 1, default=2**63 - 1, ttl=0) == -(2**63)
     cache["text"] = "a"
     with pytest.raises(CacheOperationError):
         cache.incr("text")

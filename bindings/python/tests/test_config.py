@@ -21,6 +21,44 @@ from twat_cache.exceptions import ConfigurationError, EngineError, EngineNotAvai
 ENV = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
+def test_environment_and_file_reach_every_decorator_and_the_code_goes_before_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TWAT_CACHE_POLICY", "fifo")
+    monkeypatch.setenv("TWAT_CACHE_TTL", "60")
+    (tmp_path / "twat_cache.toml").write_text('policy = "mru"\nmaxsize = 7\n')
+
+    async def later(x):
+        return x
+
+    for n, deco in enumerate((tc.mcache, tc.bcache, tc.fcache, tc.acache, tc.ucache, tc.cache)):
+        func = later if deco is tc.acache else lambda x: x
+        shown = deco(name=f"outside{n}")(func).cache_parameters()
+        assert (shown["policy"], shown["ttl"]) == ("fifo", 60), deco
+        said = deco(name=f"said{n}", ttl=5, **({} if deco is tc.fcache else {"policy": "lru"}))(func)
+        shown = said.cache_parameters()
+        assert shown["ttl"] == 5 and shown["policy"] == ("fifo" if deco is tc.fcache else "lru"), deco
+    if importlib.util.find_spec("tomllib") or importlib.util.find_spec("tomli"):
+        assert tc.mcache(lambda x: x).cache_info().maxsize == 7
+    assert tc.mcache(maxsize=3, ttl=float("inf"))(lambda x: x).cache_parameters()["ttl"] is None
+    assert tc.mcache(maxsize=3)(lambda x: x).cache_info().maxsize == 3
+
+
+@pytest.mark.parametrize("policy", ["sieve", "tinylfu", "s3fifo", "none", "ttl", "lfu"])
+def test_a_policy_from_outside_that_an_engine_refuses_is_told_and_left_out(policy, monkeypatch, caplog, folder):
+    monkeypatch.setenv("TWAT_CACHE_POLICY", policy)
+    refused = {tc.mcache: ("tinylfu", "ttl"), tc.bcache: ("sieve", "tinylfu", "s3fifo", "ttl")}
+    for deco, names in refused.items():
+        with caplog.at_level(logging.WARNING, "twat_cache"):
+            f = deco(name=f"{deco.__name__}-{policy}")(lambda x: x)
+        assert f(1) == f(1) == 1 and f.cache_info().hits == 1
+        assert f.cache_parameters()["policy"] == ("lru" if policy in names else policy), deco
+    with pytest.raises(ConfigurationError, match="policy"):
+        tc.bcache(folder_name=folder, policy="sieve")(lambda x: x)
+    one = tc.bcache(folder_name=folder, policy="rr", name="one")(lambda x: x)
+    assert tc.bcache(folder_name=folder, name="two")(lambda x: x).cache_parameters()["policy"] == "rr"
+    assert one(1) == 1
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

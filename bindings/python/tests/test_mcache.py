@@ -486,6 +486,19 @@ def test_what_can_be_read_once_is_refused():
         tc.mcache(maxsize=1)(5)
 
 
+@pytest.mark.parametrize("options, word", [({"sizeof": len}, "sizeof"), ({"copy": list}, "copy")])
+def test_what_tinylfu_cannot_do_is_told_at_decoration_time(options, word):
+    with pytest.raises(ConfigurationError, match=f"{word}.*tinylfu"):
+        tc.mcache(maxsize=10, policy="tinylfu", **options)(lambda x: x)
+
+
+def test_tinylfu_tells_types_apart_and_gives_every_caller_a_copy(ran):
+    f = tc.mcache(maxsize=10, policy="tinylfu", typed=True, copy=True)(lambda x: ran([type(x)]))
+    assert f(1) == [int] and f(1.0) == [float] and f(True) == [bool] and ran.n == 3
+    f(1).append(5)
+    assert f(1) == [int]
+
+
 def test_tinylfu_goes_through_bytes(ran):
     f = tc.mcache(maxsize=100, policy="tinylfu")(lambda x: ran([x]))
     assert f(1) == f(1) == [1] and ran.n == 1

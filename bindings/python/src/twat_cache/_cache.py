@@ -120,11 +120,17 @@ class Cache(MutableMapping[Any, Any]):
         return found
 
     def incr(self, key: Any, delta: int = 1, default: int = 0, ttl: float | None = None) -> int:
-        """Adds to a counter, atomically between processes; a missing one starts at ``default``."""
-        for name, number in (("delta", delta), ("default", default)):
+        """Adds to a counter, atomically between processes; ``default`` and ``ttl`` are for a missing one."""
+        for what, number in (("delta", delta), ("default", default)):
             if not isinstance(number, int) or not -(2**63) <= number < 2**63:
-                raise CacheOperationError(f"{name}: expected an integer of 64 bits, found: {number!r}")
-        return self._store.incr(_keys.direct(key), delta, default, _ttl(ttl) or 0)
+                raise CacheOperationError(f"{what}: expected an integer of 64 bits, found: {number!r}")
+        name, ttl_ms = _keys.direct(key), _ttl(ttl)
+        if ttl_ms is None:
+            # A time to live is that of a new counter, and with 0 there is none. One that is there keeps its own.
+            if not self._store.contains(name):
+                return (default + delta + 2**63) % 2**64 - 2**63
+            ttl_ms = 1  # where it vanishes meanwhile
+        return self._store.incr(name, delta, default, ttl_ms)
 
     def decr(self, key: Any, delta: int = 1, default: int = 0, ttl: float | None = None) -> int:
         """Takes from a counter."""

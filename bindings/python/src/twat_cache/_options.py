@@ -14,6 +14,15 @@ SHARED = ("name", "key", "ignore", "cache_if", "cache_exceptions", "callback", "
 PERSISTENT = ("serializer", "version", "code_hash", "single_flight", "namespace")
 
 
+class _Unsaid(str):
+    """A default that can be told from the same text given outright, which goes before the environment."""
+
+    __slots__ = ()
+
+
+LRU: str = _Unsaid("lru")
+
+
 @dataclass
 class Common:
     """What they come to."""

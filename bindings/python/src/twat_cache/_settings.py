@@ -50,10 +50,10 @@ def _parse(text: str, kind: str) -> Any:
 def from_file() -> dict[str, Any]:
     """Options of the nearest ``twat_cache.toml`` or ``[tool.twat_cache]``, from the working directory upwards."""
     try:
-        here = Path.cwd()
+        here = os.getcwd()
     except OSError:
         return {}
-    known = _files.get(str(here))
+    known = _files.get(here)
     seen = _candidates(here)
     if known is not None and known[0] == seen:
         return known[1]
@@ -63,20 +63,23 @@ def from_file() -> dict[str, Any]:
         if table is not None:
             found = table
             break
-    _files[str(here)] = (seen, found)
+    _files[here] = (seen, found)
     return found
 
 
-def _candidates(here: Path) -> tuple[tuple[str, float], ...]:
+def _candidates(folder: str) -> tuple[tuple[str, float], ...]:
     found = []
-    for folder in (here, *here.parents):
+    while True:
         for name in ("twat_cache.toml", "pyproject.toml"):
-            path = folder / name
+            path = os.path.join(folder, name)
             try:
-                found.append((str(path), path.stat().st_mtime))
+                found.append((path, os.stat(path).st_mtime))
             except OSError:
                 continue
-    return tuple(found)
+        above = os.path.dirname(folder)
+        if above == folder:
+            return tuple(found)
+        folder = above
 
 
 def _table(path: Path) -> dict[str, Any] | None:

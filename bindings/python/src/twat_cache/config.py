@@ -93,7 +93,8 @@ class CacheConfig:
                     warn_once(f"the {source} has a value that is left out: {error}")
         values.update(options)
         for name, value in values.items():
-            setattr(self, name, value)
+            # What was not given is checked by now, or a default.
+            object.__setattr__(self, name, _CHECKS[name](name, value) if name in options else value)
 
     @staticmethod
     def _environment() -> dict[str, Any]:

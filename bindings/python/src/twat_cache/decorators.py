@@ -58,7 +58,7 @@ def _memory(
     if copy is not None and not isinstance(copy, bool) and not callable(copy):
         raise ConfigurationError(f"copy: expected True, False or something to call, found: {copy!r}")
     if policy == "tinylfu":
-        return _tinylfu(target, maxsize, ttl, options)
+        return _tinylfu(target, maxsize, ttl, sizeof, copy, options)
     if policy == "ttl" and ttl is None:
         raise ConfigurationError("policy: 'ttl' needs a ttl, found none")
     memo = ObjectMemo(
@@ -68,8 +68,35 @@ def _memory(
     return register_memo(memo)
 
 
-def _tinylfu(target: Any, maxsize: int | None, ttl: float | None, options: dict[str, Any]) -> Any:
+def _from_outside(maxsize: Any, ttl: Any, policy: Any) -> tuple[Any, Any, Any]:
+    """What the code leaves open, as the environment or a file has it."""
+    settings = CacheConfig()
+    if maxsize is None:
+        maxsize = settings.get_maxsize()
+    if policy is _options.LRU:
+        policy = _usable_in_memory(settings)
+    return maxsize, settings.ttl if ttl is None else ttl, policy
+
+
+def _usable_in_memory(settings: CacheConfig) -> str:
+    if settings.policy == "tinylfu" or (settings.policy == "ttl" and settings.ttl is None):
+        warn_once(f"the policy of the environment or the file orders no objects in memory, lru does: {settings.policy}")
+        return "lru"
+    return settings.policy
+
+
+def _tinylfu(
+    target: Any, maxsize: int | None, ttl: float | None, sizeof: Any, copy: Any, options: dict[str, Any]
+) -> Any:
     """moka has no form that orders objects of ours, so results go through bytes."""
+    if sizeof is not None:
+        raise ConfigurationError(
+            "sizeof: policy 'tinylfu' weighs the bytes it keeps, so expected None; max_bytes bounds"
+        )
+    if callable(copy):
+        raise ConfigurationError(
+            "copy: policy 'tinylfu' gives every caller a new object, so expected True, False or None"
+        )
     warn_once("policy 'tinylfu' keeps results as bytes: each hit gives a new, equal object")
     wanted = Wanted(["memory"], maxsize=maxsize, ttl=ttl, policy="tinylfu", options=options)
     return build_persistent(target, wanted)
@@ -79,11 +106,11 @@ def _tinylfu(target: Any, maxsize: int | None, ttl: float | None, options: dict[
 def mcache(maxsize: Callable[P, R], /) -> Cached[P, R]: ...
 @overload
 def mcache(
-    maxsize: int | None = None, ttl: float | None = None, policy: str = "lru", *,
+    maxsize: int | None = None, ttl: float | None = None, policy: str = _options.LRU, *,
     typed: bool = False, sizeof: Callable[[Any], int] | None = None, copy: Any = None, **options: Any,
 ) -> Decorator: ...  # fmt: skip
 def mcache(
-    maxsize: Any = None, ttl: float | None = None, policy: str = "lru", *,
+    maxsize: Any = None, ttl: float | None = None, policy: str = _options.LRU, *,
     typed: bool = False, sizeof: Callable[[Any], int] | None = None, copy: Any = None, **options: Any,
 ) -> Any:  # fmt: skip
     """Keeps results in memory as they are: a second call gives the same object.
@@ -98,19 +125,23 @@ def mcache(
     >>> square(4), square(x=4), square.cache_info().hits
     (16, 16, 1)
     """
-    return _decorate(
-        maxsize,
-        lambda target, size: _memory(
-            target, maxsize=size, ttl=ttl, policy=policy, typed=typed, sizeof=sizeof, copy=copy, options=options
-        ),
-    )
+
+    def build(target: Any, size: Any) -> Any:
+        bound, lives, order = _from_outside(size, ttl, policy)
+        return _memory(
+            target, maxsize=bound, ttl=lives, policy=order, typed=typed, sizeof=sizeof, copy=copy, options=options
+        )
+
+    return _decorate(maxsize, build)
 
 
 @overload
 def acache(maxsize: Callable[P, R], /) -> Cached[P, R]: ...
 @overload
-def acache(maxsize: int | None = None, ttl: float | None = None, policy: str = "lru", **options: Any) -> Decorator: ...
-def acache(maxsize: Any = None, ttl: float | None = None, policy: str = "lru", **options: Any) -> Any:
+def acache(
+    maxsize: int | None = None, ttl: float | None = None, policy: str = _options.LRU, **options: Any
+) -> Decorator: ...
+def acache(maxsize: Any = None, ttl: float | None = None, policy: str = _options.LRU, **options: Any) -> Any:
     """Keeps results of ``async def`` functions; concurrent callers of one key run it once.
 
     >>> import asyncio
@@ -127,7 +158,8 @@ def acache(maxsize: Any = None, ttl: float | None = None, policy: str = "lru", *
                 f"{getattr(target, '__qualname__', target)}: expected an async def function, found a plain one; "
                 "use mcache for it"
             )
-        return _memory(target, maxsize=size, ttl=ttl, policy=policy, options=options)
+        bound, lives, order = _from_outside(size, ttl, policy)
+        return _memory(target, maxsize=bound, ttl=lives, policy=order, options=options)
 
     return _decorate(maxsize, build)
 
@@ -139,11 +171,11 @@ def acache(maxsize: Any = None, ttl: float | None = None, policy: str = "lru", *
 def bcache(folder_name: Callable[P, R], /) -> Cached[P, R]: ...
 @overload
 def bcache(
-    folder_name: Any = None, maxsize: int | None = None, ttl: float | None = None, policy: str = "lru", *,
+    folder_name: Any = None, maxsize: int | None = None, ttl: float | None = None, policy: str = _options.LRU, *,
     use_sql: bool = True, compress: bool = False, engine: str | None = None, **options: Any,
 ) -> Decorator: ...  # fmt: skip
 def bcache(
-    folder_name: Any = None, maxsize: int | None = None, ttl: float | None = None, policy: str = "lru", *,
+    folder_name: Any = None, maxsize: int | None = None, ttl: float | None = None, policy: str = _options.LRU, *,
     use_sql: bool = True, compress: bool = False, engine: str | None = None, **options: Any,
 ) -> Any:  # fmt: skip
     """Keeps results on disk: they survive the program, and other programs share them.
@@ -160,9 +192,10 @@ def bcache(
     """
     truth("use_sql", use_sql)
     engines = ["disk", "memory"] if engine is None else [order(engine)]
+    said = None if policy is _options.LRU else policy
 
     def build(target: Any, folder: Any) -> Any:
-        wanted = Wanted(engines, folder, maxsize, True, ttl, policy, compress or None, options=options)
+        wanted = Wanted(engines, folder, maxsize, True, ttl, said, compress or None, options=options)
         return build_persistent(target, wanted)
 
     return _decorate(folder_name, build)
