@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+from twat_cache._flight import REMEMBERED
 
 
 class _Task:
@@ -42,6 +45,11 @@ class AsyncFlight:
 
     def __init__(self) -> None:
         self._tasks: dict[Any, _Task] = {}
+        self._landed: deque[Any] = deque(maxlen=REMEMBERED)
+
+    def landed_lately(self, key: Any) -> bool:
+        """Whether a computation of the key has just ended, so that a look-up before it may have come too early."""
+        return (asyncio.get_running_loop(), key) in self._landed
 
     async def run(self, key: Any, compute: Callable[[], Awaitable[Any]]) -> Any:
         """The result of the first caller, for all; its exception too.
@@ -79,6 +87,7 @@ class AsyncFlight:
         running = self._tasks.get(place)
         if running is not None and running.task is task:
             del self._tasks[place]
+        self._landed.append(place)
         if not task.cancelled():
             task.exception()  # it was heard by whoever still waits
 

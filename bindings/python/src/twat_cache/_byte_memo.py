@@ -182,6 +182,11 @@ class ByteMemo(Memo):
         self.misses += 1
 
         async def compute() -> Any:
+            if self.async_flight.landed_lately(key):
+                value = await self._async_look_up(key)
+                if value is not MISSING:
+                    self.misses -= 1
+                    return value
             try:
                 value = await self.func(*args, **kwargs)
             except tuple(self.common.exceptions) as error:

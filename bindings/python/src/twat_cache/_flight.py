@@ -10,7 +10,7 @@ from typing import Any
 
 # A thread that was put off between its look-up and its flight missed at most the
 # flights of the others in between.
-_REMEMBERED = 64
+REMEMBERED = 64
 
 
 class _Call:
@@ -28,7 +28,7 @@ class Flight:
 
     def __init__(self) -> None:
         self._calls: dict[Any, _Call] = {}
-        self._landed: deque[Any] = deque(maxlen=_REMEMBERED)
+        self._landed: deque[Any] = deque(maxlen=REMEMBERED)
         self._pid = os.getpid()
 
     def landed_lately(self, key: Any) -> bool:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 from twat_cache.config import CacheConfig
 from twat_cache.exceptions import ConfigurationError
 
-_RAISE: Any = object()
-
 
 class BaseCacheEngine:
     """Subclass it, register it, and contexts use it by its name.
 
     ``get`` raises KeyError on a miss. Everything after the first group is given.
+    ``waits`` says whether ``get`` and ``set`` may wait for a disk or a server:
+    coroutines then call them in a thread. ``counts`` says that ``get`` counts its
+    own hits and misses.
     """
+
+    waits = True
+    counts = False
 
     def __init__(self, config: CacheConfig) -> None:
         self._config = config
@@ -76,55 +78,13 @@ class BaseCacheEngine:
         """Releases what the engine holds. Calling it again does nothing."""
 
     def cache(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """A memoized form of a function, plain or coroutine."""
-        from twat_cache._keys import encode_call, prefix_of
-        from twat_cache._names import function_name
-        from twat_cache._signature import Signature
+        """A memoized form of a function, plain or coroutine.
 
-        prefix = prefix_of(function_name(func))
-        signature = inspect.signature(func)
-        names = Signature.of(func).named
+        Concurrent callers of one key compute it once. After ``cleanup`` it computes at each call.
+        """
+        from twat_cache.engines.memo import memoized
 
-        def key_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
-            bound = signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            return encode_call(prefix, bound.args, bound.kwargs, names).hex()
-
-        def find(key: str) -> Any:
-            # An engine may count in its own ``get``; every call is counted once.
-            before = self._hits + self._misses
-            try:
-                value = self.get(key)
-            except KeyError:
-                value = _RAISE
-            if self._hits + self._misses == before:
-                self._misses += value is _RAISE
-                self._hits += value is not _RAISE
-            return value
-
-        if inspect.iscoroutinefunction(func):
-
-            @functools.wraps(func)
-            async def later(*args: Any, **kwargs: Any) -> Any:
-                key = key_of(args, kwargs)
-                value = find(key)
-                if value is _RAISE:
-                    value = await func(*args, **kwargs)
-                    self.set(key, value)
-                return value
-
-            return later
-
-        @functools.wraps(func)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            key = key_of(args, kwargs)
-            value = find(key)
-            if value is _RAISE:
-                value = func(*args, **kwargs)
-                self.set(key, value)
-            return value
-
-        return wrapper
+        return memoized(self, func)
 
     def __enter__(self) -> Any:
         return self

@@ -19,6 +19,8 @@ class MemoryEngine(BaseCacheEngine):
     """Live objects in a dictionary; the core keeps the order."""
 
     engine_name = "memory"
+    waits = False
+    counts = True
 
     def __init__(self, config: CacheConfig) -> None:
         super().__init__(config)

@@ -1,0 +1,133 @@
+"""Functions memoized in an engine, ours or a user's own: ``engine.cache(func)``."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from twat_cache import exceptions as ex
+from twat_cache._flight import Flight
+from twat_cache._keys import encode_call, prefix_of
+from twat_cache._names import function_name
+from twat_cache._open import warn_once
+from twat_cache._options import check_function, refuse_generator
+from twat_cache._signature import Signature
+
+if TYPE_CHECKING:
+    from twat_cache.engines.base import BaseCacheEngine
+
+_MISSING: Any = object()
+_TROUBLES = (ex.CacheOperationError, ex.ResourceError, ex.EngineError)
+
+
+def memoized(engine: BaseCacheEngine, func: Callable[..., Any]) -> Callable[..., Any]:
+    """A function's results in an engine; concurrent callers of one key compute it once."""
+    check_function(func)
+    memo = _EngineMemo(engine, func)
+    if not inspect.iscoroutinefunction(func):
+
+        @functools.wraps(func)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            return memo.call(args, kwargs)
+
+        return wrapper
+
+    from twat_cache._async_flight import AsyncFlight
+
+    flight = AsyncFlight()
+
+    @functools.wraps(func)
+    async def later(*args: Any, **kwargs: Any) -> Any:
+        return await memo.async_call(flight, args, kwargs)
+
+    return later
+
+
+class _EngineMemo:
+    """A store that fails or is closed costs the store, never the result."""
+
+    def __init__(self, engine: BaseCacheEngine, func: Callable[..., Any]) -> None:
+        self.engine, self.func = engine, func
+        self.name = function_name(func)
+        self.flight = Flight()
+        self._prefix = prefix_of(self.name)
+        self._signature = inspect.signature(func)
+        self._names = Signature.of(func).named
+
+    def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        return encode_call(self._prefix, bound.args, bound.kwargs, self._names).hex()
+
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        key = self._key(args, kwargs)
+        value = self._find(key)
+        if value is not _MISSING:
+            return value
+        return self.flight.run(key, lambda: self._compute(key, args, kwargs))
+
+    def _compute(self, key: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        value = self._find_again(key) if self.flight.landed_lately(key) else _MISSING
+        if value is not _MISSING:
+            return value
+        value = self.func(*args, **kwargs)
+        self._keep(key, value)
+        return value
+
+    async def async_call(self, flight: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        key = self._key(args, kwargs)
+        value = await self._later(self._find, key)
+        if value is not _MISSING:
+            return value
+
+        async def compute() -> Any:
+            value = await self._later(self._find_again, key) if flight.landed_lately(key) else _MISSING
+            if value is not _MISSING:
+                return value
+            value = await self.func(*args, **kwargs)
+            await self._later(self._keep, key, value)
+            return value
+
+        return await flight.run(key, compute)
+
+    async def _later(self, function: Callable[..., Any], *args: Any) -> Any:
+        """At once where the engine never waits, else where it does not hold the loop."""
+        if not self.engine.waits:
+            return function(*args)
+        from twat_cache._byte_memo import to_thread
+
+        return await to_thread(function, *args)
+
+    def _find(self, key: str) -> Any:
+        engine = self.engine
+        try:
+            value = engine.get(key)
+        except KeyError:
+            value = _MISSING
+        except _TROUBLES as error:
+            self._trouble(error)
+            value = _MISSING
+        if not engine.counts:
+            engine._misses += value is _MISSING
+            engine._hits += value is not _MISSING
+        return value
+
+    def _find_again(self, key: str) -> Any:
+        """A second look-up of one call, which is counted once."""
+        value = self._find(key)
+        self.engine._misses -= 1
+        return value
+
+    def _keep(self, key: str, value: Any) -> None:
+        refuse_generator(value)
+        try:
+            self.engine.set(key, value)
+        except ex.SerializationError:
+            raise
+        except _TROUBLES as error:
+            self._trouble(error)
+
+    def _trouble(self, error: Exception) -> None:
+        warn_once(f"{self.name}: engine '{self.engine.name}' failed, results are computed: {error}")
