@@ -22,7 +22,12 @@ _TROUBLES = (ex.CacheOperationError, ex.ResourceError, ex.EngineError)
 
 
 class ByteMemo(Memo):
-    """The wrapper, its namespace in a store, and what ties them together."""
+    """The wrapper, its namespace in a store, and what ties them together.
+
+    ``replaced``: the function was written anew, and this is an earlier form of it.
+    """
+
+    replaced = False
 
     def __init__(
         self,

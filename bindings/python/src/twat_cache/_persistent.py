@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from twat_cache import _options, config, paths
+from twat_cache import _options, paths
 from twat_cache._byte_memo import ByteMemo
 from twat_cache._codec import Codec
 from twat_cache._keys import ENCODER, namespace_of
 from twat_cache._msgpack import Unencodable
 from twat_cache._names import StoredName, code_hash, stored_name
 from twat_cache._native._bytecache import ByteCache
-from twat_cache._open import folder_of, milliseconds, open_first, order, warn_once
+from twat_cache._open import folder_of, milliseconds
+from twat_cache._opening import open_store
 from twat_cache._options import Common, seconds, truth, whole
 from twat_cache.config import CacheConfig
 from twat_cache.exceptions import ConfigurationError
@@ -99,7 +98,7 @@ def prepare(func: Any, wanted: Wanted, settings: CacheConfig | None = None) -> P
         _check(limits, space)
         store, policy = ByteCache("null", {}), limits["policy"]
     else:
-        store, policy = _open(wanted, settings, path, space, limits, common.name)
+        store, policy = open_store(func, wanted, settings, path, space, limits, common.name)
     parameters: dict[str, Any] = {"policy": policy, "engine": store.engine}
     if store.engine in ("disk", "file"):
         parameters["folder"] = str(path)
@@ -139,53 +138,3 @@ def _check(limits: dict[str, Any], namespace: str) -> None:
     from twat_cache._native._config import Config
 
     Config("disk", {**limits, "namespace": namespace}).close()
-
-
-def _open(
-    wanted: Wanted, settings: CacheConfig, path: Path, space: str, limits: dict[str, Any], name: str
-) -> tuple[ByteCache, str]:
-    """The store, and the policy it has."""
-    engines = [order(engine) for engine in wanted.engines]
-    said = wanted.policy is not None or "policy" in settings.given
-    limits = _bounds_of_open_store(path, limits, said)
-    try:
-        store = _open_first(engines, settings, path, space, limits, name)
-    except ConfigurationError as error:
-        if said or limits["policy"] == "lru" or "policy" not in str(error):
-            raise
-        # Every function hears the environment, whatever engine it has.
-        warn_once(f"the policy of the environment or the file is left out for lru: {error}")
-        limits["policy"] = "lru"
-        store = _open_first(engines, settings, path, space, limits, name)
-    if store.engine in ("disk", "file"):
-        _opened[str(path)] = (weakref.ref(store), limits)
-    return store, limits["policy"]
-
-
-def _open_first(
-    engines: list[str], settings: CacheConfig, path: Path, space: str, limits: dict[str, Any], name: str
-) -> ByteCache:
-    packing = config.packing(settings)
-    on_disk = {"path": str(path), "namespace": space, **config.modes(settings), **limits, **packing}
-    options = {
-        "disk": on_disk,
-        "file": on_disk,
-        "memory": limits,
-        "redis": {"namespace": space, "ttl_ms": limits["ttl_ms"], **packing, **config.redis_options(settings)},
-    }
-    return open_first(engines, options, why=name)
-
-
-_opened: dict[str, tuple[weakref.ref[ByteCache], dict[str, Any]]] = {}
-
-
-def _bounds_of_open_store(path: Path, limits: dict[str, Any], said: bool) -> dict[str, Any]:
-    """Bounds belong to the store: who does not state any takes those it is open with."""
-    known = _opened.get(str(path))
-    store = known[0]() if known else None
-    if known is None or store is None or store.closed:
-        return dict(limits)
-    inherited = {name: value for name, value in known[1].items() if name in ("max_entries", "max_bytes")}
-    if limits["policy"] == "lru" or not said:
-        limits = {**limits, "policy": known[1]["policy"]}
-    return {**inherited, **limits}

@@ -25,14 +25,14 @@ def register_memo(memo: Any) -> Any:
     return wrapper
 
 
+def live_wrappers() -> list[Any]:
+    """The live ones."""
+    return [wrapper for wrapper in [ref() for ref in list(_memos)] if wrapper is not None]
+
+
 def live(name: str | None = None) -> list[Memo]:
-    """The live ones, all or those of a name: the function's, its last part, or its folder's."""
-    found = []
-    for ref in list(_memos):
-        wrapper = ref()
-        if wrapper is not None and (name is None or _answers_to(wrapper, name)):
-            found.append(wrapper.cache)
-    return found
+    """What stands behind all of them or those of a name: the function's, its last part, or its folder's."""
+    return [wrapper.cache for wrapper in live_wrappers() if name is None or _answers_to(wrapper, name)]
 
 
 def _answers_to(wrapper: Any, name: str) -> bool:
