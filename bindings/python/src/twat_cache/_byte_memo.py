@@ -11,7 +11,7 @@ from twat_cache import exceptions as ex
 from twat_cache._codec import Codec, Foreign
 from twat_cache._flight import Flight
 from twat_cache._keys import encode_call, prefix_of
-from twat_cache._memo import CacheInfo, Memo, attach
+from twat_cache._memo import CacheInfo, Memo, again, attach, settled_error
 from twat_cache._native._bytecache import LARGE, ByteCache
 from twat_cache._open import milliseconds, warn_once
 from twat_cache._options import Common, refuse_generator
@@ -252,13 +252,13 @@ class KeptError:
     """A stored exception: signed like every pickle."""
 
     def __init__(self, error: BaseException) -> None:
-        self.error = error.with_traceback(None)
+        self.error = settled_error(error)
 
 
 def unwrap(value: Any) -> Any:
     """A result; raises what was kept as an exception."""
     if value.__class__ is KeptError:
-        raise value.error.with_traceback(None)
+        raise again(value.error)
     return value
 
 
@@ -285,12 +285,12 @@ def _compile(signature: Signature, is_async: bool, memo: ByteMemo) -> tuple[Any,
             "        if _tc_v is _tc_missing:\n"
             f"            return _tc_miss(_tc_k, *{call})\n"
             "        if _tc_v.__class__ is _tc_kept:\n"
-            "            raise _tc_v.error.with_traceback(None)\n"
+            "            raise _tc_again(_tc_v.error)\n"
             "        return _tc_v\n"
         )
     text = (
         "def _tc_make(_tc_defaults, _tc_encode, _tc_custom, _tc_key, _tc_without, _tc_async_call, _tc_look_up,"
-        " _tc_missing, _tc_miss, _tc_kept):\n"
+        " _tc_missing, _tc_miss, _tc_kept, _tc_again):\n"
         f"    {'async ' if is_async else ''}def _tc_wrapper({signature.text()}):\n{body}"
         f"    def _tc_key_of({signature.text()}):\n        return {key}\n"
         "    return _tc_wrapper, _tc_key_of, None\n"
@@ -307,6 +307,7 @@ def _compile(signature: Signature, is_async: bool, memo: ByteMemo) -> tuple[Any,
         "_tc_missing": MISSING,
         "_tc_miss": memo.miss,
         "_tc_kept": KeptError,
+        "_tc_again": again,
     }
     wrapper, key_of, _ = _generate.compile_wrapper(text, cells)
     return wrapper, key_of

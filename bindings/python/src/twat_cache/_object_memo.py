@@ -14,12 +14,13 @@ from twat_cache import _generate
 from twat_cache._freeze import freeze
 from twat_cache._instances import Instances
 from twat_cache._log import FREE_THREADED, LOG_SIZE, new_list
-from twat_cache._memo import CacheInfo, Memo, attach
+from twat_cache._memo import CacheInfo, Memo, again, attach, settled_error
 from twat_cache._memory import ObjectStore, now
 from twat_cache._native import _abi
 from twat_cache._options import Common, refuse_generator
 from twat_cache._quick_keep import quick_keep
 from twat_cache._signature import Signature
+from twat_cache._weak_keys import WeakKeys, may_be_method
 
 
 class Raised:
@@ -28,12 +29,11 @@ class Raised:
     __slots__ = ("error",)
 
     def __init__(self, error: BaseException) -> None:
-        # Its frames would keep the locals of the call alive.
-        self.error = error.with_traceback(None)
+        self.error = settled_error(error)
 
     def again(self) -> BaseException:
         """The exception, without the tracebacks of earlier raisings."""
-        return self.error.with_traceback(None)
+        return again(self.error)
 
 
 class ObjectMemo(Memo):
@@ -89,6 +89,10 @@ class ObjectMemo(Memo):
             key=common.key is not None,
             asynchronous=is_async,
         )
+        self.weak: WeakKeys | None = None
+        if common.key is None and may_be_method(func, signature):
+            bare = _generate.key_source(signature, plan) in signature.named
+            self.weak = WeakKeys(func, self.store, signature, bare)
         store, counter, log = self.store, itertools.count(), new_list()
         self.func = func
         rare = _generate.Rare(
@@ -96,7 +100,7 @@ class ObjectMemo(Memo):
             table_of=self.instances.table_of if self.instances else None,
             find=store.find,
             drain=store.drain,
-            freeze=freeze,
+            freeze=self.weak.frozen if self.weak else freeze,
             errors=tuple(common.exceptions),
             keep_error=self._keep_error,
             run=self._run,
@@ -132,11 +136,15 @@ class ObjectMemo(Memo):
         self._counter = counter
         self._reset_hits = 0
         self.wrapper = weakref.ref(wrapper)
+        if self.weak is not None:
+            self.weak.wrapper = self.wrapper
         self.made = attach(_generate.dress(wrapper, func), self)
 
     def _keeper(self) -> Callable[..., None]:
         """What stores a result, with no step that the options do not ask for."""
         store = quick_keep(self.store)
+        if self.weak is not None:
+            store = self._weakly(self.weak, store)
         cache_if = self.common.cache_if
         if self.nothing:
             return lambda key, value, ttl, table: refuse_generator(value)
@@ -150,10 +158,19 @@ class ObjectMemo(Memo):
 
         return keep
 
+    @staticmethod
+    def _weakly(weak: WeakKeys, store: Callable[..., None]) -> Callable[..., None]:
+        def keep(key: Any, value: Any, ttl: float | None, table: dict[Any, Any]) -> None:
+            store(weak.key(key), value, ttl, table)
+            weak.sweep()
+
+        return keep
+
     def _keep_error(self, key: Any, error: BaseException, table: dict[Any, Any]) -> None:
         if self.nothing:
             return
         ttls = [ttl for kind, ttl in self.common.exceptions.items() if isinstance(error, kind)]
+        key = key if self.weak is None else self.weak.key(key)
         self.store.keep(key, Raised(error), ttls[0] if ttls else None, table)
 
     def _evicted(self, key: Any, value: Any) -> None:
@@ -162,6 +179,9 @@ class ObjectMemo(Memo):
 
     async def _run(self, key: Any, table: dict[Any, Any], args: Any, kwargs: Any) -> Any:
         """The miss of a coroutine function."""
+        asked = key
+        if self.weak is not None:
+            key = self.weak.key(key)  # equal instances wait for results of their own
 
         async def compute() -> Any:
             try:
@@ -176,7 +196,7 @@ class ObjectMemo(Memo):
         if self.copy is not None:
             value = self.copy(value)
         if self.common.callback is not None:
-            self.common.callback("miss", key, value)
+            self.common.callback("miss", asked, value)
         return value
 
     # Management
