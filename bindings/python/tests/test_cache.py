@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import tempfile
+import threading
 import time
 
 import pytest
@@ -177,6 +178,54 @@ def test_keys_of_different_types_are_different(cache):
     assert "k" * 5000 not in cache
     cache["k" * 5000] = "long"
     assert cache["k" * 5000] == "long"
+
+
+@pytest.mark.parametrize("engine", ["memory", "disk", "file"])
+def test_keys_by_what_they_begin_with_and_of_every_kind(engine, folder):
+    keys = ["user:1", "user:2", "used", "", "ü", b"user:\xff", 7, -1, 2**70, ("user", 1), ("user", ("x",)), ("u",)]
+    with tc.Cache(engine, **({} if engine == "memory" else {"path": folder})) as cache:
+        assert list(cache.iterkeys()) == []
+        for n, key in enumerate(keys):
+            cache[key] = n
+        assert set(cache) == set(cache.iterkeys()) == set(keys) and len(list(cache)) == len(keys)
+        assert set(cache.iterkeys("user:")) == {"user:1", "user:2", b"user:\xff"}
+        assert set(cache.iterkeys("use")) == {"user:1", "user:2", "used", b"user:\xff"}
+        assert set(cache.iterkeys(b"user:\xff")) == {b"user:\xff"} and list(cache.iterkeys("no")) == []
+        cache.set("user:3", 1, ttl=0.01)
+        time.sleep(0.05)
+        assert set(cache.iterkeys("user:")) == {"user:1", "user:2", b"user:\xff"}
+        for key in cache.iterkeys("user"):  # what is removed meanwhile is no matter
+            del cache[key]
+        assert set(cache) == set(keys) - {"user:1", "user:2", b"user:\xff"}
+
+
+@pytest.mark.parametrize("engine", ["memory", "disk", "file"])
+def test_an_entry_is_popped_by_one_caller_only(engine, folder):
+    with tc.Cache(engine, **({} if engine == "memory" else {"path": folder})) as cache:
+        with pytest.raises(KeyError):
+            cache.popitem()
+        cache.set("gone", 1, ttl=0.001)
+        time.sleep(0.02)
+        with pytest.raises(KeyError):
+            cache.popitem()
+        items = {n: [n] for n in range(200)}
+        cache.set_many(items)
+        taken, others = [], []
+
+        def work(mine):
+            while True:
+                try:
+                    mine.append(cache.popitem())
+                except KeyError:
+                    return
+
+        threads = [threading.Thread(target=work, args=(mine,)) for mine in (taken, others)]
+        [t.start() for t in threads]
+        [t.join() for t in threads]
+        both = taken + others
+        assert len(both) == 200 and dict(both) == items and len(cache) == 0
+        cache["one"] = 1
+        assert cache.pop("one") == 1 and cache.pop("one", None) is None
 
 
 def test_memoize_in_a_cache_and_clearing_one_function(cache, ran):

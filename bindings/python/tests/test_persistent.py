@@ -231,6 +231,28 @@ def test_kept_exceptions_on_disk(folder, ran):
     assert ran.n == 1
 
 
+@pytest.mark.parametrize("deco", [tc.bcache, tc.fcache, tc.hybrid_cache], ids=lambda deco: deco.__name__)
+def test_kept_exceptions_have_a_time_of_their_own(deco, folder, ran):
+    place = {"large_result_config": {"folder_name": folder}} if deco is tc.hybrid_cache else {"folder_name": folder}
+    kinds = {KeyError: 0.3, ValueError: None, OSError: 0}
+
+    @deco(cache_exceptions=kinds, name="f", **place)
+    def f(kind):
+        ran()
+        raise {"key": KeyError, "value": UnicodeError, "os": OSError, "type": TypeError}[kind](kind)
+
+    def count(kind):
+        ran.n = 0
+        for _ in range(3):
+            with pytest.raises((KeyError, ValueError, OSError, TypeError), match=kind):
+                f(kind)
+        return ran.n
+
+    assert [count(kind) for kind in ("key", "value", "os", "type")] == [1, 1, 3, 3]
+    time.sleep(0.35)
+    assert [count(kind) for kind in ("key", "value")] == [1, 0], "a class's own time; none is that of results"
+
+
 def test_a_store_that_is_closed_costs_the_store_never_the_result(folder, ran):
     f = tc.bcache(folder_name=folder)(lambda x: ran(x))
     f(1)

@@ -109,15 +109,22 @@ class Cache(MutableMapping[Any, Any]):
         return self._store.delete(_keys.direct(key))
 
     def pop(self, key: Any, default: Any = _MISSING) -> Any:
-        """Removes an entry and returns its value, or the default, or raises KeyError."""
+        """Removes an entry and returns its value, or the default, or raises KeyError. One of several callers has it."""
         name = _keys.direct(key)
         found = self._get(name)
-        if found is _MISSING:
+        if found is _MISSING or not self._store.delete(name):
             if default is _MISSING:
                 raise KeyError(key)
             return default
-        self._store.delete(name)
         return found
+
+    def popitem(self) -> tuple[Any, Any]:
+        """Removes some entry and returns its key and value, or raises KeyError. One of several callers has it."""
+        for name in self._store.keys():
+            found = self._get(name)
+            if found is not _MISSING and self._store.delete(name):
+                return _keys.undirect(name), found
+        raise KeyError("the cache is empty")
 
     def incr(self, key: Any, delta: int = 1, default: int = 0, ttl: float | None = None) -> int:
         """Adds to a counter, atomically between processes; ``default`` and ``ttl`` are for a missing one."""

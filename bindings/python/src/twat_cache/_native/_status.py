@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from twat_cache import exceptions as ex
 from twat_cache._native import _abi
 from twat_cache._native._lib import last_error
@@ -30,7 +32,8 @@ def error_of(status: int, *, opening: bool = False, path: str | None = None) -> 
             return ex.ConfigurationError(text)
         return ex.CacheKeyError(text) if text.startswith("key") else ex.CacheValueError(text)
     if opening and path is not None and status == _abi.E_IO:
-        return ex.PathError(f"Failed to create cache directory {path}: {text}")
+        doing = "open the cache in" if os.path.isdir(path) else "create cache directory"
+        return ex.PathError(f"Failed to {doing} {path}: {text}")
     if opening and status == _abi.E_UNSUPPORTED:
         return ex.EngineNotAvailableError(text if " " in text else f"engine: {text}")
     if status == _abi.E_UNAVAILABLE:
