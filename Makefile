@@ -17,9 +17,9 @@ need = @command -v $(1) >/dev/null || { echo "missing: $(1) ($(2))"; exit 1; }
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-build: ## the release library: target/release/libtwat_cache.so and .a
+build: ## the library: target/library/libtwat_cache.so and .a
 	$(call need,cargo,the Rust toolchain: https://rustup.rs)
-	cargo build --release --locked
+	cargo library
 
 demo: build ## the main job on real input: a memoized analysis of the standard library
 	$(call need,python3,CPython 3.10 or later)

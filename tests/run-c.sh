@@ -3,7 +3,7 @@
 # as errors, linked with the shared and with the static library, and run; then
 # the package is installed into an empty directory and the examples are built
 # with that.
-# TWAT_PROFILE=release takes that build; NAMES... runs only those programs.
+# TWAT_PROFILE=library takes the shipped build; NAMES... runs only those programs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tests/c/lib.sh

@@ -2,8 +2,8 @@
 # The Node package: builds it over the debug library and runs all its tests.
 #
 #   tests/run-node.sh         test; TWAT_QUICK=1 leaves out the long runs
-#   tests/run-node.sh bench   measured comparisons over the release library
-#   tests/run-node.sh build   only the package, over the release library
+#   tests/run-node.sh bench   measured comparisons over the shipped library
+#   tests/run-node.sh build   only the package, over the shipped library
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -23,7 +23,7 @@ if [ "$what" = test ]; then
 fi
 case $what in
   test) cargo build --locked; profile=debug ;;
-  bench | build) cargo build --release --locked; profile=release ;;
+  bench | build) cargo library; profile=library ;;
   *) echo "unknown: $what; expected test, bench or build"; exit 2 ;;
 esac
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The Python package: tests, doctests, types, lints, the acceptance program.
 #   tests/run-python.sh            all of it, over a debug build of the core
-#   tests/run-python.sh bench      the benchmark, over a release build
+#   tests/run-python.sh bench      the benchmark, over the shipped build
 #   tests/run-python.sh -k name    pytest with these arguments
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,9 +11,9 @@ package=$root/bindings/python
 
 if [ "${1:-}" = bench ]; then
   shift
-  cargo build --quiet --release --locked
+  cargo library --quiet
   pip_install -r "$package/requirements-bench.txt"
-  export TWAT_CACHE_LIBRARY=$root/target/release/libtwat_cache.so
+  export TWAT_CACHE_LIBRARY=$root/target/library/libtwat_cache.so
   PYTHONPATH=$package/src exec "$PYTHON" "$package/bench.py" "$@"
 fi
 

@@ -9,7 +9,7 @@ work=target/demo
 rm -rf "$work"
 mkdir -p "$work"
 cc -O2 -Wall -Iinclude -o "$work/read_store" examples/c/read_store.c \
-   -Ltarget/release -ltwat_cache -Wl,-rpath,"$PWD/target/release"
+   -Ltarget/library -ltwat_cache -Wl,-rpath,"$PWD/target/library"
 if command -v node >/dev/null && command -v npm >/dev/null; then
   tests/run-node.sh build >"$work/build-node.log" 2>&1 || { cat "$work/build-node.log"; exit 1; }
 fi

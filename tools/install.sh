@@ -14,7 +14,7 @@ case $prefix in
 esac
 prefix=${prefix%/}
 libdir=${LIBDIR:-$prefix/lib}
-built=target/${TWAT_PROFILE:-release}
+built=target/${TWAT_PROFILE:-library}
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 major=${version%%.*}
 # What rustc --print native-static-libs says; tests/run-c.sh compares.

@@ -43,8 +43,9 @@ fn symbol(library: *mut c_void, name: &CStr, linked: *const c_void) -> *const c_
 impl Api {
     pub fn load() -> Self {
         let program = std::env::current_exe().unwrap_or_default();
-        // Beside the program (target/<profile>/deps), where cargo built it last.
-        let path = program.with_file_name("libtwat_cache.so");
+        // The program is target/release/deps/<name>; `cargo library` builds beside it.
+        let target = program.ancestors().nth(3).unwrap_or(&program);
+        let path = target.join("library/libtwat_cache.so");
         let name = CString::new(path.as_os_str().as_encoded_bytes()).expect("a path");
         // SAFETY: a path; the library has no constructors that matter.
         let library = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };

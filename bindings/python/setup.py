@@ -60,10 +60,11 @@ def build_library() -> Path:
         )
     source = core()
     target = Path(os.environ.get("CARGO_TARGET_DIR") or source / "target")
-    command = [cargo, "build", "--profile", profile, "--lib", "--locked", "--target-dir", str(target)]
-    if subprocess.run(command, cwd=source).returncode:
+    # .cargo/config.toml says what `cargo library` is.
+    command, folder = {"release": (["library"], "library"), "dev": (["build", "--lib", "--locked"], "debug")}[profile]
+    if subprocess.run([cargo, *command, "--target-dir", str(target)], cwd=source).returncode:
         raise SystemExit("twat-cache: cargo could not build the core; its messages are above")
-    return target / {"dev": "debug"}.get(profile, profile) / NAME
+    return target / folder / NAME
 
 
 class BuildPy(build_py):

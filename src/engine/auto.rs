@@ -1,6 +1,6 @@
 //! Engine `auto`: chooses by what the configuration gives, and says so.
 
-use super::{Engine, build};
+use super::{Engine, build, words};
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
 use serde_json::{Map, Value as Json};
@@ -39,7 +39,7 @@ pub fn open(config: &Config) -> Result<Opened> {
 }
 
 fn notes(engine: &str, reason: &str) -> Map<String, Json> {
-    Map::from_iter([("engine".into(), engine.into()), ("reason".into(), reason.into())])
+    words([("engine", engine.into()), ("reason", reason.into())])
 }
 
 fn open_as(config: &Config, name: &str, reason: &str) -> Result<Opened> {

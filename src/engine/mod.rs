@@ -216,10 +216,7 @@ pub trait Engine: Send + Sync {
     /// `repair`.
     fn check(&self, repair: bool) -> Result<Map<String, Json>> {
         let _ = repair;
-        Ok(Map::from_iter([
-            ("entries".into(), self.stats()?.entries.into()),
-            ("bad".into(), 0.into()),
-        ]))
+        Ok(words([("entries", self.stats()?.entries.into()), ("bad", 0.into())]))
     }
 
     /// Waits until what was acknowledged is as durable as it can be.
@@ -269,6 +266,15 @@ pub trait Engine: Send + Sync {
     fn info(&self) -> Map<String, Json> {
         Map::new()
     }
+}
+
+/// A JSON object. (Collecting into one would link a sort of its own.)
+pub fn words<const N: usize>(pairs: [(&str, Json); N]) -> Map<String, Json> {
+    let mut words = Map::new();
+    for (name, value) in pairs {
+        words.insert(name.to_owned(), value);
+    }
+    words
 }
 
 /// Opens the engine of a validated configuration; [`auto::open`] chooses first.

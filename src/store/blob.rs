@@ -249,7 +249,8 @@ impl Blobs {
                 _ => {}
             }
         }
-        let directories: BTreeSet<u8> = ids.iter().map(|id| id[0]).collect();
+        let mut directories = BTreeSet::new();
+        directories.extend(ids.iter().map(|id| id[0]));
         directories.into_iter().try_for_each(|first| sync_dir(&self.directory(first)))
     }
 

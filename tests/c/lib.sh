@@ -59,9 +59,11 @@ need_clang_runtime() {
 }
 
 build_library() {
-    local flag=()
-    [ "$profile" = release ] && flag=(--release)
-    cargo build --locked --quiet "${flag[@]}"
+    case $profile in
+    debug) cargo build --locked --quiet ;;
+    library) cargo library --quiet ;;
+    *) fail "TWAT_PROFILE: expected debug or library, found: $profile" ;;
+    esac
 }
 
 # Lays the library of target/ out as an installed one, without its own build.

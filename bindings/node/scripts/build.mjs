@@ -1,7 +1,7 @@
 // Builds the addon and puts it with the core library into the platform package.
 // Nothing is downloaded: the headers come from the npm package node-api-headers.
 //
-//   npm run build                    with target/release, else target/debug, of this repository
+//   npm run build                    with target/library, else target/debug, of this repository
 //   TWAT_CACHE_LIB=dir npm run build with the libtwat_cache.so in dir
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
@@ -16,9 +16,9 @@ const { triple } = require('./lib/native.js')
 
 function libraryDir() {
   const asked = process.env.TWAT_CACHE_LIB
-  const dirs = asked ? [asked] : [join(root, 'target/release'), join(root, 'target/debug')]
+  const dirs = asked ? [asked] : [join(root, 'target/library'), join(root, 'target/debug')]
   const found = dirs.find((dir) => existsSync(join(dir, 'libtwat_cache.so')))
-  if (!found) throw new Error(`libtwat_cache.so: expected in ${dirs.join(' or ')}; run cargo build first`)
+  if (!found) throw new Error(`libtwat_cache.so: expected in ${dirs.join(' or ')}; run cargo library first`)
   return found
 }
 

@@ -12,7 +12,7 @@ mod slots;
 mod tags;
 mod tinylfu;
 
-use super::{Engine, Entry, Put, ScanState, Stored, counter};
+use super::{Engine, Entry, Put, ScanState, Stored, counter, words};
 use crate::config::{Bounds, Config};
 use crate::error::{Code, Error, Result};
 use crate::policy::{AnyPolicy, Policy, seed_of};
@@ -509,7 +509,7 @@ impl Engine for Memory {
     }
 
     fn info(&self) -> Map<String, Json> {
-        Map::from_iter([("shards".into(), self.shards.len().into())])
+        words([("shards", self.shards.len().into())])
     }
 }
 

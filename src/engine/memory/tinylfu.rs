@@ -305,6 +305,6 @@ impl Engine for TinyLfu {
     }
 
     fn info(&self) -> Map<String, Json> {
-        Map::from_iter([("manager".into(), "moka".into())])
+        crate::engine::words([("manager", "moka".into())])
     }
 }

@@ -15,6 +15,7 @@ mod resp;
 mod server;
 mod socket;
 mod sweep;
+mod tls;
 mod track;
 
 use super::{Engine, Entry, Hearing, Identity, Put, ScanState, Stored, counter};
@@ -97,7 +98,7 @@ impl Redis {
     /// starts all the same.
     pub fn open(config: &Config) -> Result<Self> {
         let target = Target::from_config(config)?;
-        let tls = if target.tls { Some(socket::tls_config()?) } else { None };
+        let tls = if target.tls { Some(tls::config()?) } else { None };
         let ms = |name| Duration::from_millis(config.u64(name).min(1 << 32));
         let settings = Settings {
             login: target.login.clone(),

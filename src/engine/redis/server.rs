@@ -152,14 +152,13 @@ impl Server {
         let mut groups: Vec<(&Arc<Node>, Vec<usize>)> = Vec::new();
         for (i, request) in requests.iter().enumerate() {
             let node = self.serving(slots, request.slot)?;
-            match groups.iter_mut().find(|(known, _)| Arc::ptr_eq(known, node)) {
-                Some((_, members)) => members.push(i),
-                None => groups.push((node, vec![i])),
+            // Leases are taken in one order by all callers, or two could wait for
+            // each other's.
+            match groups.binary_search_by_key(&Arc::as_ptr(node), |(known, _)| Arc::as_ptr(known)) {
+                Ok(at) => groups[at].1.push(i),
+                Err(at) => groups.insert(at, (node, vec![i])),
             }
         }
-        // Leases are taken in one order by all callers, or two could wait for
-        // each other's.
-        groups.sort_by_key(|(node, _)| Arc::as_ptr(node));
         let mut leases = Vec::with_capacity(groups.len());
         for (node, _) in &groups {
             leases.push(node.lease()?);
@@ -272,8 +271,12 @@ impl Server {
     }
 
     fn slot_map(&self, rows: &[Value], asked: &Address) -> SlotMap {
-        let mut map: SlotMap = rows.iter().filter_map(|row| self.slot_row(row, asked)).collect();
-        map.sort_by_key(|(first, ..)| *first);
+        let mut map = SlotMap::new();
+        for row in rows.iter().filter_map(|row| self.slot_row(row, asked)) {
+            // Servers list them in order, or nearly.
+            let at = map.partition_point(|(first, ..)| *first < row.0);
+            map.insert(at, row);
+        }
         map
     }
 

@@ -6,10 +6,8 @@ use super::address::Address;
 use super::node::lock;
 use crate::error::{Code, Error, Result};
 use rustix::net::RecvFlags;
-use rustls::crypto::{CryptoProvider, KeyProvider};
-use rustls::pki_types::{PrivateKeyDer, ServerName};
-use rustls::sign::SigningKey;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -255,43 +253,4 @@ fn unix(path: &Path) -> io::Result<UnixStream> {
     let stream = UnixStream::from(fd);
     stream.set_nonblocking(false)?;
     Ok(stream)
-}
-
-/// How TLS is spoken: the system's root certificates (or those that
-/// `SSL_CERT_FILE` and `SSL_CERT_DIR` name), TLS 1.2 and 1.3.
-pub fn tls_config() -> Result<Arc<ClientConfig>> {
-    let wrong =
-        |what: String| Error::config(format!("url: rediss:// needs root certificates: {what}"));
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    let (added, _) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        let why = found
-            .errors
-            .first()
-            .map_or_else(|| "the system has none".to_owned(), ToString::to_string);
-        return Err(wrong(format!("{why}; SSL_CERT_FILE names a file of them")));
-    }
-    let provider =
-        CryptoProvider { key_provider: &NoKeys, ..rustls::crypto::ring::default_provider() };
-    let config = ClientConfig::builder_with_provider(Arc::new(provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
-}
-
-/// Clients have no keys of their own here, so that the code that would sign
-/// with them is not linked.
-#[derive(Debug)]
-struct NoKeys;
-
-impl KeyProvider for NoKeys {
-    fn load_private_key(
-        &self,
-        _key: PrivateKeyDer<'static>,
-    ) -> std::result::Result<Arc<dyn SigningKey>, rustls::Error> {
-        Err(rustls::Error::General("client certificates are not supported".into()))
-    }
 }

@@ -6,6 +6,7 @@ use super::node::Node;
 use super::resp::Value;
 use super::{Found, Redis};
 use crate::engine::ScanState;
+use crate::engine::words;
 use crate::error::Result;
 use redis::Cmd;
 use serde_json::{Map, Value as Json, json};
@@ -142,8 +143,7 @@ impl Redis {
             }
             Ok(())
         })?;
-        let pairs = [("entries", entries), ("bad", bad), ("foreign", foreign)];
-        Ok(pairs.into_iter().map(|(name, n)| (name.to_owned(), n.into())).collect())
+        Ok(words([("entries", entries.into()), ("bad", bad.into()), ("foreign", foreign.into())]))
     }
 
     /// One batch of a scan. A rehash of the server's table makes SCAN repeat

@@ -8,7 +8,7 @@ mod numbered;
 mod stamp;
 mod watch;
 
-use super::{Change, Engine, Entry, Hearing, Identity, Put, ScanState, Stored, build};
+use super::{Change, Engine, Entry, Hearing, Identity, Put, ScanState, Stored, build, words};
 use crate::config::Config;
 use crate::error::{Code, Result};
 use crate::stats::{Count, Counters, EngineStats};
@@ -554,7 +554,7 @@ impl Engine for Tiered {
             Coherence::Alone => "process: nobody else has the last tier",
         };
         let tiers: Vec<Json> = self.tiers().map(Tier::describe).collect();
-        Map::from_iter([("coherence".into(), coherence.into()), ("tiers".into(), tiers.into())])
+        words([("coherence", coherence.into()), ("tiers", tiers.into())])
     }
 }
 

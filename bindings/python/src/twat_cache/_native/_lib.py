@@ -28,7 +28,7 @@ def _candidates() -> list[Path]:
     # Development inside the repository: whatever cargo built last.
     for parent in here.parents:
         if (parent / "include" / "twat_cache.h").is_file() and (parent / "Cargo.toml").is_file():
-            built = [parent / "target" / kind / FILE_NAME for kind in ("release", "debug")]
+            built = [parent / "target" / kind / FILE_NAME for kind in ("library", "release", "debug")]
             found += sorted(
                 (path for path in built if path.is_file()),
                 key=lambda path: path.stat().st_mtime,
@@ -50,7 +50,7 @@ def library_path() -> Path:
         if path.is_file():
             return path
     raise EngineError(
-        f"the core library {FILE_NAME} was not found; install a wheel, run `cargo build --release`, "
+        f"the core library {FILE_NAME} was not found; install a wheel, run `cargo library`, "
         f"or name it in TWAT_CACHE_LIBRARY; looked in: {', '.join(map(str, looked))}"
     )
 
