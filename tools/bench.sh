@@ -6,9 +6,25 @@ cd "$(dirname "$0")/.."
 source tools/venv.sh
 areas=${*:-core python node}
 mkdir -p target/bench
+
+size_of_the_library() {
+  local stripped=target/bench/libtwat_cache.so
+  strip --strip-unneeded -o "$stripped" target/library/libtwat_cache.so
+  "$PYTHON" - "$stripped" >target/bench/size.json <<'END'
+import json, os, sys
+size = os.path.getsize(sys.argv[1]) / 1e6
+row = {"what": "stripped shared object", "unit": "MB", "ours": size, "ratio": size, "target": "<= 3 MB", "met": size <= 3}
+print(json.dumps([row]))
+END
+}
+
 for area in $areas; do
   case $area in
-    core) cargo bench --locked --quiet ;;
+    core)
+      cargo library --quiet
+      cargo bench --locked --quiet
+      size_of_the_library
+      ;;
     python) tests/run-python.sh bench ;;
     node) tests/run-node.sh bench ;;
     *) echo "unknown area '$area': core python node"; exit 2 ;;

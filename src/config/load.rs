@@ -3,24 +3,83 @@
 use super::{Config, OptionValue, options};
 use crate::error::{Error, Result};
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// How deep MessagePack may nest (JSON has a limit of its own): what recurses
 /// by its input can run out of stack. An option of a tier lies four deep.
 const MAX_DEPTH: usize = 32;
 
 /// One scalar of a configuration file.
-#[derive(Deserialize)]
-#[serde(untagged)]
 enum Scalar {
     Bool(bool),
     U64(u64),
     Text(String),
-    Null(()),
-    Other(serde::de::IgnoredAny),
+    Null,
+    Other,
 }
 
-/// A map of options, not yet laid over anything: what a file says.
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        from.deserialize_any(ScalarVisitor)
+    }
+}
+
+struct ScalarVisitor;
+
+impl<'de> Visitor<'de> for ScalarVisitor {
+    type Value = Scalar;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the value of an option")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> std::result::Result<Scalar, E> {
+        Ok(Scalar::Bool(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> std::result::Result<Scalar, E> {
+        Ok(Scalar::U64(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> std::result::Result<Scalar, E> {
+        Ok(u64::try_from(value).map_or(Scalar::Other, Scalar::U64))
+    }
+
+    fn visit_str<E>(self, value: &str) -> std::result::Result<Scalar, E> {
+        Ok(Scalar::Text(value.to_owned()))
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Scalar, E> {
+        Ok(Scalar::Null)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> std::result::Result<Scalar, E> {
+        Ok(Scalar::Other)
+    }
+
+    fn visit_bytes<E>(self, _: &[u8]) -> std::result::Result<Scalar, E> {
+        Ok(Scalar::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Scalar, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Scalar::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Scalar, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Scalar::Other)
+    }
+
+    /// MessagePack's extension types.
+    fn visit_newtype_struct<D: Deserializer<'de>>(
+        self,
+        from: D,
+    ) -> std::result::Result<Scalar, D::Error> {
+        IgnoredAny::deserialize(from).map(|_| Scalar::Other)
+    }
+}
+
 struct Loaded {
     engine: Option<&'static str>,
     values: Vec<(&'static str, Option<OptionValue>)>,
@@ -110,8 +169,8 @@ impl<'de> Visitor<'de> for LoadedVisitor {
                         Scalar::Bool(value) => Some(spec.boolean(value)),
                         Scalar::U64(number) => Some(spec.number(number)),
                         Scalar::Text(text) => Some(spec.parse(&text)),
-                        Scalar::Null(()) => None,
-                        Scalar::Other(_) => Some(Err(Error::config(format!(
+                        Scalar::Null => None,
+                        Scalar::Other => Some(Err(Error::config(format!(
                             "{}: expected {}, found a value of another type",
                             spec.name,
                             spec.range()

@@ -123,3 +123,27 @@ fn a_secret_is_never_shown() {
     assert!(!format!("{config:?}").contains("hunter2"));
     assert!(!text_of(config.set_u64("password", 5)).contains('5'));
 }
+
+#[test]
+fn a_value_of_a_kind_that_no_option_has_is_refused_by_the_options_name() {
+    let mut config = Config::new("memory").unwrap();
+    config.load(br#"{"max_entries": 5, "ttl_ms": null}"#).unwrap();
+    config.load(b"\x81\xabmax_entries\xd3\x00\x00\x00\x00\x00\x00\x00\x07").unwrap();
+    for json in ["-1", "1.5", "[1, [2]]", r#"{"a": {"b": 1}}"#] {
+        let text = format!(r#"{{"max_entries": {json}}}"#);
+        let error = config.load(text.as_bytes()).expect_err(json).to_string();
+        assert!(error.contains("max_entries") && error.contains("another type"), "{json}: {error}");
+    }
+    // A negative number, a float, bytes, an extension, a list, a map.
+    for pack in
+        [&b"\xff"[..], b"\xca\0\0\0\0", b"\xc4\x01a", b"\xd4\x01a", b"\x91\x01", b"\x81\x01\x02"]
+    {
+        let bytes = [b"\x81\xabmax_entries", pack].concat();
+        let error = config.load(&bytes).expect_err("a value of another kind").to_string();
+        assert!(
+            error.contains("max_entries") && error.contains("another type"),
+            "{pack:?}: {error}"
+        );
+    }
+    assert_eq!(config.u64("max_entries"), 7);
+}

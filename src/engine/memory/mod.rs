@@ -333,8 +333,17 @@ fn shards(bounds: Bounds, asked: u64) -> u64 {
     if small {
         return 1;
     }
-    let cores = std::thread::available_parallelism().map_or(4, |n| n.get() as u64);
-    (4 * cores).next_power_of_two().min(1024)
+    (4 * cores()).next_power_of_two().min(1024)
+}
+
+/// Processors this process may run on. (The standard library's answer also
+/// reads cgroups' quotas of time, which say nothing of how many run at once.)
+fn cores() -> u64 {
+    #[cfg(target_os = "linux")]
+    let found = rustix::thread::sched_getaffinity(None).map(|set| u64::from(set.count()));
+    #[cfg(not(target_os = "linux"))]
+    let found = std::thread::available_parallelism().map(|n| n.get() as u64);
+    found.unwrap_or(4)
 }
 
 impl Engine for Memory {
