@@ -27,6 +27,7 @@ static atomic_int armed_kind = -1;
 static atomic_int armed_how;
 static atomic_long countdown;
 static atomic_long seen;
+static _Atomic(const char *) failed;
 
 /* Arms the shim: the n-th call of `kind` below `dir` fails, once. n = 0 only
  * counts. */
@@ -40,6 +41,7 @@ void failio_arm(const char *dir, int kind, long n, int how) {
     atomic_store(&armed_how, how);
     atomic_store(&countdown, n);
     atomic_store(&seen, 0);
+    atomic_store(&failed, NULL);
     atomic_store(&armed_kind, kind);
 }
 
@@ -50,6 +52,9 @@ long failio_disarm(void) {
     long calls = atomic_load(&seen);
     return atomic_load(&countdown) < 0 ? -calls : calls;
 }
+
+/* The function whose call failed since it was armed; NULL for none. */
+const char *failio_failed(void) { return atomic_load(&failed); }
 
 static int below(const char *path) {
     return strncmp(path, directory, directory_length) == 0;
@@ -67,7 +72,7 @@ static int fd_below(int fd) {
 }
 
 /* Whether this call is the one to fail. */
-static int fails(int kind) {
+static int fails(const char *name) {
     atomic_fetch_add(&seen, 1);
     if (atomic_load(&countdown) <= 0) {
         return 0;
@@ -76,17 +81,17 @@ static int fails(int kind) {
         return 0;
     }
     atomic_store(&countdown, -1);
+    atomic_store(&failed, name);
     errno = atomic_load(&armed_how) == 1 ? ENOSPC : EIO;
-    (void)kind;
     return 1;
 }
 
-static int path_fails(int kind, const char *path) {
-    return atomic_load(&armed_kind) == kind && below(path) && fails(kind);
+static int path_fails(int kind, const char *path, const char *name) {
+    return atomic_load(&armed_kind) == kind && below(path) && fails(name);
 }
 
-static int fd_fails(int kind, int fd) {
-    return atomic_load(&armed_kind) == kind && fd_below(fd) && fails(kind);
+static int fd_fails(int kind, int fd, const char *name) {
+    return atomic_load(&armed_kind) == kind && fd_below(fd) && fails(name);
 }
 
 static int shortens(void) { return atomic_load(&armed_how) == 2; }
@@ -99,7 +104,7 @@ static int shortens(void) { return atomic_load(&armed_how) == 2; }
 
 ssize_t write(int fd, const void *data, size_t n) {
     REAL(ssize_t, "write", int, const void *, size_t)
-    if (fd_fails(WRITE, fd)) {
+    if (fd_fails(WRITE, fd, __func__)) {
         return shortens() && n > 1 ? real(fd, data, n / 2) : -1;
     }
     return real(fd, data, n);
@@ -107,7 +112,7 @@ ssize_t write(int fd, const void *data, size_t n) {
 
 ssize_t pwrite64(int fd, const void *data, size_t n, off64_t at) {
     REAL(ssize_t, "pwrite64", int, const void *, size_t, off64_t)
-    if (fd_fails(WRITE, fd)) {
+    if (fd_fails(WRITE, fd, __func__)) {
         return shortens() && n > 1 ? real(fd, data, n / 2, at) : -1;
     }
     return real(fd, data, n, at);
@@ -119,7 +124,7 @@ ssize_t pwrite(int fd, const void *data, size_t n, off_t at) {
 
 ssize_t writev(int fd, const struct iovec *parts, int n) {
     REAL(ssize_t, "writev", int, const struct iovec *, int)
-    if (fd_fails(WRITE, fd)) {
+    if (fd_fails(WRITE, fd, __func__)) {
         return shortens() && n > 1 ? real(fd, parts, n / 2) : -1;
     }
     return real(fd, parts, n);
@@ -127,7 +132,7 @@ ssize_t writev(int fd, const struct iovec *parts, int n) {
 
 ssize_t pwritev64(int fd, const struct iovec *parts, int n, off64_t at) {
     REAL(ssize_t, "pwritev64", int, const struct iovec *, int, off64_t)
-    if (fd_fails(WRITE, fd)) {
+    if (fd_fails(WRITE, fd, __func__)) {
         return shortens() && n > 1 ? real(fd, parts, n / 2, at) : -1;
     }
     return real(fd, parts, n, at);
@@ -139,17 +144,17 @@ ssize_t pwritev(int fd, const struct iovec *parts, int n, off_t at) {
 
 int fdatasync(int fd) {
     REAL(int, "fdatasync", int)
-    return fd_fails(SYNC, fd) ? -1 : real(fd);
+    return fd_fails(SYNC, fd, __func__) ? -1 : real(fd);
 }
 
 int fsync(int fd) {
     REAL(int, "fsync", int)
-    return fd_fails(SYNC, fd) ? -1 : real(fd);
+    return fd_fails(SYNC, fd, __func__) ? -1 : real(fd);
 }
 
 int rename(const char *from, const char *to) {
     REAL(int, "rename", const char *, const char *)
-    if (!path_fails(RENAME, to)) {
+    if (!path_fails(RENAME, to, __func__)) {
         return real(from, to);
     }
     if (atomic_load(&armed_how) != 3) {
@@ -166,7 +171,7 @@ int open64(const char *path, int flags, ...) {
     va_start(rest, flags);
     mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;
     va_end(rest);
-    return path_fails(OPEN, path) ? -1 : real(path, flags, mode);
+    return path_fails(OPEN, path, __func__) ? -1 : real(path, flags, mode);
 }
 
 int open(const char *path, int flags, ...) {
@@ -183,12 +188,12 @@ int openat64(int at, const char *path, int flags, ...) {
     va_start(rest, flags);
     mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;
     va_end(rest);
-    return path_fails(OPEN, path) ? -1 : real(at, path, flags, mode);
+    return path_fails(OPEN, path, __func__) ? -1 : real(at, path, flags, mode);
 }
 
 void *mmap64(void *address, size_t n, int protection, int flags, int fd, off64_t at) {
     REAL(void *, "mmap64", void *, size_t, int, int, int, off64_t)
-    if (fd >= 0 && fd_fails(MAP, fd)) {
+    if (fd >= 0 && fd_fails(MAP, fd, __func__)) {
         return MAP_FAILED;
     }
     return real(address, n, protection, flags, fd, at);
