@@ -3,7 +3,8 @@
 # as errors, linked with the shared and with the static library, and run; then
 # the package is installed into an empty directory and the examples are built
 # with that.
-# TWAT_PROFILE=library takes the shipped build; NAMES... runs only those programs.
+# TWAT_PROFILE=library takes the shipped build; "cargo-c" compares with the real
+# cargo-c where that is installed; NAMES... runs only those programs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tests/c/lib.sh
@@ -71,6 +72,11 @@ fi
 
 if wanted installed "$@"; then
     source tests/c/installed.sh
+fi
+
+# Not part of all: it builds the library anew.
+if [ $# != 0 ] && wanted cargo-c "$@"; then
+    source tests/c/cargo_c.sh
 fi
 
 say "passed"

@@ -17,6 +17,7 @@ libdir=${LIBDIR:-$prefix/lib}
 built=target/${TWAT_PROFILE:-library}
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 major=${version%%.*}
+description=$(sed -n 's/^description = "\(.*\)"/\1/p' Cargo.toml | head -1)
 # What rustc --print native-static-libs says; tests/run-c.sh compares.
 native="-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc"
 
@@ -30,7 +31,7 @@ filled_in() {
     local up
     up=$(realpath -m --relative-to="$libdir/cmake/twat_cache" "$prefix/include")
     sed -e "s|@PREFIX@|$prefix|g" -e "s|@LIBDIR@|$libdir|g" -e "s|@VERSION@|$version|g" \
-        -e "s|@MAJOR@|$major|g" -e "s|@NATIVE_LIBS@|$native|g" -e "s|@NATIVE_LIST@|${native// /;}|g" -e "s|@INCLUDE_FROM_CMAKE@|$up|g" "$1"
+        -e "s|@MAJOR@|$major|g" -e "s|@DESCRIPTION@|$description|g" -e "s|@NATIVE_LIBS@|$native|g" -e "s|@NATIVE_LIST@|${native// /;}|g" -e "s|@INCLUDE_FROM_CMAKE@|$up|g" "$1"
 }
 
 # Every file of the package; directories of our own are removed when empty.

@@ -25,6 +25,10 @@ soname=$(readelf -d "$lib/libtwat_cache.so" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\
 [ "$soname" = "libtwat_cache.so.$major" ] || fail "SONAME: $soname"
 [ -e "$lib/$soname" ] || fail "no link of the name $soname"
 
+# What Cargo.toml tells cargo-c.
+cargo metadata --locked --offline --no-deps --format-version 1 | python3 -B tests/c/capi.py "$tree" "$prefix" ||
+    fail "[package.metadata.capi] and make install differ"
+
 export PKG_CONFIG_PATH=$lib/pkgconfig LD_LIBRARY_PATH=$lib
 [ "$(pkg-config --modversion twat_cache)" = "$version" ] || fail "pkg-config names another version"
 # Of the debug build, whatever is installed: the answer is the same, and sooner.
