@@ -43,6 +43,21 @@ def test_environment_and_file_reach_every_decorator_and_the_code_goes_before_the
     assert tc.mcache(maxsize=3)(lambda x: x).cache_info().maxsize == 3
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[tool.twat_cache]\nmaxsize = 13", " [ tool . 'twat_cache' ]\nmaxsize = 13", "[tool]\ntwat_cache = {maxsize = 13}",
+        "[tool]\ntwat_cache.maxsize = 13", "tool.twat_cache.maxsize = 13", '["tool"."twat_cache"]\nmaxsize = 13',
+    ],
+)  # fmt: skip
+def test_every_way_to_write_the_table_is_read(text, tmp_path, monkeypatch):
+    if not (importlib.util.find_spec("tomllib") or importlib.util.find_spec("tomli")):
+        pytest.skip("needs Python 3.11 or tomli to read TOML")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert tc.CacheConfig().maxsize == 13
+
+
 @pytest.mark.parametrize("policy", ["sieve", "tinylfu", "s3fifo", "none", "ttl", "lfu"])
 def test_a_policy_from_outside_that_an_engine_refuses_is_told_and_left_out(policy, monkeypatch, caplog, folder):
     monkeypatch.setenv("TWAT_CACHE_POLICY", policy)

@@ -77,6 +77,28 @@ def test_importing_loads_neither_ctypes_nor_the_core():
     assert subprocess.check_output([sys.executable, "-S", "-c", code], text=True, env=ENV).strip() == "set()"
 
 
+DECORATED = """if True:
+    import sys
+    from twat_cache import mcache, bcache
+    @mcache(maxsize=10)
+    def f(x, y=1): return x
+    @bcache(name="imports")
+    def g(x, y=1): return [x]
+    assert f(1) == 1 and g(1) == g(1) == [1] and g.cache_info().hits == 1
+    large = {"inspect", "dataclasses", "pathlib", "json", "logging", "asyncio", "datetime", "decimal", "tempfile", "shutil",
+             "pickle", "tomllib", "copy", "uuid", "numpy", "importlib.metadata"}
+    print(sorted(large & set(sys.modules)))
+"""
+
+
+def test_decorating_and_calling_load_no_large_module(tmp_path):
+    # A project's own file that only names the package is not parsed.
+    (tmp_path / "pyproject.toml").write_text('[project]\ndependencies = ["twat_cache"]\n')
+    env = {**ENV, "TWAT_CACHE_DIR": str(tmp_path)}
+    out = subprocess.check_output([sys.executable, "-S", "-c", DECORATED], text=True, env=env, cwd=tmp_path)
+    assert out.strip() == "[]"
+
+
 def test_helpers_do_what_their_names_say(tmp_path):
     from twat_cache import keys, paths, utils
     from twat_cache.cache import CacheStats, register_cache, update_stats

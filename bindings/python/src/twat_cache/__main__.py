@@ -51,7 +51,7 @@ def stores() -> list[dict[str, Any]]:
     counts = _tally.read()
     root = paths.get_cache_dir()
     found = {str(path) for path in root.glob("*") if path.is_dir() and paths.is_store(path)} if root.is_dir() else set()
-    found |= {place for place in counts if paths.is_store(Path(place))}
+    found |= {place for place in counts if paths.is_store(place)}
     return [store(place, counts.get(place, {})) for place in sorted(found)]
 
 

@@ -160,7 +160,7 @@ def open_shared(location: Any, options: Mapping[str, Any]) -> SharedCache:
     if engine in ("disk", "file"):
         if not where:
             raise ConfigurationError(f"location: engine '{engine}' needs a directory or a folder's name, found none")
-        where = str(folder_path(where))
+        where = folder_path(where)
     elif engine == "redis" and where:
         given.setdefault("url", where)
     name = (engine, where, str(given.get("namespace", "")))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ from twat_cache import _generate
 from twat_cache import exceptions as ex
 from twat_cache._codec import Codec, Foreign
 from twat_cache._flight import Flight
+from twat_cache._functions import is_coroutine_function
 from twat_cache._keys import encode_call, prefix_of
 from twat_cache._memo import CacheInfo, Memo, again, attach, settled_error
 from twat_cache._native._bytecache import LARGE, ByteCache
@@ -58,7 +58,7 @@ class ByteMemo(Memo):
         self._argument_serializer = argument_serializer
         signature = Signature.of(func, common.ignore)
         self._names = signature.key_names
-        is_async = inspect.iscoroutinefunction(func)
+        is_async = is_coroutine_function(func)
         if is_async:
             from twat_cache._async_flight import AsyncFlight
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-import re
+import sys
 import types
 import weakref
-from dataclasses import dataclass, field
 from typing import Any
 
 from twat_cache import _keys, _named, _names
@@ -23,15 +22,15 @@ from twat_cache._msgpack import Encoder, Unencodable
 _UNBOUND = object()
 
 
-@dataclass
 class Captured:
     """The variables a function captured, as canonical bytes (none: no bytes).
 
     ``here_only`` are those whose values stand for themselves in this process only.
     """
 
-    here_only: list[str] = field(default_factory=list)
-    _inside: list[types.FunctionType] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.here_only: list[str] = []
+        self._inside: list[types.FunctionType] = []
 
     def form(self, func: types.FunctionType) -> bytes:
         """The canonical map from variable to value."""
@@ -89,7 +88,7 @@ class Captured:
             mp.write_named(encoder, out, "builtins.module", value.__name__)
         elif isinstance(value, functools.partial):
             mp.write_named(encoder, out, "functools.partial", [value.func, list(value.args), value.keywords])
-        elif isinstance(value, re.Pattern):
+        elif _is_pattern(value):
             mp.write_named(encoder, out, "re.Pattern", [value.pattern, value.flags])
         elif isinstance(value, type) and _named.find(f"{value.__module__}.{value.__qualname__}") is not value:
             raise Unencodable("a class that is not to be found by its name")
@@ -105,6 +104,11 @@ class Captured:
             self.here_only = before
             raise Unencodable("a function that captured something of this process")
         mp.write_named(encoder, out, "builtins.function", [_names.base_name(func), form])
+
+
+def _is_pattern(value: Any) -> bool:
+    re = sys.modules.get("re")
+    return re is not None and isinstance(value, re.Pattern)
 
 
 def _rebound(code: types.CodeType) -> set[str]:

@@ -9,9 +9,7 @@ defaults make no difference, and every name is a cell. Names of ours begin with
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from twat_cache._log import AFTER, FIXED, FREE_THREADED, GROWING, LOG_SIZE, indented
@@ -19,19 +17,25 @@ from twat_cache._native import _abi
 from twat_cache._signature import Signature
 
 
-@dataclass(frozen=True)
 class Plan:
     """What a wrapper has to do besides looking up."""
 
-    needs: int = _abi.NEEDS_NOTHING
-    ttl: bool = False
-    typed: bool = False
-    copy: bool = False
-    callback: bool = False
-    raises: bool = False
-    key: bool = False
-    asynchronous: bool = False
-    cache_nothing: bool = False
+    __slots__ = ("asynchronous", "callback", "copy", "key", "needs", "raises", "ttl", "typed")
+
+    def __init__(
+        self,
+        *,
+        needs: int = _abi.NEEDS_NOTHING,
+        ttl: bool = False,
+        typed: bool = False,
+        copy: bool = False,
+        callback: bool = False,
+        raises: bool = False,
+        key: bool = False,
+        asynchronous: bool = False,
+    ) -> None:
+        self.needs, self.ttl, self.typed, self.copy = needs, ttl, typed, copy
+        self.callback, self.raises, self.key, self.asynchronous = callback, raises, key, asynchronous
 
 
 class Rare:
@@ -253,7 +257,7 @@ def _factory(text: str) -> tuple[Any, tuple[str, ...]]:
     scope: dict[str, Any] = {"_tc_pack": _pack, "_tc_after": AFTER, "_tc_last": LOG_SIZE - 1}
     exec(compile(text, "<twat_cache wrapper>", "exec"), scope)  # noqa: S102 - our own source over parameter names
     factory = scope["_tc_make"]
-    return factory, tuple(inspect.signature(factory).parameters)
+    return factory, factory.__code__.co_varnames[: factory.__code__.co_argcount]
 
 
 def compile_wrapper(text: str, cells: dict[str, Any]) -> tuple[Any, ...]:

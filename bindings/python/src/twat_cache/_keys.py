@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import PurePath
 from typing import Any
 
 from twat_cache import _arrays, _named
@@ -29,7 +28,7 @@ def write_other(encoder: Encoder, out: bytearray, value: Any) -> None:
         mp.write_named(encoder, out, *named)
     elif _is_numpy(value):
         _write_array(encoder, out, value)
-    elif isinstance(value, PurePath):
+    elif mp.is_path(value):
         mp.PurePathText(encoder, out, value)
     elif isinstance(value, (bytearray, memoryview)):
         mp.write_bytes(encoder, out, bytes(value))

@@ -8,11 +8,12 @@ that table's ``other``.
 from __future__ import annotations
 
 import struct
+import sys
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta, timezone
-from decimal import Decimal
-from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import datetime, time, timedelta
 
 TIMESTAMP, TUPLE, SET, BIGINT, DECIMAL, DATE, TIME, UUID_, COMPLEX, PATH, ARRAY, NAMED, UNDEFINED = (
     -1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
@@ -23,7 +24,6 @@ Writer = Callable[["Encoder", bytearray, Any], None]
 _F64 = struct.Struct(">Bd").pack
 _PAIR = struct.Struct(">dd")
 _H, _I, _Q = struct.Struct(">BH").pack, struct.Struct(">BI").pack, struct.Struct(">BQ").pack
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class Unencodable(Exception):
@@ -33,10 +33,20 @@ class Unencodable(Exception):
 def write_loaded(encoder: Encoder, out: bytearray, value: Any) -> bool:
     """Types of modules that are not imported for their sake; whether it was one."""
     kind = type(value)
-    if kind.__module__ == "uuid" and kind.__name__ == "UUID":
-        write_ext(out, UUID_, value.bytes)
-        return True
-    return False
+    # From 3.13 on some modules have their classes from others, which are theirs all the same.
+    module, name = kind.__module__.partition(".")[0], kind.__name__
+    writer = _LOADED.get((module, name))
+    if writer is None or getattr(sys.modules.get(module), name, None) is not kind:
+        return False
+    encoder.table[kind] = writer
+    writer(encoder, out, value)
+    return True
+
+
+def is_path(value: Any) -> bool:
+    """Whether a value is a path, of whatever kind."""
+    pathlib = sys.modules.get("pathlib")
+    return pathlib is not None and isinstance(value, pathlib.PurePath)
 
 
 class Encoder:
@@ -246,7 +256,9 @@ def write_datetime(encoder: Encoder, out: bytearray, value: datetime) -> None:
     if value.tzinfo is None or value.utcoffset() is None:
         write_named(encoder, out, "datetime.datetime", value.isoformat())
         return
-    since = value - _EPOCH
+    from datetime import datetime, timezone
+
+    since = value - datetime(1970, 1, 1, tzinfo=timezone.utc)
     write_timestamp(out, since.days * 86400 + since.seconds, since.microseconds * 1000)
 
 
@@ -262,6 +274,8 @@ def write_timestamp(out: bytearray, seconds: int, nanoseconds: int) -> None:
 
 
 def write_time(_: Encoder, out: bytearray, value: time) -> None:
+    from datetime import timezone
+
     if value.tzinfo is not None and type(value.tzinfo) is not timezone:
         raise Unencodable("a time of a named zone")
     write_ext(out, TIME, value.isoformat().encode())
@@ -284,12 +298,18 @@ PLAIN: dict[type, Writer] = {
     list: write_items,
     tuple: write_tuple,
     set: write_set,
-    Decimal: _text_ext(DECIMAL, str),
-    date: _text_ext(DATE, date.isoformat),
-    datetime: write_datetime,
-    time: write_time,
-    timedelta: write_timedelta,
-    type(Path()): _text_ext(PATH, str),
 }
 
-PurePathText = _text_ext(PATH, PurePath.__str__)
+_PATH = _text_ext(PATH, str)
+_LOADED: dict[tuple[str, str], Writer] = {
+    ("uuid", "UUID"): lambda _, out, value: write_ext(out, UUID_, value.bytes),
+    ("decimal", "Decimal"): _text_ext(DECIMAL, str),
+    ("datetime", "date"): _text_ext(DATE, lambda value: value.isoformat()),
+    ("datetime", "datetime"): write_datetime,
+    ("datetime", "time"): write_time,
+    ("datetime", "timedelta"): write_timedelta,
+    ("pathlib", "PosixPath"): _PATH,
+    ("pathlib", "WindowsPath"): _PATH,
+}
+
+PurePathText = _text_ext(PATH, lambda value: sys.modules["pathlib"].PurePath.__str__(value))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta, timezone
-from decimal import Decimal, InvalidOperation
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twat_cache import _msgpack as mp
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+if TYPE_CHECKING:
+    from datetime import datetime
+
 _f32 = struct.Struct(">f").unpack_from
 _f64 = struct.Struct(">d").unpack_from
 _u16 = struct.Struct(">H").unpack_from
@@ -47,7 +46,7 @@ def decode(data: bytes, start: int = 0) -> Any:
         value, end = _read(data, start)
     except (IndexError, struct.error, UnicodeDecodeError, TypeError, ValueError) as error:
         raise Malformed(f"not MessagePack: {error}") from error
-    except (RecursionError, OverflowError, InvalidOperation) as error:
+    except (RecursionError, ArithmeticError) as error:
         raise Malformed(f"not a value: {error}") from error
     if end != len(data):
         raise Malformed(f"expected one value, found {len(data) - end} bytes after it")
@@ -176,8 +175,11 @@ _LONG: list[Reader] = [
 
 
 def _timestamp(data: bytes) -> datetime:
+    from datetime import datetime, timedelta, timezone
+
+    epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
     if len(data) == 4:
-        return _EPOCH + timedelta(seconds=int.from_bytes(data, "big"))
+        return epoch + timedelta(seconds=int.from_bytes(data, "big"))
     if len(data) == 8:
         both = int.from_bytes(data, "big")
         nanoseconds, seconds = both >> 34, both & ((1 << 34) - 1)
@@ -186,13 +188,37 @@ def _timestamp(data: bytes) -> datetime:
         seconds = int.from_bytes(data[4:], "big", signed=True)
     else:
         raise Malformed(f"a timestamp of {len(data)} bytes")
-    return _EPOCH + timedelta(seconds=seconds, microseconds=nanoseconds // 1000)
+    return epoch + timedelta(seconds=seconds, microseconds=nanoseconds // 1000)
 
 
 def _uuid(data: bytes) -> Any:
     from uuid import UUID
 
     return UUID(bytes=data)
+
+
+def _decimal(data: bytes) -> Any:
+    from decimal import Decimal
+
+    return Decimal(data.decode())
+
+
+def _date(data: bytes) -> Any:
+    from datetime import date
+
+    return date.fromisoformat(data.decode())
+
+
+def _time(data: bytes) -> Any:
+    from datetime import time
+
+    return time.fromisoformat(data.decode())
+
+
+def _path(data: bytes) -> Any:
+    from pathlib import Path
+
+    return Path(data.decode())
 
 
 def _tuple(data: bytes) -> tuple[Any, ...]:
@@ -226,12 +252,12 @@ _EXT: dict[int, Callable[[bytes], Any]] = {
     mp.TUPLE: _tuple,
     mp.SET: _set,
     mp.BIGINT: lambda data: int.from_bytes(data, "big", signed=True),
-    mp.DECIMAL: lambda data: Decimal(data.decode()),
-    mp.DATE: lambda data: date.fromisoformat(data.decode()),
-    mp.TIME: lambda data: time.fromisoformat(data.decode()),
+    mp.DECIMAL: _decimal,
+    mp.DATE: _date,
+    mp.TIME: _time,
     mp.UUID_: _uuid,
     mp.COMPLEX: lambda data: complex(*_PAIR(data)),
-    mp.PATH: lambda data: Path(data.decode()),
+    mp.PATH: _path,
     mp.ARRAY: _array_ext,
     mp.NAMED: _named,
     mp.UNDEFINED: lambda _: Undefined(),

@@ -6,10 +6,7 @@ has loaded itself, so that bytes in a shared store cannot make code run.
 
 from __future__ import annotations
 
-import dataclasses
-import enum
 import sys
-from datetime import datetime, timedelta
 from typing import Any
 
 from twat_cache import _msgpack as mp
@@ -20,10 +17,10 @@ def parts(value: Any) -> tuple[str, Any] | None:
     """The name and fields of a value of such a type, else None."""
     kind = type(value)
     name = f"{kind.__module__}.{kind.__qualname__}"
-    if isinstance(value, enum.Enum):
+    if _is_enum(kind):
         return name, _member_name(kind, value)
-    if dataclasses.is_dataclass(kind):
-        return name, {field.name: getattr(value, field.name) for field in dataclasses.fields(kind)}
+    if _is_dataclass(kind):
+        return name, {field: getattr(value, field) for field in _fields(kind)}
     if isinstance(value, tuple) and isinstance(getattr(kind, "_fields", None), tuple):
         return name, list(value)
     return None
@@ -35,7 +32,7 @@ def exact_parts(value: Any) -> tuple[str, Any] | None:
     kind: Any = type(value)
     if found is None or find(found[0]) is not kind:
         return None
-    if isinstance(value, enum.Enum):
+    if _is_enum(kind):
         return found if kind.__members__.get(found[1]) is value else None
     if isinstance(value, tuple):
         return found
@@ -50,7 +47,7 @@ def _is_plain_dataclass(kind: Any) -> bool:
     for base in kind.__mro__:
         if base is object or base.__module__ == "typing":
             continue
-        if not dataclasses.is_dataclass(base):
+        if not _is_dataclass(base):
             return False
         # Frozen dataclasses with slots get these from the dataclass decorator.
         given = own & vars(base).keys()
@@ -91,11 +88,11 @@ def rebuild(name: str, fields: Any) -> Any:
     kind = find(name)
     if kind is None:
         raise Malformed(f"type {name} is not loaded")
-    if issubclass(kind, enum.Enum) and isinstance(fields, str):
+    if _is_enum(kind) and isinstance(fields, str):
         if fields in kind.__members__:
             return kind[fields]
-    elif dataclasses.is_dataclass(kind) and isinstance(fields, dict):
-        if {field.name for field in dataclasses.fields(kind)} == fields.keys():
+    elif _is_dataclass(kind) and isinstance(fields, dict):
+        if _fields(kind).keys() == fields.keys():
             return _dataclass(kind, fields)
     elif issubclass(kind, tuple) and hasattr(kind, "_make") and isinstance(fields, list):
         if len(fields) == len(kind._fields):
@@ -110,8 +107,36 @@ def _dataclass(kind: Any, fields: dict[str, Any]) -> Any:
     return made
 
 
+# Neither module is loaded for their sake: who has such a type has loaded it.
+
+
+def _is_enum(kind: type) -> bool:
+    enum = sys.modules.get("enum")
+    return enum is not None and issubclass(kind, enum.Enum)
+
+
+def _is_dataclass(kind: type) -> bool:
+    return hasattr(kind, "__dataclass_fields__") and "dataclasses" in sys.modules
+
+
+def _fields(kind: Any) -> dict[str, None]:
+    return {field.name: None for field in sys.modules["dataclasses"].fields(kind)}
+
+
+def _datetime(text: str) -> Any:
+    from datetime import datetime
+
+    return datetime.fromisoformat(text)
+
+
+def _timedelta(parts: list[int]) -> Any:
+    from datetime import timedelta
+
+    return timedelta(*parts)
+
+
 _BUILT_IN: dict[str, Any] = {
     "builtins.frozenset": frozenset,
-    "datetime.datetime": datetime.fromisoformat,
-    "datetime.timedelta": lambda parts: timedelta(*parts),
+    "datetime.datetime": _datetime,
+    "datetime.timedelta": _timedelta,
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -13,12 +12,13 @@ from twat_cache._open import warn_user
 from twat_cache.exceptions import ConfigurationError
 
 
-@dataclass(frozen=True)
 class StoredName:
     """A function's name in stores, and the name of a folder of its own."""
 
-    text: str
-    folder: str
+    __slots__ = ("folder", "text")
+
+    def __init__(self, text: str, folder: str) -> None:
+        self.text, self.folder = text, folder
 
 
 def stored_name(func: Any, *, outlives: bool = True) -> StoredName:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy as copying
-import inspect
 import itertools
 import sys
 import weakref
@@ -12,6 +10,7 @@ from typing import Any
 
 from twat_cache import _generate
 from twat_cache._freeze import freeze
+from twat_cache._functions import is_coroutine_function
 from twat_cache._instances import Instances
 from twat_cache._log import FREE_THREADED, LOG_SIZE, new_list
 from twat_cache._memo import CacheInfo, Memo, again, attach, settled_error
@@ -73,8 +72,8 @@ class ObjectMemo(Memo):
         signature = Signature.of(func, common.ignore)
         self.instances = Instances(self.store) if signature.per_instance and not common.key else None
         self.flight: Any = None
-        self.copy = copying.deepcopy if copy is True else copy or None
-        is_async = inspect.iscoroutinefunction(func)
+        self.copy = _deepcopy() if copy is True else copy or None
+        is_async = is_coroutine_function(func)
         if is_async:
             from twat_cache._async_flight import AsyncFlight
 
@@ -223,6 +222,12 @@ class ObjectMemo(Memo):
     def invalidate(self, *args: Any, **kwargs: Any) -> bool:
         key, table = self._key_of(*args, **kwargs)
         return self.store.remove(key, table)
+
+
+def _deepcopy() -> Callable[[Any], Any]:
+    from copy import deepcopy
+
+    return deepcopy
 
 
 def _first(pair: tuple[str, Any]) -> str:

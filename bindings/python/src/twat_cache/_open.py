@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from twat_cache._native._bytecache import ByteCache
@@ -81,7 +79,15 @@ def modes(secure: bool) -> dict[str, str]:
 
 def folder_of(name: str) -> str:
     """A folder named after a function."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip(".")[:100]
+    from twat_cache.paths import LETTERS
+
+    kept: list[str] = []
+    for letter in name:
+        if letter in LETTERS:
+            kept.append(letter)
+        elif kept[-1:] != ["/"]:
+            kept.append("/")  # one for a run of others
+    plain = "".join(kept).replace("/", "_").strip(".")[:100]
     if plain == name:
         return plain
     from twat_cache._native._digest import blake3
@@ -112,8 +118,3 @@ def open_first(engines: Iterable[str], options: Mapping[str, Mapping[str, Any]],
                 warn_once(f"{why}: {name} stands in ({'; '.join(failed)})")
             return cache
     raise EngineNotAvailableError("no engine to open")
-
-
-def store_options(path: Path, namespace: str, secure: bool, **more: Any) -> dict[str, Any]:
-    """The options of a disk or file store."""
-    return {"path": str(path), "namespace": namespace, **modes(secure), **more}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 import weakref
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twat_cache import config
+from twat_cache._functions import unwrapped
 from twat_cache._names import leads_to
 from twat_cache._native._bytecache import ByteCache
 from twat_cache._open import open_first, order, warn_once
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def open_store(
-    func: Any, wanted: Wanted, settings: CacheConfig, path: Path, space: str, limits: dict[str, Any], name: str
+    func: Any, wanted: Wanted, settings: CacheConfig, path: str, space: str, limits: dict[str, Any], name: str
 ) -> tuple[ByteCache, str]:
     """The store, and the policy it has."""
     engines = [order(engine) for engine in wanted.engines]
@@ -47,11 +46,11 @@ def open_store(
         if memo.name == name:  # whoever still holds the function keeps what it had
             memo.store = store
     if store.engine in ("disk", "file"):
-        _opened[str(path)] = (weakref.ref(store), limits)
+        _opened[path] = (weakref.ref(store), limits)
     return store, limits["policy"]
 
 
-def _written_anew(func: Any, path: Path, name: str) -> list[Any]:
+def _written_anew(func: Any, path: str, name: str) -> list[Any]:
     """The memoized functions in a folder, if all are earlier forms of this one.
 
     A cell of a notebook that runs again, or a module that is loaded again, means what it says now.
@@ -61,7 +60,7 @@ def _written_anew(func: Any, path: Path, name: str) -> list[Any]:
     found = []
     for wrapper in live_wrappers():
         memo = wrapper.cache
-        if memo.parameters.get("folder") != str(path) or memo.store.closed:
+        if memo.parameters.get("folder") != path or memo.store.closed:
             continue
         if not _is_earlier(wrapper, func, name):
             return []
@@ -71,7 +70,7 @@ def _written_anew(func: Any, path: Path, name: str) -> list[Any]:
 
 def _is_earlier(wrapper: Any, func: Any, name: str) -> bool:
     """Whether a function takes the place of one that was memoized before."""
-    new, old = inspect.unwrap(getattr(func, "__func__", func)), inspect.unwrap(wrapper)
+    new, old = unwrapped(getattr(func, "__func__", func)), unwrapped(wrapper)
     if new is old:
         return False
     module, qualname = getattr(new, "__module__", None), getattr(new, "__qualname__", "")
@@ -89,10 +88,10 @@ def _is_earlier(wrapper: Any, func: Any, name: str) -> bool:
 
 
 def _open_first(
-    engines: list[str], settings: CacheConfig, path: Path, space: str, limits: dict[str, Any], name: str
+    engines: list[str], settings: CacheConfig, path: str, space: str, limits: dict[str, Any], name: str
 ) -> ByteCache:
     packing = config.packing(settings)
-    on_disk = {"path": str(path), "namespace": space, **config.modes(settings), **limits, **packing}
+    on_disk = {"path": path, "namespace": space, **config.modes(settings), **limits, **packing}
     options = {
         "disk": on_disk,
         "file": on_disk,
@@ -105,9 +104,9 @@ def _open_first(
 _opened: dict[str, tuple[weakref.ref[ByteCache], dict[str, Any]]] = {}
 
 
-def _bounds_of_open_store(path: Path, limits: dict[str, Any], said: bool) -> dict[str, Any]:
+def _bounds_of_open_store(path: str, limits: dict[str, Any], said: bool) -> dict[str, Any]:
     """Bounds belong to the store: who does not state any takes those it is open with."""
-    known = _opened.get(str(path))
+    known = _opened.get(path)
     store = known[0]() if known else None
     if known is None or store is None or store.closed:
         return dict(limits)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
+from twat_cache._functions import is_generator_function
 from twat_cache.exceptions import CacheValueError, ConfigurationError
 
 SHARED = ("name", "key", "ignore", "cache_if", "cache_exceptions", "callback", "max_entries", "max_bytes", "secure")
@@ -23,19 +22,29 @@ class _Unsaid(str):
 LRU: str = _Unsaid("lru")
 
 
-@dataclass
 class Common:
     """What they come to."""
 
-    name: str
-    key: Callable[..., Any] | None = None
-    ignore: tuple[str, ...] = ()
-    cache_if: Callable[[Any], Any] | None = None
-    exceptions: dict[type[BaseException], float | None] = field(default_factory=dict)
-    callback: Callable[[str, Any, Any], None] | None = None
-    max_entries: int | None = None
-    max_bytes: int | None = None
-    secure: bool = True
+    __slots__ = (
+        "cache_if", "callback", "exceptions", "ignore", "key", "max_bytes", "max_entries", "name", "secure",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        key: Callable[..., Any] | None = None,
+        ignore: tuple[str, ...] = (),
+        cache_if: Callable[[Any], Any] | None = None,
+        exceptions: dict[type[BaseException], float | None] | None = None,
+        callback: Callable[[str, Any, Any], None] | None = None,
+        max_entries: int | None = None,
+        max_bytes: int | None = None,
+        secure: bool = True,
+    ) -> None:
+        self.name, self.key, self.ignore, self.cache_if = name, key, ignore, cache_if
+        self.exceptions = exceptions or {}
+        self.callback, self.max_entries, self.max_bytes, self.secure = callback, max_entries, max_bytes, secure
 
 
 def common(func: Callable[..., Any], options: dict[str, Any]) -> Common:
@@ -159,7 +168,7 @@ def check_function(func: Any) -> None:
     """Refuses what cannot be memoized."""
     if not callable(func):
         raise ConfigurationError(f"expected a function to decorate, found: {func!r}")
-    if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
+    if is_generator_function(func):
         raise ConfigurationError(
             f"{getattr(func, '__qualname__', func)}: expected a function that returns its result, found a generator; "
             "return a list, or decorate the function that the generator calls"

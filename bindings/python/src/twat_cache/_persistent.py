@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from twat_cache import _options, paths
@@ -25,29 +24,39 @@ KNOWN = (
 )  # fmt: skip
 
 
-@dataclass
 class Wanted:
     """What a decorator asks a store for. None leaves it to the configuration."""
 
-    engines: Sequence[str]
-    folder_name: Any = None
-    maxsize: Any = None
-    maxsize_is_bytes: bool = False
-    ttl: Any = None
-    policy: str | None = None
-    compress: bool | None = None
-    mmap: bool | None = None
-    options: dict[str, Any] = field(default_factory=dict)
+    __slots__ = (
+        "compress", "engines", "folder_name", "maxsize", "maxsize_is_bytes", "mmap", "options", "policy", "ttl",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        engines: Sequence[str],
+        folder_name: Any = None,
+        maxsize: Any = None,
+        maxsize_is_bytes: bool = False,
+        ttl: Any = None,
+        policy: str | None = None,
+        compress: bool | None = None,
+        mmap: bool | None = None,
+        *,
+        options: dict[str, Any],
+    ) -> None:
+        self.engines, self.folder_name = engines, folder_name
+        self.maxsize, self.maxsize_is_bytes = maxsize, maxsize_is_bytes
+        self.ttl, self.policy, self.compress, self.mmap = ttl, policy, compress, mmap
+        self.options = options
 
 
-@dataclass
 class Parts:
     """A checked request: everything that a memo is made of, but the memo."""
 
-    common: Common
-    store: ByteCache
-    codec: Codec
-    arguments: dict[str, Any]
+    __slots__ = ("arguments", "codec", "common", "store")
+
+    def __init__(self, common: Common, store: ByteCache, codec: Codec, arguments: dict[str, Any]) -> None:
+        self.common, self.store, self.codec, self.arguments = common, store, codec, arguments
 
 
 def build_persistent(func: Any, wanted: Wanted, settings: CacheConfig | None = None) -> Any:
@@ -101,7 +110,7 @@ def prepare(func: Any, wanted: Wanted, settings: CacheConfig | None = None) -> P
         store, policy = open_store(func, wanted, settings, path, space, limits, common.name)
     parameters: dict[str, Any] = {"policy": policy, "engine": store.engine}
     if store.engine in ("disk", "file"):
-        parameters["folder"] = str(path)
+        parameters["folder"] = path
     arguments = {
         "maxsize": bound, "ttl": ttl, "single_flight": single_flight, "version": version,
         "argument_serializer": argument_serializer, "parameters": parameters,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from twat_cache.exceptions import ResourceError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _SIZE = 32
 _known: dict[str, bytes] = {}
@@ -36,6 +38,8 @@ def _from_text(text: str) -> bytes:
 
 
 def _path() -> Path:
+    from pathlib import Path
+
     base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     return Path(base) / "twat_cache" / "secret"
 
@@ -54,6 +58,8 @@ def _read(path: Path) -> bytes | None:
 
 def _make(path: Path) -> bytes:
     """Writes a new secret; where two processes do so at once, one of them wins."""
+    import tempfile
+
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix="secret-")

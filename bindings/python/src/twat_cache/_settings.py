@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from twat_cache._open import warn_once
@@ -59,7 +58,7 @@ def from_file() -> dict[str, Any]:
         return known[1]
     found: dict[str, Any] = {}
     for name, _ in seen:
-        table = _table(Path(name))
+        table = _table(name)
         if table is not None:
             found = table
             break
@@ -82,15 +81,16 @@ def _candidates(folder: str) -> tuple[tuple[str, float], ...]:
         folder = above
 
 
-def _table(path: Path) -> dict[str, Any] | None:
+def _table(path: str) -> dict[str, Any] | None:
     """The options of one file; None where it is not about us."""
     try:
-        text = path.read_text("utf-8")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         warn_once(f"{path}: cannot be read: {error}")
         return None
-    own = path.name == "twat_cache.toml"
-    if not own and "twat_cache" not in text:
+    own = os.path.basename(path) == "twat_cache.toml"
+    if not own and not _may_hold_ours(text):
         return None
     loads = _toml()
     if loads is None:
@@ -103,6 +103,17 @@ def _table(path: Path) -> dict[str, Any] | None:
         return None
     table = data if own else data.get("tool", {}).get("twat_cache")
     return table if isinstance(table, dict) else None
+
+
+def _may_hold_ours(text: str) -> bool:
+    """Whether a pyproject.toml is worth reading: a parser costs more to load than this package."""
+    lines = [line.translate(_BARE) for line in text.splitlines() if "tool" in line or "twat_cache" in line]
+    if any(line.startswith(("[tool.twat_cache", "tool.twat_cache")) for line in lines):
+        return True
+    return any(line.startswith("[tool]") for line in lines) and any(line.startswith("twat_cache") for line in lines)
+
+
+_BARE = str.maketrans("", "", " \t\"'")
 
 
 def _toml() -> Any:

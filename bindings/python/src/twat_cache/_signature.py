@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
+from twat_cache import _functions as kinds
+from twat_cache._functions import EMPTY, Parameter, parameters_of
 from twat_cache.exceptions import ConfigurationError
 
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_POSITIONAL = (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)
 
 
-@dataclass(frozen=True)
 class Signature:
     """The parameters of a function, and how its arguments are bound to them.
 
@@ -20,36 +19,28 @@ class Signature:
     whose signature Python does not know takes anything.
     """
 
-    parameters: tuple[inspect.Parameter, ...]
-    named: tuple[str, ...]
-    var_positional: str | None
-    var_keyword: str | None
-    ignore: frozenset[str]
-    method: bool
+    __slots__ = ("ignore", "method", "named", "parameters", "var_keyword", "var_positional")
+
+    def __init__(self, parameters: tuple[Parameter, ...], ignore: Iterable[str] = ()) -> None:
+        self.parameters = parameters
+        self.named = tuple(p.name for p in parameters if p.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD))
+        self.var_positional = _one_of(parameters, kinds.VAR_POSITIONAL)
+        self.var_keyword = _one_of(parameters, kinds.VAR_KEYWORD)
+        self.ignore = _ignored(ignore, {p.name for p in parameters}, self.var_keyword is not None)
+        first = parameters[0] if parameters else None
+        self.method = first is not None and first.name == "self" and first.kind in _POSITIONAL
 
     @classmethod
     def of(cls, func: Callable[..., Any], ignore: Iterable[str] = ()) -> Signature:
         """The signature, with some parameters left out of keys."""
         try:
-            parameters = tuple(inspect.signature(func).parameters.values())
+            parameters = parameters_of(func)
         except (ValueError, TypeError):
             parameters = (
-                inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
-                inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
+                Parameter("args", kinds.VAR_POSITIONAL),
+                Parameter("kwargs", kinds.VAR_KEYWORD),
             )
-        kinds = inspect.Parameter
-        named = tuple(p.name for p in parameters if p.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD))
-        stars = [p.name for p in parameters if p.kind is kinds.VAR_POSITIONAL]
-        doubles = [p.name for p in parameters if p.kind is kinds.VAR_KEYWORD]
-        first = parameters[0] if parameters else None
-        return cls(
-            parameters,
-            named,
-            stars[0] if stars else None,
-            doubles[0] if doubles else None,
-            _ignored(ignore, {p.name for p in parameters}, bool(doubles)),
-            first is not None and first.name == "self" and first.kind in _POSITIONAL,
-        )
+        return cls(parameters, ignore)
 
     @property
     def key_names(self) -> tuple[str, ...]:
@@ -69,7 +60,6 @@ class Signature:
     def text(self) -> str:
         """The parameter list as source; the defaults are ``_tc_defaults['name']``."""
         parts: list[str] = []
-        kinds = inspect.Parameter
         slash = star = False
         for p in self.parameters:
             if slash and p.kind is not kinds.POSITIONAL_ONLY:
@@ -87,7 +77,7 @@ class Signature:
             if p.kind is kinds.KEYWORD_ONLY and not star:
                 parts.append("*")
                 star = True
-            default = "" if p.default is kinds.empty else f"=_tc_defaults[{p.name!r}]"
+            default = "" if p.default is EMPTY else f"=_tc_defaults[{p.name!r}]"
             parts.append(p.name + default)
         if slash:
             parts.append("/")
@@ -96,7 +86,6 @@ class Signature:
     def call(self) -> str:
         """The argument list, as source, that passes the parameters on."""
         parts: list[str] = []
-        kinds = inspect.Parameter
         for p in self.parameters:
             if p.kind is kinds.VAR_POSITIONAL:
                 parts.append(f"*{p.name}")
@@ -110,7 +99,11 @@ class Signature:
 
     def defaults(self) -> dict[str, Any]:
         """Parameter name to default."""
-        return {p.name: p.default for p in self.parameters if p.default is not inspect.Parameter.empty}
+        return {p.name: p.default for p in self.parameters if p.default is not EMPTY}
+
+
+def _one_of(parameters: tuple[Parameter, ...], kind: int) -> str | None:
+    return next((p.name for p in parameters if p.kind == kind), None)
 
 
 def _ignored(ignore: Iterable[str], known: set[str], open_ended: bool) -> frozenset[str]:

@@ -8,12 +8,11 @@ written is not, and nothing rests on it.
 from __future__ import annotations
 
 import atexit
-import json
 import os
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from twat_cache.paths import get_cache_dir, is_store
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _FUNCTIONS_KEPT = 1000
 _watching: list[int] = []
@@ -28,11 +27,15 @@ def watch() -> None:
 
 def registry_file() -> Path:
     """Where the counts are."""
+    from twat_cache.paths import get_cache_dir
+
     return get_cache_dir() / "registry.json"
 
 
 def read() -> dict[str, dict[str, list[int]]]:
     """Store directory to function to hits and misses; empty where there is none or it is damaged."""
+    import json
+
     try:
         return _sound(json.loads(registry_file().read_text()))
     except (OSError, ValueError):
@@ -67,12 +70,13 @@ def _at_exit() -> None:
 
 def _counted() -> dict[str, dict[str, list[int]]]:
     from twat_cache import _registry
+    from twat_cache.paths import is_store
 
     counted: dict[str, dict[str, list[int]]] = {}
     for memo in _registry.live():
         folder = memo.parameters.get("folder")
         hits, misses = getattr(memo, "hits", 0), getattr(memo, "misses", 0)
-        if folder and hits + misses and is_store(Path(folder)):
+        if folder and hits + misses and is_store(folder):
             pair = counted.setdefault(str(folder), {}).setdefault(memo.name, [0, 0])
             pair[0] += hits
             pair[1] += misses
@@ -81,6 +85,9 @@ def _counted() -> dict[str, dict[str, list[int]]]:
 
 def _add(counted: dict[str, dict[str, list[int]]]) -> None:
     import fcntl
+    import json
+
+    from twat_cache.paths import is_store
 
     path = registry_file()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -97,7 +104,7 @@ def _add(counted: dict[str, dict[str, list[int]]]) -> None:
                 there[name] = [before[0] + hits, before[1] + misses]
             for name in list(there)[:-_FUNCTIONS_KEPT]:
                 del there[name]
-        known = {place: functions for place, functions in known.items() if is_store(Path(place))}
+        known = {place: functions for place, functions in known.items() if is_store(place)}
         file.seek(0)
         file.truncate()
         json.dump(known, file)

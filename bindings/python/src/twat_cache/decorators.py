@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
 from twat_cache import _options
+from twat_cache._functions import is_coroutine_function
 from twat_cache._open import order, resolve, warn_once
 from twat_cache._options import seconds, truth, whole
 from twat_cache._persistent import KNOWN, Wanted, build_persistent, prepare
@@ -153,7 +153,7 @@ def acache(maxsize: Any = None, ttl: float | None = None, policy: str = _options
     """
 
     def build(target: Any, size: Any) -> Any:
-        if not inspect.iscoroutinefunction(target):
+        if not is_coroutine_function(target):
             raise ConfigurationError(
                 f"{getattr(target, '__qualname__', target)}: expected an async def function, found a plain one; "
                 "use mcache for it"
@@ -274,9 +274,7 @@ def ucache(
 
     def build(target: Any, folder: Any) -> Any:
         place = settings.folder_name if folder is None else folder
-        chosen = (
-            [ordered] if ordered else _select(settings, inspect.iscoroutinefunction(target) or bool(use_async), place)
-        )
+        chosen = [ordered] if ordered else _select(settings, is_coroutine_function(target) or bool(use_async), place)
         bound = 0 if zero else settings.maxsize
         if chosen[0] == "memory" and settings.serializer == "auto" and not _PERSISTENT & options.keys():
             more = {name: getattr(settings, name) for name in ("max_entries", "max_bytes")}

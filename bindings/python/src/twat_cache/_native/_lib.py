@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 from twat_cache._native import _abi
@@ -22,41 +21,39 @@ _NAMES = {"darwin": "libtwat_cache.dylib", "win32": "twat_cache.dll"}
 FILE_NAME = _NAMES.get(sys.platform, "libtwat_cache.so")
 
 
-def _candidates() -> list[Path]:
-    here = Path(__file__).resolve().parent
-    found = [here / FILE_NAME]
+def _candidates() -> list[str]:
+    here = os.path.dirname(os.path.realpath(__file__))
+    found = [os.path.join(here, FILE_NAME)]
     # Development inside the repository: whatever cargo built last.
-    for parent in here.parents:
-        if (parent / "include" / "twat_cache.h").is_file() and (parent / "Cargo.toml").is_file():
-            built = [parent / "target" / kind / FILE_NAME for kind in ("library", "release", "debug")]
-            found += sorted(
-                (path for path in built if path.is_file()),
-                key=lambda path: path.stat().st_mtime,
-                reverse=True,
-            )
+    above = os.path.dirname(here)
+    while above != os.path.dirname(above):
+        if all(os.path.isfile(os.path.join(above, *name)) for name in (("include", "twat_cache.h"), ("Cargo.toml",))):
+            built = [os.path.join(above, "target", kind, FILE_NAME) for kind in ("library", "release", "debug")]
+            found += sorted(filter(os.path.isfile, built), key=os.path.getmtime, reverse=True)
             break
+        above = os.path.dirname(above)
     return found
 
 
-def library_path() -> Path:
+def library_path() -> str:
     """The shared object that is (or would be) loaded."""
     given = os.environ.get("TWAT_CACHE_LIBRARY")
     if given:
-        if not Path(given).is_file():
+        if not os.path.isfile(given):
             raise EngineError(f"TWAT_CACHE_LIBRARY: expected a shared object, found no file at: {given}")
-        return Path(given)
+        return given
     looked = _candidates()
     for path in looked:
-        if path.is_file():
+        if os.path.isfile(path):
             return path
     raise EngineError(
         f"the core library {FILE_NAME} was not found; install a wheel, run `cargo library`, "
-        f"or name it in TWAT_CACHE_LIBRARY; looked in: {', '.join(map(str, looked))}"
+        f"or name it in TWAT_CACHE_LIBRARY; looked in: {', '.join(looked)}"
     )
 
 
 def _load() -> tuple[Any, Any, Any]:
-    path = str(library_path())
+    path = library_path()
     try:
         freed, held = ctypes.CDLL(path), ctypes.PyDLL(path)
         for library in (freed, held):

@@ -1,0 +1,81 @@
+"""What a function is, without the module that knows everything about functions.
+
+``inspect`` and what it loads cost more than the rest of this package, so it is
+asked only about what is not a plain function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+POSITIONAL_ONLY, POSITIONAL_OR_KEYWORD, VAR_POSITIONAL, KEYWORD_ONLY, VAR_KEYWORD = range(5)
+EMPTY: Any = type("EMPTY", (), {"__repr__": lambda _: "no default"})()
+
+_VARARGS, _VARKEYWORDS, _GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x4, 0x8, 0x20, 0x80, 0x200
+
+
+class Parameter:
+    """A parameter: its name, one of the kinds above (``inspect``'s numbers), its default or ``EMPTY``."""
+
+    __slots__ = ("default", "kind", "name")
+
+    def __init__(self, name: str, kind: int, default: Any = EMPTY) -> None:
+        self.name, self.kind, self.default = name, kind, default
+
+
+def parameters_of(func: Callable[..., Any]) -> tuple[Parameter, ...]:
+    """The parameters, in order. Raises ValueError or TypeError where nobody knows."""
+    if type(func) is not FunctionType or "__wrapped__" in func.__dict__ or "__signature__" in func.__dict__:
+        import inspect
+
+        return tuple(
+            Parameter(p.name, int(p.kind), EMPTY if p.default is p.empty else p.default)
+            for p in inspect.signature(func).parameters.values()
+        )
+    code = func.__code__
+    names, positional = code.co_varnames, code.co_argcount
+    defaults = func.__defaults__ or ()
+    first_default = positional - len(defaults)
+    found = []
+    for n, name in enumerate(names[:positional]):
+        kind = POSITIONAL_ONLY if n < code.co_posonlyargcount else POSITIONAL_OR_KEYWORD
+        found.append(Parameter(name, kind, defaults[n - first_default] if n >= first_default else EMPTY))
+    end = positional + code.co_kwonlyargcount
+    star, named = end, func.__kwdefaults__ or {}
+    if code.co_flags & _VARARGS:
+        found.append(Parameter(names[star], VAR_POSITIONAL))
+        star += 1
+    found += [Parameter(name, KEYWORD_ONLY, named.get(name, EMPTY)) for name in names[positional:end]]
+    if code.co_flags & _VARKEYWORDS:
+        found.append(Parameter(names[star], VAR_KEYWORD))
+    return tuple(found)
+
+
+def is_coroutine_function(func: Any) -> bool:
+    """Whether calling it gives a coroutine."""
+    if type(func) is FunctionType and "_is_coroutine_mark" not in func.__dict__:
+        return bool(func.__code__.co_flags & _COROUTINE)
+    import inspect
+
+    return inspect.iscoroutinefunction(func)
+
+
+def is_generator_function(func: Any) -> bool:
+    """Whether calling it gives a generator, plain or asynchronous."""
+    if type(func) is FunctionType:
+        return bool(func.__code__.co_flags & (_GENERATOR | _ASYNC_GENERATOR))
+    import inspect
+
+    return inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func)
+
+
+def unwrapped(func: Any) -> Any:
+    """The innermost function of wrappers."""
+    for _ in range(1000):
+        inner = getattr(func, "__wrapped__", None)
+        if inner is None:
+            break
+        func = inner
+    return func
