@@ -7,15 +7,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twat_cache import _msgpack as mp
+from twat_cache._msgpack_c import LONG, long_reader
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 _f32 = struct.Struct(">f").unpack_from
 _f64 = struct.Struct(">d").unpack_from
-_u16 = struct.Struct(">H").unpack_from
-_u32 = struct.Struct(">I").unpack_from
-_u64 = struct.Struct(">Q").unpack_from
 _PAIR = struct.Struct(">dd").unpack
 
 
@@ -42,6 +40,17 @@ class Undefined:
 
 def decode(data: bytes, start: int = 0) -> Any:
     """The one value that the bytes are, from ``start`` on."""
+    if len(data) - start >= LONG:
+        reader = long_reader()
+        if reader is not None:
+            try:
+                return reader(memoryview(data)[start:])
+            except Exception:  # noqa: BLE001, S110 - what is wrong with it is said below
+                pass
+    return _decode(data, start)
+
+
+def _decode(data: bytes, start: int = 0) -> Any:
     try:
         value, end = _read(data, start)
     except (IndexError, struct.error, UnicodeDecodeError, TypeError, ValueError) as error:
@@ -77,38 +86,99 @@ def _piece(data: bytes, at: int, end: int) -> bytes:
     return piece
 
 
+# What long lists and rows are made of is read here: a call for each item would cost three times as much. A piece
+# that the data cuts short is found out at the latest where the value does not end with the data.
+
+
 def _array(data: bytes, at: int, n: int) -> tuple[list[Any], int]:
-    # What long lists are made of is read here: a call for each item would cost three times as much.
     items: list[Any] = []
     append = items.append
-    for _ in range(n):
+    item: Any
+    while n > 0:
+        n -= 1
         head = data[at]
         if head < 0x80:
             append(head)
             at += 1
-        elif head == 0xCD:
-            append(_u16(data, at + 1)[0])
-            at += 3
-        elif head == 0xCE:
-            append(_u32(data, at + 1)[0])
-            at += 5
-        elif head == 0xCF:
-            append(_u64(data, at + 1)[0])
-            at += 9
-        elif head == 0xCB:
-            append(_f64(data, at + 1)[0])
-            at += 9
+        elif 0xA0 <= head < 0xC0:
+            end = at + head - 0x9F
+            append(data[at + 1 : end].decode())
+            at = end
+        elif 0xCB <= head <= 0xCF and head != 0xCC:
+            size, unpack, many = _FIXED[head]
+            # Numbers of one width mostly come together, and many are read at one go.
+            if n >= _MANY and data[at : at + size * _MANY : size] == many.heads:
+                items += many.unpack(data, at)
+                at += many.size
+                n -= _MANY - 1
+            else:
+                append(unpack(data, at + 1)[0])
+                at += size
+        elif head == 0xC7 and data[at + 2] == mp.TUPLE and 0x90 <= data[at + 3] < 0xA0:
+            item, at = _short_tuple(data, at + 3, at + 3 + data[at + 1])
+            append(item)
+        elif 0x80 <= head < 0x90:
+            item, at = _map(data, at + 1, head & 15)
+            append(item)
         else:
             item, at = _read(data, at)
             append(item)
     return items, at
 
 
+def _short_tuple(data: bytes, at: int, end: int) -> tuple[tuple[Any, ...], int]:
+    """The tuple that an extension from ``at`` to ``end`` is. Rows are mostly such; they are read where they lie."""
+    items, ended = _array(data, at + 1, data[at] & 15)
+    if ended != end:
+        raise Malformed(f"a tuple of {end - at} bytes, found {ended - at}")
+    return tuple(items), end
+
+
+_MANY = 64
+
+
+class _Many:
+    """Reads ``_MANY`` numbers of one width."""
+
+    __slots__ = ("heads", "size", "unpack")
+
+    def __init__(self, head: int, size: int, letter: str) -> None:
+        self.heads = bytes((head,)) * _MANY
+        self.size = size * _MANY
+        self.unpack = struct.Struct(">" + ("x" + letter) * _MANY).unpack_from
+
+
+# Head of a number: its size with the head, what reads one, what reads many.
+_FIXED: dict[int, tuple[int, Callable[..., tuple[Any, ...]], _Many]] = {
+    head: (size, struct.Struct(">" + letter).unpack_from, _Many(head, size, letter))
+    for head, size, letter in ((0xCB, 9, "d"), (0xCD, 3, "H"), (0xCE, 5, "I"), (0xCF, 9, "Q"))
+}
+
+
 def _map(data: bytes, at: int, n: int) -> tuple[dict[Any, Any], int]:
-    items = {}
+    items: dict[Any, Any] = {}
     for _ in range(n):
-        key, at = _read(data, at)
-        items[key], at = _read(data, at)
+        head = data[at]
+        key: Any
+        if 0xA0 <= head < 0xC0:
+            end = at + head - 0x9F
+            key = data[at + 1 : end].decode()
+            at = end
+        else:
+            key, at = _read(data, at)
+        head = data[at]
+        if head < 0x80:
+            items[key] = head
+            at += 1
+        elif head == 0xCB:
+            items[key] = _f64(data, at + 1)[0]
+            at += 9
+        elif 0xA0 <= head < 0xC0:
+            end = at + head - 0x9F
+            items[key] = data[at + 1 : end].decode()
+            at = end
+        else:
+            items[key], at = _read(data, at)
     return items, at
 
 
@@ -142,10 +212,17 @@ def _binary(data: bytes, at: int, n: int) -> tuple[bytes, int]:
 def _ext(data: bytes, at: int, n: int) -> tuple[Any, int]:
     kind = data[at]
     end = at + 1 + n
-    reader = _EXT.get(kind - 256 if kind > 127 else kind)
+    if kind == mp.TUPLE and 0x90 <= data[at + 1] < 0xA0:
+        return _short_tuple(data, at + 1, end)
+    return read_extension(kind - 256 if kind > 127 else kind, _piece(data, at + 1, end)), end
+
+
+def read_extension(kind: int, data: bytes) -> Any:
+    """The value of an extension."""
+    reader = _EXT.get(kind)
     if reader is None:
-        raise Malformed(f"unknown extension type {kind}")
-    return reader(_piece(data, at + 1, end)), end
+        raise Malformed(f"unknown extension type {kind & 0xFF}")
+    return reader(data)
 
 
 def _fixed_ext(n: int) -> Reader:
@@ -222,6 +299,8 @@ def _path(data: bytes) -> Any:
 
 
 def _tuple(data: bytes) -> tuple[Any, ...]:
+    if len(data) and 0x90 <= data[0] < 0xA0:
+        return _short_tuple(data, 0, len(data))[0]
     items = decode(data)
     if type(items) is not list:
         raise Malformed("a tuple without items")

@@ -1,0 +1,108 @@
+"""The reader in Python and the compiled one give the same, for values and for bytes that are none."""
+
+from __future__ import annotations
+
+import datetime as dt
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import PurePosixPath
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from twat_cache import _msgpack_c, _msgpack_read
+from twat_cache._codec import Codec
+from twat_cache._msgpack_read import Malformed
+from vectors import same
+
+NUMBERS = st.integers(-(2**70), 2**70) | st.floats() | st.integers(0, 300) | st.integers(0x10000, 0xFFFFFFFF)
+PLAIN = (
+    NUMBERS | st.none() | st.booleans() | st.text(max_size=40) | st.binary(max_size=300) | st.decimals(allow_nan=False)
+    | st.dates() | st.datetimes(timezones=st.none() | st.just(dt.timezone.utc)) | st.timedeltas() | st.complex_numbers()
+    | st.uuids() | st.just(PurePosixPath("/a/b")).map(str)
+)  # fmt: skip
+HASHABLE = st.text(max_size=5) | st.integers() | st.binary(max_size=3) | st.tuples(st.integers())
+VALUES = st.recursive(
+    PLAIN,
+    lambda inner: st.lists(inner, max_size=40) | st.lists(inner, max_size=40).map(tuple)
+    | st.dictionaries(HASHABLE, inner, max_size=20) | st.sets(HASHABLE, max_size=5) | st.frozensets(HASHABLE, max_size=5)
+    | st.integers(60, 140).flatmap(lambda n: st.just([n / 7] * n))
+    | st.sampled_from([list(range(n)) for n in (130, 300, 70_000)]),
+    max_leaves=60,
+)  # fmt: skip
+
+
+def both(data, monkeypatch):
+    monkeypatch.setattr(_msgpack_read, "LONG", 0)
+    assert _msgpack_c.long_reader() is not None, "the tests have msgpack"
+    results = []
+    for read in (lambda: _msgpack_read.decode(data, 1), lambda: _in_python(data, monkeypatch)):
+        try:
+            results.append(read())
+        except Malformed:
+            results.append(Malformed)
+    return results
+
+
+def _in_python(data, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(_msgpack_read, "LONG", 1 << 62)
+        return _msgpack_read.decode(data, 1)
+
+
+@settings(max_examples=150, deadline=None)
+@given(value=VALUES)
+@example(value=[float("nan"), -0.0, 2**64, -1, -(2**63), 255, 256, 65535, 65536])
+@example(value=[(1, "a", 2.5)] * 1000)
+@example(value=[{"id": n, "name": f"n{n}"} for n in range(300)])
+@example(value=dt.datetime(1, 1, 1, tzinfo=dt.timezone.utc))
+@example(value=Decimal("-0.0"))
+def test_every_value_is_the_same_by_both(value):
+    data = bytes(Codec().encode(b"k", value))
+    if data[0] != 1:
+        return
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        fast, slow = both(data, monkeypatch)
+    assert same(fast, value) and same(slow, value)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    value=VALUES,
+    changes=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=3),
+    cut=st.integers(0, 3),
+)
+def test_damaged_bytes_are_the_same_by_both(value, changes, cut):
+    data = bytearray(Codec().encode(b"k", value))
+    if data[0] != 1:
+        return
+    for at, byte in changes:
+        data[1 + at % max(1, len(data) - 1) : 2 + at % max(1, len(data) - 1)] = bytes((byte,))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        fast, slow = both(bytes(data[: len(data) - cut]), monkeypatch)
+    assert (fast is Malformed) == (slow is Malformed)
+    if fast is not Malformed:
+        assert same(fast, slow)
+
+
+@pytest.mark.parametrize("n", [63, 64, 65, 127, 128, 129, 1000])
+@pytest.mark.parametrize("item", [0.5, 300, 70_000, 2**40, 200, "text", True, None, (1, 2), {"a": 1}])
+def test_long_lists_and_lists_cut_short(n, item):
+    for value in ([item] * n, [item] * (n - 1) + [0.25], [1, *[item] * n], [[item] * n, item]):
+        data = bytes(Codec().encode(b"k", value))
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            assert both(data, monkeypatch) == [value, value]
+            assert both(data[:-1], monkeypatch) == [Malformed, Malformed] == both(data + b"\xc0", monkeypatch)
+
+
+def test_without_the_package_the_reader_in_python_reads_all():
+    code = """if True:
+        import sys
+        sys.modules["msgpack"] = None
+        from twat_cache._codec import Codec
+        value = [(n, str(n), n / 3) for n in range(2000)]
+        assert Codec().decode(b"k", bytes(Codec().encode(b"k", value))) == value
+    """
+    subprocess.run([sys.executable, "-c", code], check=True)
