@@ -8,11 +8,12 @@ import sys
 from decimal import Decimal
 from pathlib import PurePosixPath
 
+import msgpack
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from twat_cache import _msgpack_c, _msgpack_read
+from twat_cache import _keys, _msgpack_c, _msgpack_read
 from twat_cache._codec import Codec
 from twat_cache._msgpack_read import Malformed
 from vectors import same
@@ -95,6 +96,42 @@ def test_long_lists_and_lists_cut_short(n, item):
         with pytest.MonkeyPatch.context() as monkeypatch:
             assert both(data, monkeypatch) == [value, value]
             assert both(data[:-1], monkeypatch) == [Malformed, Malformed] == both(data + b"\xc0", monkeypatch)
+
+
+EDGES = [
+    0,
+    127,
+    128,
+    255,
+    256,
+    65535,
+    65536,
+    2**32 - 1,
+    2**32,
+    2**64 - 1,
+    -1,
+    -32,
+    -33,
+    -128,
+    -129,
+    -(2**63),
+    0.0,
+    -0.0,
+]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    one=st.sampled_from(EDGES), other=st.sampled_from(EDGES), n=st.integers(60, 200), at=st.integers(0, 200),
+)  # fmt: skip
+def test_numbers_written_at_one_go_are_written_as_ever(one, other, n, at):
+    value = [one] * n
+    value[at % n] = other
+    assert bytes(Codec().encode(b"k", value))[1:] == msgpack.packb(value)
+    numbers = [x + 0.0 if type(x) is float else x for x in value]  # a key has one zero
+    assert _keys.ENCODER.encode(value) == msgpack.packb(numbers)
+    truths = [*value[:-1], True]
+    assert bytes(Codec().encode(b"k", truths))[1:] == msgpack.packb(truths)
 
 
 def test_without_the_package_the_reader_in_python_reads_all():

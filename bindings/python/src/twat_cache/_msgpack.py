@@ -190,8 +190,61 @@ def write_items(encoder: Encoder, out: bytearray, items: Any) -> None:
     """An array: the items of a list or tuple."""
     write_array_header(out, len(items))
     table, other = encoder.table, encoder.other
+    if len(items) >= MANY:
+        for start in range(0, len(items), MANY):
+            some = items[start : start + MANY]
+            if not _write_many(encoder, out, some):
+                for item in some:
+                    table.get(item.__class__, other)(encoder, out, item)
+        return
     for item in items:
         table.get(item.__class__, other)(encoder, out, item)
+
+
+# Numbers of one width mostly come together; so many are written, and read, at one go.
+MANY = 64
+
+
+class Many:
+    """``MANY`` numbers of one width: what packs them, with room for their heads."""
+
+    __slots__ = ("head", "heads", "size", "struct")
+
+    def __init__(self, head: int, size: int, letter: str) -> None:
+        self.head, self.size = head, size
+        self.heads = bytes((head,)) * MANY
+        self.struct = struct.Struct(">" + ("x" + letter) * MANY)
+
+    def write(self, out: bytearray, numbers: Any) -> None:
+        """Appends them."""
+        start = len(out)
+        out += self.struct.pack(*numbers)
+        out[start :: self.size] = self.heads
+
+
+F64, U16, U32, U64 = Many(0xCB, 9, "d"), Many(0xCD, 3, "H"), Many(0xCE, 5, "I"), Many(0xCF, 9, "Q")
+
+
+def _write_many(encoder: Encoder, out: bytearray, some: Any) -> bool:
+    """Whether they were ``MANY`` numbers of one width, and are written."""
+    kinds = set(map(type, some))
+    if len(kinds) != 1 or len(some) != MANY:
+        return False
+    if int in kinds:
+        low, high = min(some), max(some)
+        if low >= 1 << 8:
+            width = U16 if high < 1 << 16 else U32 if low >= 1 << 16 and high < 1 << 32 else None
+            width = U64 if low >= 1 << 32 and high < 1 << 64 else width
+            if width is not None:
+                width.write(out, some)
+                return True
+        elif low >= 0 and high < 0x80:
+            out += bytes(some)
+            return True
+    elif float in kinds and encoder.table.get(float) is write_float:
+        F64.write(out, some)
+        return True
+    return False
 
 
 def write_tuple(encoder: Encoder, out: bytearray, value: Any) -> None:

@@ -106,10 +106,9 @@ def _array(data: bytes, at: int, n: int) -> tuple[list[Any], int]:
             at = end
         elif 0xCB <= head <= 0xCF and head != 0xCC:
             size, unpack, many = _FIXED[head]
-            # Numbers of one width mostly come together, and many are read at one go.
             if n >= _MANY and data[at : at + size * _MANY : size] == many.heads:
-                items += many.unpack(data, at)
-                at += many.size
+                items += many.struct.unpack_from(data, at)
+                at += size * _MANY
                 n -= _MANY - 1
             else:
                 append(unpack(data, at + 1)[0])
@@ -134,24 +133,11 @@ def _short_tuple(data: bytes, at: int, end: int) -> tuple[tuple[Any, ...], int]:
     return tuple(items), end
 
 
-_MANY = 64
-
-
-class _Many:
-    """Reads ``_MANY`` numbers of one width."""
-
-    __slots__ = ("heads", "size", "unpack")
-
-    def __init__(self, head: int, size: int, letter: str) -> None:
-        self.heads = bytes((head,)) * _MANY
-        self.size = size * _MANY
-        self.unpack = struct.Struct(">" + ("x" + letter) * _MANY).unpack_from
-
-
+_MANY = mp.MANY
 # Head of a number: its size with the head, what reads one, what reads many.
-_FIXED: dict[int, tuple[int, Callable[..., tuple[Any, ...]], _Many]] = {
-    head: (size, struct.Struct(">" + letter).unpack_from, _Many(head, size, letter))
-    for head, size, letter in ((0xCB, 9, "d"), (0xCD, 3, "H"), (0xCE, 5, "I"), (0xCF, 9, "Q"))
+_FIXED = {
+    many.head: (many.size, struct.Struct(">" + letter).unpack_from, many)
+    for many, letter in ((mp.F64, "d"), (mp.U16, "H"), (mp.U32, "I"), (mp.U64, "Q"))
 }
 
 
