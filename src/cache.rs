@@ -4,9 +4,12 @@
 mod export;
 
 use crate::config::Config;
+use crate::counted::Counted;
+use crate::engine::memory::Memory;
 use crate::engine::{self, Engine, Entry, Put, ScanState, Stored};
 use crate::error::{Code, Error, Result};
 use crate::fork;
+use crate::solo;
 use crate::stats::{Count, Counters, Stats};
 use crate::value::Value;
 use once_cell::race::OnceBox;
@@ -50,6 +53,8 @@ pub struct Cache {
 struct Process {
     generation: u64,
     engine: Option<Arc<dyn Engine>>,
+    /// The same, where it is the memory engine.
+    memory: Option<Arc<Memory>>,
     /// Which engine was chosen, and why.
     notes: Map<String, Json>,
     next: OnceBox<Process>,
@@ -58,14 +63,20 @@ struct Process {
 impl Process {
     fn open(config: &Config, generation: u64) -> Result<Self> {
         let engine::auto::Opened { engine, notes } = engine::auto::open(config)?;
-        Ok(Self { generation, engine: Some(Arc::from(engine)), notes, next: OnceBox::new() })
+        Ok(Self::over(engine, generation, notes))
+    }
+
+    fn over(engine: Box<dyn Engine>, generation: u64, notes: Map<String, Json>) -> Self {
+        let engine: Arc<dyn Engine> = Arc::from(engine);
+        let memory = Arc::clone(&engine).as_memory();
+        Self { generation, engine: Some(engine), memory, notes, next: OnceBox::new() }
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
         if self.generation != fork::generation() {
-            std::mem::forget(self.engine.take());
+            std::mem::forget((self.engine.take(), self.memory.take()));
         }
     }
 }
@@ -75,6 +86,7 @@ impl Cache {
     pub fn open(config: &Config) -> Result<Self> {
         config.validate()?;
         fork::install();
+        solo::install();
         Ok(Self {
             config: config.clone(),
             ttl: NonZeroU64::new(config.u64("ttl_ms")),
@@ -87,12 +99,7 @@ impl Cache {
     #[cfg(test)]
     pub(crate) fn over(engine: Box<dyn Engine>) -> Self {
         let config = Config::new("null").expect("a known engine");
-        let process = Process {
-            generation: fork::generation(),
-            engine: Some(Arc::from(engine)),
-            notes: Map::new(),
-            next: OnceBox::new(),
-        };
+        let process = Process::over(engine, fork::generation(), Map::new());
         Self { config, ttl: None, counters: Counters::default(), first: process }
     }
 
@@ -157,16 +164,26 @@ impl Cache {
     /// The value of a key, or `None`.
     #[inline]
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>> {
-        match self.engine().map(|engine| engine.quick_get(key)) {
-            Ok(Some(found)) => {
-                self.count_get(found.is_some());
-                Ok(found.map(Value::Shared))
-            }
-            _ => self.slow_get(key),
+        match self.quick_get(key) {
+            Some(found) => Ok(found.map(Value::Shared)),
+            None => self.slow_get(key),
         }
     }
 
-    fn slow_get(&self, key: &[u8]) -> Result<Option<Value>> {
+    /// A get that the engine can answer at once, and counts; `None` where it
+    /// cannot, or where this process has not opened it yet.
+    #[inline(always)]
+    pub(crate) fn quick_get(&self, key: &[u8]) -> Option<Option<Counted>> {
+        let now = fork::generation();
+        let mut process = &self.first;
+        while process.generation != now {
+            process = process.next.get()?;
+        }
+        process.memory.as_ref()?.quick_get(key)
+    }
+
+    #[inline(never)]
+    pub(crate) fn slow_get(&self, key: &[u8]) -> Result<Option<Value>> {
         let found = self.call(|engine| engine.get(key))?;
         self.count_get(found.is_some());
         Ok(found)
@@ -176,6 +193,14 @@ impl Cache {
     /// held. False where there is none.
     #[inline]
     pub fn read(&self, key: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<bool> {
+        if let Some(found) = self.quick_get(key) {
+            return Ok(found.inspect(|value| sink(value.value())).is_some());
+        }
+        self.slow_read(key, sink)
+    }
+
+    #[inline(never)]
+    pub(crate) fn slow_read(&self, key: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<bool> {
         let found = self.call(|engine| engine.read(key, sink))?;
         self.count_get(found);
         Ok(found)
@@ -325,8 +350,8 @@ impl Cache {
         let engine = self.engine()?.stats()?;
         let sum = |what| self.counters.sum(what);
         Ok(Stats {
-            hits: sum(Count::Hits),
-            misses: sum(Count::Misses),
+            hits: sum(Count::Hits).wrapping_add(engine.hits),
+            misses: sum(Count::Misses).wrapping_add(engine.misses),
             sets: sum(Count::Sets),
             deletes: sum(Count::Deletes),
             rejected: sum(Count::Rejected),

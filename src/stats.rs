@@ -114,6 +114,11 @@ impl Counters {
 /// What an engine knows about itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EngineStats {
+    /// Hits of [`Memory::quick_get`](crate::engine::memory::Memory::quick_get),
+    /// which nobody else counts.
+    pub hits: u64,
+    /// Its misses.
+    pub misses: u64,
     /// Entries held.
     pub entries: u64,
     /// Bytes accounted to them, as `max_bytes` counts them.

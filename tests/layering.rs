@@ -9,7 +9,10 @@ const ROWS: [&[&str]; 6] = [
     &["engine"],
     &["policy"],
     &["store"],
-    &["envelope", "compress", "config", "error", "stats", "clock", "fork", "value"],
+    &[
+        "envelope", "compress", "config", "error", "stats", "clock", "fork", "value", "counted",
+        "lock", "solo",
+    ],
 ];
 
 fn row_of(module: &str) -> Option<usize> {

@@ -11,10 +11,11 @@ pub mod tiered;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::stats::EngineStats;
-use crate::value::{Counted, Value};
+use crate::value::Value;
 use serde_json::{Map, Value as Json};
 use std::num::NonZeroU64;
 use std::path::Path;
+use std::sync::Arc;
 
 /// How a value is to be stored.
 #[derive(Clone, Copy, Debug, Default)]
@@ -124,12 +125,9 @@ pub trait Engine: Send + Sync {
     /// The value of a key.
     fn get(&self, key: &[u8]) -> Result<Option<Value>>;
 
-    /// The same in registers, for engines that keep counted copies: what is
-    /// written to memory in parts and read as a whole is waited for, which is
-    /// a good part of a hit. `None` asks to call `get` instead.
-    #[inline]
-    fn quick_get(&self, key: &[u8]) -> Option<Option<Counted>> {
-        let _ = key;
+    /// The memory engine, where this is it: its hits are too short for a
+    /// virtual call, and are made through [`memory::Memory::quick_get`].
+    fn as_memory(self: Arc<Self>) -> Option<Arc<memory::Memory>> {
         None
     }
 

@@ -3,8 +3,9 @@
 
 use super::guard::guard;
 use super::ptr;
+use crate::counted::Counted;
 use crate::error::{Error, Result};
-use crate::value::{Counted, Mapped, Value};
+use crate::value::{Mapped, Value};
 use std::ffi::c_void;
 use std::sync::Arc;
 
@@ -44,15 +45,20 @@ impl twat_bytes {
     pub(super) const EMPTY: twat_bytes =
         twat_bytes { data: std::ptr::null(), len: 0, owner: std::ptr::null_mut() };
 
+    #[inline(always)]
+    pub(super) fn of_counted(shared: Counted) -> Self {
+        let value = shared.value();
+        let (data, len) = (value.as_ptr().cast::<c_void>(), value.len());
+        twat_bytes { data, len, owner: shared.into_raw() }
+    }
+
     // Out of line, the struct is written in parts and read back as a whole
     // before it is copied to the caller, and that wait is a tenth of a hit.
     #[inline(always)]
     pub(super) fn of(value: Value) -> Self {
         let (data, len) = (value.as_ptr().cast::<c_void>(), value.len());
         let owner = match value {
-            Value::Shared(shared) | Value::Trimmed(shared, _) => {
-                Counted::into_raw(shared).cast_mut()
-            }
+            Value::Shared(shared) | Value::Trimmed(shared, _) => shared.into_raw(),
             Value::Mapped(mapped) => {
                 Arc::into_raw(mapped).cast_mut().cast::<c_void>().map_addr(|at| at | MAPPED)
             }
@@ -103,7 +109,7 @@ pub unsafe extern "C" fn twat_bytes_free(bytes: *mut twat_bytes) {
             drop(unsafe { Arc::from_raw(mapped.cast_const()) });
         } else {
             // SAFETY: untagged, so it is what `Counted::into_raw` gave in `of`.
-            drop(unsafe { Counted::from_raw(taken.owner.cast_const()) });
+            drop(unsafe { Counted::from_raw(taken.owner) });
         }
     });
 }

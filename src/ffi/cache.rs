@@ -2,10 +2,11 @@
 
 use super::bytes::{check_size, slices, twat_bytes, twat_slice};
 use super::config::{borrowed, twat_config};
-use super::guard::{Poison, guard};
+use super::guard::{Answer as _, Poison, guard};
 use super::ptr;
 use super::status::{TWAT_EXISTS, TWAT_MISS, TWAT_OK, TWAT_TRUNCATED};
 use crate::cache::{Cache, SetOptions};
+use crate::counted::Counted;
 use crate::engine::Stored;
 use crate::error::{Error, Result};
 use crate::value::Value;
@@ -172,19 +173,59 @@ pub unsafe extern "C" fn twat_cache_get(
     out_value: *mut twat_bytes,
 ) -> i32 {
     guard(|| {
-        let out = ptr::out("out_value", out_value)?;
         // SAFETY: this function's own contract.
-        let key = unsafe { ptr::bytes("key", key, key_len) }?;
-        // SAFETY: as above.
-        match unsafe { with(cache, |cache| cache.get(key)) }? {
-            Some(value) => {
-                // SAFETY: not NULL; the caller promises that it is writable.
-                unsafe { out.write(twat_bytes::of(value)) };
-                Ok(TWAT_OK)
-            }
-            None => Ok(TWAT_MISS),
-        }
+        let Some(found) = (unsafe { quick_get(cache, key, key_len, out_value.is_null()) }) else {
+            // SAFETY: as above.
+            return unsafe { slow_get(cache, key, key_len, out_value) }.answer();
+        };
+        let Some(value) = found else { return TWAT_MISS };
+        // SAFETY: not NULL; the caller promises that it is writable.
+        unsafe { out_value.write(twat_bytes::of_counted(value)) };
+        TWAT_OK
     })
+}
+
+/// A get from an engine that answers at once; `None` where it is for the slow
+/// way to answer, or to say what is wrong.
+///
+/// # Safety
+/// As `twat_cache_get`.
+#[inline(always)]
+unsafe fn quick_get(
+    cache: *mut twat_cache,
+    key: *const c_void,
+    key_len: usize,
+    wrong: bool,
+) -> Option<Option<Counted>> {
+    if wrong {
+        return None;
+    }
+    // SAFETY: this function's own contract.
+    let (handle, key) = unsafe { (cache.as_ref()?, ptr::some_bytes(key, key_len)?) };
+    let watching = handle.poison.watching()?;
+    let found = handle.cache.quick_get(key);
+    watching.done();
+    found
+}
+
+/// # Safety
+/// As `twat_cache_get`.
+#[inline(never)]
+unsafe fn slow_get(
+    cache: *mut twat_cache,
+    key: *const c_void,
+    key_len: usize,
+    out_value: *mut twat_bytes,
+) -> Result<i32> {
+    let out = ptr::out("out_value", out_value)?;
+    // SAFETY: this function's own contract.
+    let key = unsafe { ptr::bytes("key", key, key_len) }?;
+    // SAFETY: as above.
+    let found = unsafe { with(cache, |cache| cache.slow_get(key)) }?;
+    let Some(value) = found else { return Ok(TWAT_MISS) };
+    // SAFETY: not NULL; the caller promises that it is writable.
+    unsafe { out.write(twat_bytes::of(value)) };
+    Ok(TWAT_OK)
 }
 
 /// Copies a value into the caller's buffer: `TWAT_OK` with `*out_len` bytes,
@@ -207,29 +248,66 @@ pub unsafe extern "C" fn twat_cache_get_into(
     out_len: *mut usize,
 ) -> i32 {
     guard(|| {
-        let out = ptr::out("out_len", out_len)?;
-        if capacity > 0 {
-            ptr::out("buffer", buffer)?;
-        }
+        let wrong = out_len.is_null() || (buffer.is_null() && capacity > 0);
         // SAFETY: this function's own contract.
-        let key = unsafe { ptr::bytes("key", key, key_len) }?;
-        let mut len = 0;
-        let mut sink = |value: &[u8]| {
-            len = value.len();
-            if len <= capacity && len > 0 {
-                // SAFETY: the room is the caller's promise, and a buffer of
-                // the caller's does not overlap a value of ours.
-                unsafe { std::ptr::copy_nonoverlapping(value.as_ptr(), buffer.cast(), len) };
-            }
+        let Some(found) = (unsafe { quick_get(cache, key, key_len, wrong) }) else {
+            // SAFETY: as above.
+            return unsafe { slow_get_into(cache, key, key_len, (buffer, capacity), out_len) }
+                .answer();
         };
-        // SAFETY: as above.
-        if !unsafe { with(cache, |cache| cache.read(key, &mut sink)) }? {
-            return Ok(TWAT_MISS);
+        let Some(value) = found else { return TWAT_MISS };
+        let value = value.value();
+        // SAFETY: as above; `out_len` is not NULL.
+        unsafe {
+            copy_out(value, buffer, capacity);
+            out_len.write(value.len());
         }
-        // SAFETY: not NULL; the caller promises that it is writable.
-        unsafe { out.write(len) };
-        Ok(if len <= capacity { TWAT_OK } else { TWAT_TRUNCATED })
+        if value.len() <= capacity { TWAT_OK } else { TWAT_TRUNCATED }
     })
+}
+
+/// Copies a value that fits.
+///
+/// # Safety
+/// `buffer` has room for `capacity`.
+#[inline(always)]
+unsafe fn copy_out(value: &[u8], buffer: *mut c_void, capacity: usize) {
+    if !value.is_empty() && value.len() <= capacity {
+        // SAFETY: the room is the caller's promise, and a buffer of the
+        // caller's does not overlap a value of ours.
+        unsafe { std::ptr::copy_nonoverlapping(value.as_ptr(), buffer.cast(), value.len()) };
+    }
+}
+
+/// # Safety
+/// As `twat_cache_get_into`.
+#[inline(never)]
+unsafe fn slow_get_into(
+    cache: *mut twat_cache,
+    key: *const c_void,
+    key_len: usize,
+    (buffer, capacity): (*mut c_void, usize),
+    out_len: *mut usize,
+) -> Result<i32> {
+    let out = ptr::out("out_len", out_len)?;
+    if capacity > 0 {
+        ptr::out("buffer", buffer)?;
+    }
+    // SAFETY: this function's own contract.
+    let key = unsafe { ptr::bytes("key", key, key_len) }?;
+    let mut len = 0;
+    let mut sink = |value: &[u8]| {
+        len = value.len();
+        // SAFETY: as above.
+        unsafe { copy_out(value, buffer, capacity) };
+    };
+    // SAFETY: as above.
+    if !unsafe { with(cache, |cache| cache.slow_read(key, &mut sink)) }? {
+        return Ok(TWAT_MISS);
+    }
+    // SAFETY: not NULL; the caller promises that it is writable.
+    unsafe { out.write(len) };
+    Ok(if len <= capacity { TWAT_OK } else { TWAT_TRUNCATED })
 }
 
 /// Stores a value, replacing what was there. Key and value are copied.

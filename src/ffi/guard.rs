@@ -45,7 +45,7 @@ macro_rules! plain_answer {
         }
     )*};
 }
-plain_answer!(u32 = 0, usize = 0, *const c_char = c"".as_ptr(), *mut c_void = std::ptr::null_mut());
+plain_answer!(i32 = TWAT_E_PANIC, u32 = 0, usize = 0, *const c_char = c"".as_ptr(), *mut c_void = std::ptr::null_mut());
 
 /// Runs a body; a panic becomes `TWAT_E_PANIC` (or nothing, where the
 /// function has no status) and a text in the last error.
@@ -80,7 +80,15 @@ fn stopped(payload: Box<dyn std::any::Any + Send>) {
 #[derive(Default)]
 pub(super) struct Poison(AtomicBool);
 
-struct OnUnwind<'a>(&'a Poison);
+/// Poisons the handle unless it is told that all went well.
+pub(super) struct OnUnwind<'a>(&'a Poison);
+
+impl OnUnwind<'_> {
+    #[inline(always)]
+    pub(super) fn done(self) {
+        std::mem::forget(self);
+    }
+}
 
 impl Drop for OnUnwind<'_> {
     fn drop(&mut self) {
@@ -94,15 +102,20 @@ impl Poison {
     /// Runs a body over the handle unless it is poisoned.
     #[inline]
     pub(super) fn watch<T>(&self, body: impl FnOnce() -> Result<T>) -> Result<T> {
-        if self.0.load(Ordering::Relaxed) {
+        let Some(watching) = self.watching() else {
             return Err(Error::new(
                 Code::Panic,
                 "an earlier call on this handle panicked; it can only be closed",
             ));
-        }
-        let watching = OnUnwind(self);
+        };
         let result = body();
-        std::mem::forget(watching);
+        watching.done();
         result
+    }
+
+    /// Begins to watch; `None` where the handle is poisoned.
+    #[inline(always)]
+    pub(super) fn watching(&self) -> Option<OnUnwind<'_>> {
+        (!self.0.load(Ordering::Relaxed)).then_some(OnUnwind(self))
     }
 }

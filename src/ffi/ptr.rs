@@ -9,15 +9,22 @@ use std::ffi::{CStr, c_char, c_void};
 /// `data` points at `len` readable bytes that nobody writes during the call.
 #[inline]
 pub(super) unsafe fn bytes<'a>(what: &str, data: *const c_void, len: usize) -> Result<&'a [u8]> {
-    if len == 0 {
-        return Ok(&[]);
-    }
+    // SAFETY: this function's own contract.
+    unsafe { some_bytes(data, len) }.ok_or_else(|| bad_bytes(what, data, len))
+}
+
+/// The same; `None` for what cannot be.
+///
+/// # Safety
+/// As [`bytes`].
+#[inline(always)]
+pub(super) unsafe fn some_bytes<'a>(data: *const c_void, len: usize) -> Option<&'a [u8]> {
     if data.is_null() || len > isize::MAX as usize {
-        return Err(bad_bytes(what, data, len));
+        return (len == 0).then_some(&[]);
     }
     // SAFETY: not NULL, not longer than an allocation can be; the caller
     // promises that the bytes are readable for the length of the call.
-    Ok(unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len) })
+    Some(unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len) })
 }
 
 #[cold]

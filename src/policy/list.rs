@@ -21,15 +21,7 @@ impl<T: Default> Nodes<T> {
     /// Sets what is kept for a slot, making room up to it.
     pub(super) fn put(&mut self, slot: u32, data: T) {
         let index = slot as usize;
-        if index >= self.0.len() {
-            let missing = index + 1 - self.0.len();
-            if self.0.capacity() - self.0.len() < missing {
-                // An eighth instead of Vec's doubling: the slack would count
-                // against every entry.
-                self.0.reserve_exact(missing.max(self.0.len() / 8 + 16));
-            }
-            self.0.resize_with(index + 1, || Node { prev: NIL, next: NIL, data: T::default() });
-        }
+        grow(&mut self.0, index + 1, || Node { prev: NIL, next: NIL, data: T::default() });
         self.0[index].data = data;
     }
 
@@ -127,42 +119,80 @@ impl List {
     }
 }
 
-/// One list with its nodes: all that the simplest policies need.
-pub(super) struct Order {
-    nodes: Nodes<()>,
-    list: List,
+/// Neighbours in a ring, by place.
+#[derive(Clone, Copy, Default)]
+struct Link {
+    prev: u32,
+    next: u32,
 }
+
+/// One list of slots: all that the simplest policies need. It is a ring, so
+/// that no step asks whether there is a neighbour: place 0 joins back and
+/// front, and a slot's place is one more than its number.
+pub(super) struct Order(Vec<Link>);
+
+const JOINT: u32 = 0;
 
 impl Order {
     pub(super) fn new() -> Self {
-        Self { nodes: Nodes::new(), list: List::default() }
+        Self(vec![Link::default()])
     }
 
     pub(super) fn insert_front(&mut self, slot: u32) {
-        self.nodes.put(slot, ());
-        self.list.push_front(&mut self.nodes, slot);
+        grow(&mut self.0, slot as usize + 2, Link::default);
+        self.link_front(slot + 1);
     }
 
+    #[inline]
     pub(super) fn move_to_front(&mut self, slot: u32) {
-        if self.list.front != slot {
+        if self.0[JOINT as usize].next != slot + 1 {
             self.remove(slot);
-            self.list.push_front(&mut self.nodes, slot);
+            self.link_front(slot + 1);
         }
     }
 
+    #[inline]
     pub(super) fn remove(&mut self, slot: u32) {
-        self.list.remove(&mut self.nodes, slot);
+        let Link { prev, next } = self.0[slot as usize + 1];
+        self.0[prev as usize].next = next;
+        self.0[next as usize].prev = prev;
+    }
+
+    #[inline]
+    fn link_front(&mut self, place: u32) {
+        let front = std::mem::replace(&mut self.0[JOINT as usize].next, place);
+        self.0[front as usize].prev = place;
+        self.0[place as usize] = Link { prev: JOINT, next: front };
     }
 
     pub(super) fn pop_front(&mut self) -> Option<u32> {
-        self.list.front().inspect(|slot| self.remove(*slot))
+        self.pop(self.0[JOINT as usize].next)
     }
 
     pub(super) fn pop_back(&mut self) -> Option<u32> {
-        self.list.back().inspect(|slot| self.remove(*slot))
+        self.pop(self.0[JOINT as usize].prev)
+    }
+
+    fn pop(&mut self, place: u32) -> Option<u32> {
+        let slot = place.checked_sub(1)?;
+        self.remove(slot);
+        Some(slot)
     }
 
     pub(super) fn clear(&mut self) {
         *self = Self::new();
+    }
+}
+
+/// Lengthens a table that is indexed by slots or places to at least `len`.
+fn grow<T>(table: &mut Vec<T>, len: usize, empty: impl FnMut() -> T) {
+    if table.len() < len {
+        let missing = len - table.len();
+        if table.capacity() - table.len() < missing {
+            // An eighth instead of Vec's doubling: the slack would count
+            // against every entry.
+            table.reserve_exact(missing.max(table.len() / 8 + 16));
+        }
+        table.resize_with(len, empty);
     }
 }

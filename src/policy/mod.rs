@@ -35,6 +35,11 @@ pub trait Policy: Send {
     /// A present slot was hit (found, or its value replaced).
     fn hit(&mut self, slot: u32);
 
+    /// Present slots were hit, in this order.
+    fn hits(&mut self, slots: &[u32]) {
+        slots.iter().for_each(|slot| self.hit(*slot));
+    }
+
     /// A present slot now weighs this.
     fn resize(&mut self, slot: u32, cost: u64) {
         let _ = (slot, cost);
@@ -83,6 +88,9 @@ macro_rules! any_policy {
             #[inline]
             fn hit(&mut self, slot: u32) {
                 match self { $(Self::$variant(policy) => policy.hit(slot)),* }
+            }
+            fn hits(&mut self, slots: &[u32]) {
+                match self { $(Self::$variant(policy) => policy.hits(slots)),* }
             }
             fn resize(&mut self, slot: u32, cost: u64) {
                 match self { $(Self::$variant(policy) => policy.resize(slot, cost)),* }

@@ -363,6 +363,7 @@ impl Disk {
             max_entries: totals.max_entries,
             max_bytes: totals.max_bytes,
             entries_inexact: due || totals.invalidated != 0,
+            ..EngineStats::default()
         })
     }
 

@@ -3,7 +3,7 @@
 
 use super::tags::Mark;
 use crate::clock;
-use crate::value::{self, Aside, Counted};
+use crate::counted::{Aside, Counted, packs, same_key};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -32,50 +32,58 @@ const _: () = assert!(size_of::<Option<Entry>>() == 8);
 
 impl Entry {
     pub(super) fn new(hash: u64, key: &[u8], value: &[u8], deadline: u64, extra: Extra) -> Self {
-        let long = !value::packs(key, value);
+        let long = !packs(key);
         let extra = Extra { key: long.then(|| key.into()), ..extra };
         let plain = extra.cost == 0 && extra.marks.is_empty() && extra.key.is_none();
         let aside = (!plain).then(|| Arc::new(Box::new(extra) as Aside));
-        Self(value::pack(key, value, hash, deadline, aside))
+        Self(Counted::new(key, value, hash, deadline, aside))
     }
 
     /// The same entry with another value that is no longer.
     pub(super) fn with_value(&self, value: &[u8]) -> Self {
-        let head = &self.0.header.header;
+        let head = &self.0.head();
         let aside = head.aside.clone();
-        Self(value::pack(value::key_of(&self.0), value, head.hash, self.deadline(), aside))
+        Self(Counted::new(self.key(), value, head.hash, self.deadline(), aside))
     }
 
     pub(super) fn hash(&self) -> u64 {
-        self.0.header.header.hash
+        self.0.head().hash
     }
 
     /// Where it is, once a shard has it.
     #[inline]
     pub(super) fn slot(&self) -> u32 {
-        self.0.header.header.slot.load(Ordering::Relaxed)
+        self.0.head().slot.load(Ordering::Relaxed)
     }
 
     pub(super) fn set_slot(&self, slot: u32) {
-        self.0.header.header.slot.store(slot, Ordering::Relaxed);
+        self.0.head().slot.store(slot, Ordering::Relaxed);
     }
 
     #[inline]
     pub(super) fn extra(&self) -> Option<&Extra> {
-        self.0.header.header.aside.as_ref().and_then(|aside| aside.downcast_ref())
+        self.0.head().aside.as_ref().and_then(|aside| aside.downcast_ref())
     }
 
     #[inline]
     pub(super) fn key(&self) -> &[u8] {
-        match self.extra() {
-            Some(Extra { key: Some(key), .. }) => key,
-            _ => value::key_of(&self.0),
-        }
+        self.0.key().unwrap_or_else(|| self.long_key())
+    }
+
+    #[cold]
+    fn long_key(&self) -> &[u8] {
+        self.extra().and_then(|extra| extra.key.as_deref()).unwrap_or_default()
+    }
+
+    /// Whether this is its key.
+    #[inline]
+    pub(super) fn has_key(&self, key: &[u8]) -> bool {
+        self.key() == key
     }
 
     #[inline]
     pub(super) fn value(&self) -> &[u8] {
-        value::value_of(&self.0)
+        self.0.value()
     }
 
     /// What is handed out.
@@ -84,13 +92,28 @@ impl Entry {
         self.0.clone()
     }
 
+    /// The same where that is quick: `None` where its key lies aside, or a get
+    /// may not serve it, or that takes more to say. `now` is the time; just
+    /// before [`NEVER`] it lets pass what never ends.
+    #[inline(always)]
+    pub(super) fn quick_share(&self, now: u64, alone: bool) -> Option<Counted> {
+        let plain = self.0.head().aside.is_none() && self.deadline() > now;
+        plain.then(|| self.0.share(alone))
+    }
+
+    /// Whether this is its key, for keys that lie in front of their values.
+    #[inline(always)]
+    pub(super) fn has_short_key<const ALONE: bool>(&self, key: &[u8]) -> bool {
+        self.0.key().is_some_and(|own| same_key(own, key))
+    }
+
     #[inline]
     pub(super) fn deadline(&self) -> u64 {
-        self.0.header.header.deadline.load(Ordering::Relaxed)
+        self.0.head().deadline.load(Ordering::Relaxed)
     }
 
     pub(super) fn set_deadline(&self, deadline: u64) {
-        self.0.header.header.deadline.store(deadline, Ordering::Relaxed);
+        self.0.head().deadline.store(deadline, Ordering::Relaxed);
     }
 
     pub(super) fn marks(&self) -> &[Mark] {
@@ -98,9 +121,15 @@ impl Entry {
     }
 
     /// Whether a get may serve it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_live(&self) -> bool {
-        is_ahead(self.deadline()) && self.marks().iter().all(Mark::holds)
+        let aside = &self.0.head().aside;
+        is_ahead(self.deadline()) && (aside.is_none() || self.marks_hold())
+    }
+
+    #[cold]
+    fn marks_hold(&self) -> bool {
+        self.marks().iter().all(Mark::holds)
     }
 
     /// What it weighs.

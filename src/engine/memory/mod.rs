@@ -13,18 +13,23 @@ mod tags;
 mod tinylfu;
 
 use super::{Engine, Entry, Put, ScanState, Stored, counter, words};
+use crate::clock;
 use crate::config::{Bounds, Config};
+use crate::counted::{Counted, packs};
 use crate::error::{Code, Error, Result};
+use crate::lock::Lock;
 use crate::policy::{AnyPolicy, Policy, seed_of};
+use crate::solo;
 use crate::stats::EngineStats;
-use crate::value::{Counted, Value, value_of};
+use crate::value::Value;
 use budget::Budget;
 use crossbeam::utils::CachePadded;
-use entry::{Extra, deadline, weight};
+use entry::{Extra, NEVER, deadline, weight};
 use serde_json::{Map, Value as Json};
 use shard::{Garbage, Hasher, Shard, Why, hash_of};
 use std::num::NonZeroU64;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tags::Tags;
 
 /// Caches up to this many entries are one shard, so that their order is exact.
@@ -43,11 +48,13 @@ const FRUITLESS_ROUNDS: u32 = 10_000;
 
 /// The memory engine.
 pub struct Memory {
-    shards: Box<[CachePadded<Mutex<Shard>>]>,
+    shards: Box<[CachePadded<Lock<Shard>>]>,
     hasher: Hasher,
     entries: Budget,
     bytes: Budget,
     tags: Tags,
+    /// An entry was given an end: before that nobody needs the time.
+    timed: AtomicBool,
     /// Policy `none`: a full cache takes nothing new.
     refuses: bool,
 }
@@ -57,11 +64,6 @@ enum Attempt<T> {
     Done(T),
     /// There is no room, and nothing in this shard that could leave.
     Elsewhere,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> Result<MutexGuard<'_, T>> {
-    let broken = |_| Error::new(Code::Panic, "a bug in twat-cache: an earlier call panicked");
-    mutex.lock().map_err(broken)
 }
 
 /// The memory engine that the option `policy` asks for.
@@ -84,7 +86,7 @@ impl Memory {
         let shard = |number| {
             let policy = AnyPolicy::new(name, of_shard, seed.wrapping_add(number))
                 .ok_or_else(|| Error::config(format!("policy: engine 'memory' has no {name}")))?;
-            Ok(CachePadded::new(Mutex::new(Shard::new(policy))))
+            Ok(CachePadded::new(Lock::new(Shard::new(policy))))
         };
         Ok(Self {
             shards: (0..shards).map(shard).collect::<Result<_>>()?,
@@ -92,6 +94,7 @@ impl Memory {
             entries: Budget::new(bounds.entries),
             bytes: Budget::new(bounds.bytes),
             tags: Tags::default(),
+            timed: AtomicBool::new(false),
             refuses: name == "none",
         })
     }
@@ -112,7 +115,7 @@ impl Memory {
         then: impl FnOnce(&mut Shard, u32, T) -> U,
     ) -> Result<Option<U>> {
         let hash = hash_of(&self.hasher, key);
-        let mut shard = lock(&self.shards[self.shard_of(hash)])?;
+        let mut shard = self.shards[self.shard_of(hash)].lock()?;
         let Some(entry) = shard.find(hash, key) else { return Ok(None) };
         let slot = entry.slot();
         if entry.is_live() {
@@ -125,12 +128,45 @@ impl Memory {
         Ok(None)
     }
 
-    #[inline]
-    fn hit(&self, key: &[u8]) -> Result<Option<Counted>> {
-        self.with_live(key, entry::Entry::share, |shard, slot, value| {
-            shard.hit(slot);
-            value
-        })
+    /// A get without detours, which counts what it answers in its own
+    /// statistics, since it holds the lock. `None` asks to call `get` instead.
+    #[inline(always)]
+    pub fn quick_get(&self, key: &[u8]) -> Option<Option<Counted>> {
+        // Calls come first, while few registers are in use.
+        let hash = hash_of(&self.hasher, key);
+        let timed = self.timed.load(Ordering::Relaxed);
+        let now = if timed { clock::monotonic_ms() } else { NEVER - 1 };
+        if solo::alone() {
+            self.quickly::<true>(hash, key, now)
+        } else {
+            self.quickly::<false>(hash, key, now)
+        }
+    }
+
+    /// Every instruction counts: with few enough of them the processor waits
+    /// for the entries of several calls at once. So what is not plain is left
+    /// to `get`, and nothing is called, which would spill the registers.
+    #[inline(never)]
+    fn quickly<const ALONE: bool>(
+        &self,
+        hash: u64,
+        key: &[u8],
+        now: u64,
+    ) -> Option<Option<Counted>> {
+        let mut shard = self.shards.get(self.shard_of(hash))?.calm::<ALONE>()?;
+        let Some(entry) = shard.quick_find::<ALONE>(hash, key) else {
+            if !packs(key) {
+                return None;
+            }
+            shard.gets_missed += 1;
+            return Some(None);
+        };
+        let (slot, value) = (entry.slot(), entry.quick_share(now, ALONE)?);
+        if !shard.note(slot) {
+            return None;
+        }
+        shard.gets_hit += 1;
+        Some(Some(value))
     }
 
     /// Takes an entry out of its shard and gives back what it weighed.
@@ -174,7 +210,7 @@ impl Memory {
         let number = self.shard_of(hash);
         let mut garbage = Garbage::default();
         for _ in 0..FRUITLESS_ROUNDS {
-            let mut shard = lock(&self.shards[number])?;
+            let mut shard = self.shards[number].lock()?;
             self.sweep(&mut shard, SWEPT_BY_A_WRITER, &mut garbage);
             let found = shard.find(hash, key).map(|entry| (entry.slot(), entry.is_live()));
             let slot = match found {
@@ -203,7 +239,7 @@ impl Memory {
         }
         for step in 1..self.shards.len() {
             let other = &self.shards[(number + step) & (self.shards.len() - 1)];
-            if self.evict(&mut *lock(other)?, garbage) {
+            if self.evict(&mut *other.lock()?, garbage) {
                 return Ok(());
             }
         }
@@ -225,11 +261,20 @@ impl Memory {
         )
     }
 
+    /// When something that lives so long ends. Called before the entry is
+    /// where others find it, so that they know that there are ends.
+    fn deadline(&self, ttl: Option<NonZeroU64>) -> u64 {
+        if ttl.is_some() && !self.timed.load(Ordering::Relaxed) {
+            self.timed.store(true, Ordering::Relaxed);
+        }
+        deadline(ttl)
+    }
+
     /// Makes an entry, or refuses what can never fit.
     fn prepare(&self, hash: u64, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<entry::Entry> {
         check_cost(self.bytes.most(), weight(key.len(), value.len(), put.cost), key, value)?;
         let extra = Extra { cost: put.cost, marks: self.tags.marks(put.tags)?, key: None };
-        Ok(entry::Entry::new(hash, key, value, deadline(put.ttl), extra))
+        Ok(entry::Entry::new(hash, key, value, self.deadline(put.ttl), extra))
     }
 
     /// Adds an entry whose key is not in the shard. `new` is taken when done.
@@ -351,12 +396,16 @@ impl Engine for Memory {
         "memory"
     }
 
-    fn get(&self, key: &[u8]) -> Result<Option<Value>> {
-        Ok(self.hit(key)?.map(Value::Shared))
+    fn as_memory(self: Arc<Self>) -> Option<Arc<Memory>> {
+        Some(self)
     }
 
-    fn quick_get(&self, key: &[u8]) -> Option<Option<Counted>> {
-        self.hit(key).ok()
+    fn get(&self, key: &[u8]) -> Result<Option<Value>> {
+        let shared = self.with_live(key, entry::Entry::share, |shard, slot, value| {
+            shard.hit(slot);
+            value
+        })?;
+        Ok(shared.map(Value::Shared))
     }
 
     fn read(&self, key: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<bool> {
@@ -375,7 +424,7 @@ impl Engine for Memory {
         };
         let Some(large) = self.with_live(key, read, hit)? else { return Ok(false) };
         if let Some(large) = &large {
-            sink(value_of(large));
+            sink(large.value());
         }
         Ok(true)
     }
@@ -418,14 +467,14 @@ impl Engine for Memory {
     }
 
     fn touch(&self, key: &[u8], ttl: Option<NonZeroU64>) -> Result<bool> {
-        let deadline = deadline(ttl);
+        let deadline = self.deadline(ttl);
         let set = |entry: &entry::Entry| entry.set_deadline(deadline);
         Ok(self.with_live(key, set, |shard, _, ()| shard.note_deadline(deadline))?.is_some())
     }
 
     fn clear(&self) -> Result<()> {
         for shard in &self.shards {
-            let mut shard = lock(shard)?;
+            let mut shard = shard.lock()?;
             self.entries.release(shard.len() as u64);
             self.bytes.release(shard.bytes);
             let gone = shard.clear();
@@ -441,7 +490,7 @@ impl Engine for Memory {
             state.done = true;
             return Ok(());
         };
-        let shard = lock(shard)?;
+        let shard = shard.lock()?;
         let end = shard.end() as usize;
         let until = end.min(state.place + SCANNED_AT_ONCE);
         for slot in state.place..until {
@@ -491,7 +540,7 @@ impl Engine for Memory {
         let mut n = 0;
         for shard in &self.shards {
             let mut garbage = Garbage::default();
-            let mut shard = lock(shard)?;
+            let mut shard = shard.lock()?;
             shard.restart_sweep();
             n += self.sweep(&mut shard, u32::MAX, &mut garbage);
             drop(shard);
@@ -507,9 +556,11 @@ impl Engine for Memory {
         };
         let tags = self.tags.generation();
         for shard in &self.shards {
-            let shard = lock(shard)?;
+            let shard = shard.lock()?;
             stats.entries += shard.len() as u64;
             stats.bytes = stats.bytes.saturating_add(shard.bytes);
+            stats.hits += shard.gets_hit;
+            stats.misses += shard.gets_missed;
             stats.evictions += shard.evictions;
             stats.expirations += shard.expirations;
             stats.entries_inexact |= shard.may_hold_dead(tags);

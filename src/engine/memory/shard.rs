@@ -69,6 +69,9 @@ pub(super) struct Shard {
     /// is asked or told anything else, so its order is exact.
     hits: [u32; HITS],
     noted: usize,
+    /// Gets that were answered in the quick way, which counts them here.
+    pub(super) gets_hit: u64,
+    pub(super) gets_missed: u64,
     pub(super) bytes: u64,
     pub(super) evictions: u64,
     pub(super) expirations: u64,
@@ -87,6 +90,8 @@ impl Shard {
             policy,
             hits: [0; HITS],
             noted: 0,
+            gets_hit: 0,
+            gets_missed: 0,
             bytes: 0,
             evictions: 0,
             expirations: 0,
@@ -100,9 +105,16 @@ impl Shard {
         self.index.len()
     }
 
-    #[inline]
     pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<&Entry> {
-        self.index.find(hash, |entry| entry.key() == key)
+        self.index.find(hash, |entry| entry.has_key(key))
+    }
+
+    /// The same for keys that lie in front of their values.
+    #[inline(always)]
+    pub(super) fn quick_find<const ALONE: bool>(&self, hash: u64, key: &[u8]) -> Option<&Entry> {
+        // A closure of each caller's own: what is called once is inlined.
+        let same = |entry: &Entry| entry.has_short_key::<ALONE>(key);
+        self.index.find(hash, same)
     }
 
     /// The entry in a slot.
@@ -120,19 +132,25 @@ impl Shard {
     }
 
     /// Notes a hit for the policy.
-    #[inline]
     pub(super) fn hit(&mut self, slot: u32) {
-        if self.noted == HITS {
+        if !self.note(slot) {
             self.tell_hits();
+            self.note(slot);
         }
-        self.hits[self.noted] = slot;
-        self.noted += 1;
     }
 
+    /// The same where there is room for it.
+    #[inline(always)]
+    pub(super) fn note(&mut self, slot: u32) -> bool {
+        let Some(place) = self.hits.get_mut(self.noted) else { return false };
+        *place = slot;
+        self.noted += 1;
+        true
+    }
+
+    #[inline(never)]
     fn tell_hits(&mut self) {
-        for slot in &self.hits[..std::mem::take(&mut self.noted)] {
-            self.policy.hit(*slot);
-        }
+        self.policy.hits(&self.hits[..std::mem::take(&mut self.noted)]);
     }
 
     /// The policy, which knows of every hit.

@@ -2,9 +2,10 @@
 //! entry that carries the tag a miss, however many there are.
 
 use crate::error::Result;
+use crate::lock::Lock;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
 pub(super) struct Tag {
     name: Box<[u8]>,
@@ -38,7 +39,7 @@ struct Known {
 /// The tags of a cache.
 #[derive(Default)]
 pub(super) struct Tags {
-    known: Mutex<Known>,
+    known: Lock<Known>,
     /// Raised by each invalidation: tells sweepers that there may be work.
     generation: AtomicU64,
 }
@@ -52,7 +53,7 @@ impl Tags {
         if names.is_empty() {
             return Ok(Box::default());
         }
-        let mut known = super::lock(&self.known)?;
+        let mut known = self.known.lock()?;
         let marks = names.iter().map(|name| {
             let tag = known.tag(name);
             Mark { version: tag.version.load(Ordering::Acquire), tag }
@@ -62,7 +63,7 @@ impl Tags {
 
     /// Raises the version of a tag; false where nobody carries it.
     pub(super) fn invalidate(&self, name: &[u8]) -> Result<bool> {
-        let known = super::lock(&self.known)?;
+        let known = self.known.lock()?;
         let Some(tag) = known.tags.get(name) else { return Ok(false) };
         tag.version.fetch_add(1, Ordering::AcqRel);
         self.generation.fetch_add(1, Ordering::AcqRel);

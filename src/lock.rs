@@ -1,0 +1,254 @@
+//! A lock for what is held for some nanoseconds: plain loads and stores while
+//! the process has one thread, a futex otherwise. A panic under it is
+//! remembered, as the standard library's lock does.
+
+use crate::error::{Code, Error, Result};
+use crate::solo;
+use std::cell::{Cell, UnsafeCell};
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+const FREE: u32 = 0;
+const HELD: u32 = 1;
+/// Held, and somebody sleeps until it is not.
+const AWAITED: u32 = 2;
+
+/// Looks at a held lock before sleeping.
+const SPINS: u32 = 100;
+
+/// Something that one thread at a time uses.
+pub struct Lock<T> {
+    state: AtomicU32,
+    /// A thread panicked while it held the lock, which alone may touch this.
+    broken: Cell<bool>,
+    value: UnsafeCell<T>,
+}
+
+#[expect(unsafe_code, reason = "a lock")]
+// SAFETY: the state leaves FREE by the compare-exchange of one thread, or by
+// the plain store of the only thread there is; whoever comes later, that
+// thread's children included, sees it held until it is FREE again. So one
+// thread at a time reaches the rest.
+unsafe impl<T: Send> Sync for Lock<T> {}
+
+/// The right to use it, until dropped. Stays with its thread.
+pub struct Guard<'a, T> {
+    held: Calm<'a, T, false>,
+    /// The thread was panicking before: not our panic.
+    panicking: bool,
+}
+
+/// As [`Guard`], but a panic while it is held is not noticed. With `ALONE` no
+/// other thread is there.
+pub struct Calm<'a, T, const ALONE: bool> {
+    lock: &'a Lock<T>,
+    stays: PhantomData<*const ()>,
+}
+
+impl<T> Lock<T> {
+    /// Puts something under a lock.
+    pub const fn new(value: T) -> Self {
+        Self {
+            state: AtomicU32::new(FREE),
+            broken: Cell::new(false),
+            value: UnsafeCell::new(value),
+        }
+    }
+
+    /// Waits for one's turn.
+    #[inline]
+    pub fn lock(&self) -> Result<Guard<'_, T>> {
+        if !self.take(solo::alone()) {
+            self.wait();
+        }
+        let held = Calm { lock: self, stays: PhantomData };
+        if self.broken.get() {
+            return Err(Error::new(Code::Panic, "a bug in twat-cache: an earlier call panicked"));
+        }
+        Ok(Guard { held, panicking: std::thread::panicking() })
+    }
+
+    /// The same for what cannot panic; `None` where another holds it, or an
+    /// earlier holder panicked. `ALONE` is what [`solo::alone`] says now.
+    #[inline(always)]
+    pub fn calm<const ALONE: bool>(&self) -> Option<Calm<'_, T, ALONE>> {
+        if !self.take(ALONE) {
+            return None;
+        }
+        let held = Calm { lock: self, stays: PhantomData };
+        (!self.broken.get()).then_some(held)
+    }
+
+    #[inline(always)]
+    fn take(&self, alone: bool) -> bool {
+        if !alone {
+            let taken =
+                self.state.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed);
+            return taken.is_ok();
+        }
+        let free = self.state.load(Ordering::Relaxed) == FREE;
+        if free {
+            self.state.store(HELD, Ordering::Relaxed);
+        }
+        free
+    }
+
+    #[inline(always)]
+    fn give_back(&self, alone: bool) {
+        if alone && self.state.load(Ordering::Relaxed) == HELD {
+            self.state.store(FREE, Ordering::Release);
+        } else if self.state.swap(FREE, Ordering::Release) == AWAITED {
+            self.wake();
+        }
+    }
+
+    #[cold]
+    fn wait(&self) {
+        for _ in 0..SPINS {
+            if self.state.load(Ordering::Relaxed) == FREE && self.take(false) {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+        while self.state.swap(AWAITED, Ordering::Acquire) != FREE {
+            self.sleep();
+        }
+    }
+
+    #[cfg(all(target_os = "linux", not(miri)))]
+    fn sleep(&self) {
+        use rustix::thread::futex::{Flags, wait};
+        // Any answer, an interruption included, means: look again.
+        let _ = wait(&self.state, Flags::PRIVATE, AWAITED, None);
+    }
+
+    #[cfg(all(target_os = "linux", not(miri)))]
+    #[cold]
+    fn wake(&self) {
+        use rustix::thread::futex::{Flags, wake};
+        let _ = wake(&self.state, Flags::PRIVATE, 1);
+    }
+
+    #[cfg(any(not(target_os = "linux"), miri))]
+    fn sleep(&self) {
+        std::thread::yield_now();
+    }
+
+    #[cfg(any(not(target_os = "linux"), miri))]
+    fn wake(&self) {}
+}
+
+impl<T: Default> Default for Lock<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T, const ALONE: bool> Deref for Calm<'_, T, ALONE> {
+    type Target = T;
+
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "what a lock is for")]
+    fn deref(&self) -> &T {
+        // SAFETY: the lock is held, and `&self` keeps `deref_mut` away.
+        unsafe { &*self.lock.value.get() }
+    }
+}
+
+impl<T, const ALONE: bool> DerefMut for Calm<'_, T, ALONE> {
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "what a lock is for")]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the lock is held, by this guard alone.
+        unsafe { &mut *self.lock.value.get() }
+    }
+}
+
+impl<T, const ALONE: bool> Drop for Calm<'_, T, ALONE> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.lock.give_back(ALONE);
+    }
+}
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        &self.held
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.held
+    }
+}
+
+impl<T> Drop for Guard<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if !self.panicking && std::thread::panicking() {
+            self.held.lock.broken.set(true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn no_addition_of_many_threads_is_lost() {
+        let sum = Lock::new(0_u64);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..2_000).for_each(|_| *sum.lock().expect("whole") += 1));
+            }
+        });
+        assert_eq!(*sum.lock().expect("whole"), 8_000);
+    }
+
+    #[test]
+    fn who_sleeps_before_it_is_woken() {
+        let lock = Lock::new(false);
+        std::thread::scope(|scope| {
+            let mut held = lock.lock().expect("whole");
+            let waiting: Vec<_> =
+                (0..3).map(|_| scope.spawn(|| *lock.lock().expect("whole"))).collect();
+            std::thread::sleep(Duration::from_millis(50));
+            *held = true;
+            drop(held);
+            assert!(waiting.into_iter().all(|thread| thread.join().expect("no panic")));
+        });
+    }
+
+    #[test]
+    fn a_panic_under_the_lock_breaks_it_and_one_before_does_not() {
+        struct Uses<'a>(&'a Lock<u8>);
+        impl Drop for Uses<'_> {
+            fn drop(&mut self) {
+                *self.0.lock().expect("whole") += 1;
+            }
+        }
+        let lock = Lock::new(0);
+        let panicked = |run: &(dyn Fn() + std::panic::RefUnwindSafe)| std::panic::catch_unwind(run);
+        let lock = std::panic::AssertUnwindSafe(&lock);
+        panicked(&|| {
+            let _uses = Uses(&lock);
+            panic!("before the lock is taken");
+        })
+        .expect_err("a panic");
+        assert_eq!(*lock.lock().expect("whole"), 1);
+        panicked(&|| {
+            let _held = lock.lock();
+            panic!("under the lock");
+        })
+        .expect_err("a panic");
+        assert_eq!(lock.lock().err().map(|error| error.code()), Some(Code::Panic));
+    }
+}
