@@ -174,12 +174,18 @@ impl Cache {
     /// cannot, or where this process has not opened it yet.
     #[inline(always)]
     pub(crate) fn quick_get(&self, key: &[u8]) -> Option<Option<Counted>> {
+        self.memory()?.quick_get(key)
+    }
+
+    /// The memory engine, where that is what this process has opened.
+    #[inline(always)]
+    fn memory(&self) -> Option<&Memory> {
         let now = fork::generation();
         let mut process = &self.first;
         while process.generation != now {
             process = process.next.get()?;
         }
-        process.memory.as_ref()?.quick_get(key)
+        process.memory.as_deref()
     }
 
     #[inline(never)]
@@ -213,7 +219,16 @@ impl Cache {
 
     /// Stores a value.
     pub fn set(&self, key: &[u8], value: &[u8], ttl_ms: u64) -> Result<()> {
-        self.set_with(key, value, &SetOptions { ttl_ms, ..SetOptions::default() }).map(drop)
+        match self.memory() {
+            Some(memory) if key.len() <= MAX_KEY => {
+                let set = memory.set(key, value, self.ttl(ttl_ms));
+                set.inspect_err(|error| self.count_error(error))
+            }
+            _ => {
+                let options = SetOptions { ttl_ms, ..SetOptions::default() };
+                self.set_with(key, value, &options).map(drop)
+            }
+        }
     }
 
     /// Stores a value where there is none; tells whether it did.
@@ -352,7 +367,7 @@ impl Cache {
         Ok(Stats {
             hits: sum(Count::Hits).wrapping_add(engine.hits),
             misses: sum(Count::Misses).wrapping_add(engine.misses),
-            sets: sum(Count::Sets),
+            sets: sum(Count::Sets).wrapping_add(engine.sets),
             deletes: sum(Count::Deletes),
             rejected: sum(Count::Rejected),
             errors: sum(Count::Errors),

@@ -129,6 +129,12 @@ impl Counted {
         unsafe { self.0.as_ref() }
     }
 
+    /// Where it lies.
+    #[inline(always)]
+    pub fn address(&self) -> usize {
+        self.0.addr().get()
+    }
+
     /// What lies in front of its bytes.
     #[inline(always)]
     pub fn head(&self) -> &Head {

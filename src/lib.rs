@@ -30,6 +30,7 @@ pub mod ffi;
 pub mod fork;
 pub mod lock;
 pub mod policy;
+pub mod prefetch;
 pub mod solo;
 pub mod stats;
 pub mod store;

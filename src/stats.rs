@@ -119,6 +119,8 @@ pub struct EngineStats {
     pub hits: u64,
     /// Its misses.
     pub misses: u64,
+    /// Sets of [`Memory::set`](crate::engine::memory::Memory::set), likewise.
+    pub sets: u64,
     /// Entries held.
     pub entries: u64,
     /// Bytes accounted to them, as `max_bytes` counts them.

@@ -11,7 +11,7 @@ const ROWS: [&[&str]; 6] = [
     &["store"],
     &[
         "envelope", "compress", "config", "error", "stats", "clock", "fork", "value", "counted",
-        "lock", "solo",
+        "lock", "solo", "prefetch",
     ],
 ];
 

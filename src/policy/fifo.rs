@@ -27,6 +27,10 @@ impl Policy for Fifo {
         self.0.pop_back()
     }
 
+    fn next_victim(&self) -> Option<u32> {
+        self.0.back()
+    }
+
     fn clear(&mut self) {
         self.0.clear();
     }

@@ -27,6 +27,10 @@ impl Policy for Lifo {
         self.0.pop_front()
     }
 
+    fn next_victim(&self) -> Option<u32> {
+        self.0.front()
+    }
+
     fn clear(&mut self) {
         self.0.clear();
     }

@@ -165,18 +165,20 @@ impl Order {
         self.0[place as usize] = Link { prev: JOINT, next: front };
     }
 
+    pub(super) fn front(&self) -> Option<u32> {
+        self.0[JOINT as usize].next.checked_sub(1)
+    }
+
+    pub(super) fn back(&self) -> Option<u32> {
+        self.0[JOINT as usize].prev.checked_sub(1)
+    }
+
     pub(super) fn pop_front(&mut self) -> Option<u32> {
-        self.pop(self.0[JOINT as usize].next)
+        self.front().inspect(|slot| self.remove(*slot))
     }
 
     pub(super) fn pop_back(&mut self) -> Option<u32> {
-        self.pop(self.0[JOINT as usize].prev)
-    }
-
-    fn pop(&mut self, place: u32) -> Option<u32> {
-        let slot = place.checked_sub(1)?;
-        self.remove(slot);
-        Some(slot)
+        self.back().inspect(|slot| self.remove(*slot))
     }
 
     pub(super) fn clear(&mut self) {

@@ -54,6 +54,12 @@ pub trait Policy: Send {
     /// insertion.
     fn victim(&mut self) -> Option<u32>;
 
+    /// The slot that `victim` will most likely name, if it costs nothing to say:
+    /// a hint for the processor's cache.
+    fn next_victim(&self) -> Option<u32> {
+        None
+    }
+
     /// Forgets every slot.
     fn clear(&mut self);
 }
@@ -100,6 +106,9 @@ macro_rules! any_policy {
             }
             fn victim(&mut self) -> Option<u32> {
                 match self { $(Self::$variant(policy) => policy.victim()),* }
+            }
+            fn next_victim(&self) -> Option<u32> {
+                match self { $(Self::$variant(policy) => policy.next_victim()),* }
             }
             fn clear(&mut self) {
                 match self { $(Self::$variant(policy) => policy.clear()),* }

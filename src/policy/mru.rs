@@ -29,6 +29,10 @@ impl Policy for Mru {
         self.0.pop_front()
     }
 
+    fn next_victim(&self) -> Option<u32> {
+        self.0.front()
+    }
+
     fn clear(&mut self) {
         self.0.clear();
     }

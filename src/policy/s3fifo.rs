@@ -154,6 +154,11 @@ impl Policy for S3Fifo {
         self.victim_of_main().or_else(|| self.victim_of_small())
     }
 
+    fn next_victim(&self) -> Option<u32> {
+        let small = (self.main.size <= self.main_share).then(|| self.small.list.front());
+        small.flatten().or_else(|| self.main.list.front())
+    }
+
     fn clear(&mut self) {
         *self = Self::new(self.small_share + self.main_share, self.by_cost);
     }

@@ -52,6 +52,10 @@ impl Policy for Sieve {
         }
     }
 
+    fn next_victim(&self) -> Option<u32> {
+        if self.hand == NIL { self.list.back() } else { Some(self.hand) }
+    }
+
     fn clear(&mut self) {
         *self = Self::new();
     }

@@ -31,6 +31,11 @@ pub(super) struct Entry(Counted);
 const _: () = assert!(size_of::<Option<Entry>>() == 8);
 
 impl Entry {
+    /// An entry without anything that few have; its key packs.
+    pub(super) fn plain(hash: u64, key: &[u8], value: &[u8], deadline: u64) -> Self {
+        Self(Counted::new(key, value, hash, deadline, None))
+    }
+
     pub(super) fn new(hash: u64, key: &[u8], value: &[u8], deadline: u64, extra: Extra) -> Self {
         let long = !packs(key);
         let extra = Extra { key: long.then(|| key.into()), ..extra };
@@ -46,6 +51,13 @@ impl Entry {
         Self(Counted::new(self.key(), value, head.hash, self.deadline(), aside))
     }
 
+    /// Where it lies: the entries that there are now differ in it.
+    #[inline]
+    pub(super) fn address(&self) -> usize {
+        self.0.address()
+    }
+
+    #[inline]
     pub(super) fn hash(&self) -> u64 {
         self.0.head().hash
     }
@@ -133,8 +145,10 @@ impl Entry {
     }
 
     /// What it weighs.
+    #[inline]
     pub(super) fn cost(&self) -> u64 {
-        weight(self.key().len(), self.value().len(), self.extra().map_or(0, |extra| extra.cost))
+        let cost = self.extra().map_or(0, |extra| extra.cost);
+        weight(self.key().len(), self.value().len(), cost)
     }
 
     /// Milliseconds left.

@@ -169,11 +169,12 @@ impl Memory {
         Some(Some(value))
     }
 
-    /// Takes an entry out of its shard and gives back what it weighed.
+    /// Takes an entry out of its shard and gives back its place and what it
+    /// weighed.
     fn remove(&self, shard: &mut Shard, slot: u32, why: Why) -> Option<entry::Entry> {
-        let entry = shard.remove(slot, why)?;
+        let (entry, cost) = shard.remove(slot, why)?;
         self.entries.release(1);
-        self.bytes.release(entry.cost());
+        self.bytes.release(cost);
         Some(entry)
     }
 
@@ -195,8 +196,23 @@ impl Memory {
 
     /// Evicts one entry of a shard; false where nothing leaves.
     fn evict(&self, shard: &mut Shard, garbage: &mut Garbage) -> bool {
+        let evicted = self.take_over(shard, garbage);
+        if evicted {
+            self.entries.release(1);
+        }
+        evicted
+    }
+
+    /// The same, but its place is kept for another: to give it back and to
+    /// reserve one would be two locked instructions.
+    fn take_over(&self, shard: &mut Shard, garbage: &mut Garbage) -> bool {
         let victim = shard.policy().victim();
-        victim.is_some_and(|slot| self.discard(shard, slot, Why::Evicted, garbage))
+        let Some((entry, cost)) = victim.and_then(|slot| shard.remove(slot, Why::Evicted)) else {
+            return false;
+        };
+        self.bytes.release(cost);
+        garbage.push(entry);
+        true
     }
 
     /// Runs `attempt` under the lock of the key's shard, with the slot of its
@@ -211,7 +227,9 @@ impl Memory {
         let mut garbage = Garbage::default();
         for _ in 0..FRUITLESS_ROUNDS {
             let mut shard = self.shards[number].lock()?;
-            self.sweep(&mut shard, SWEPT_BY_A_WRITER, &mut garbage);
+            if shard.may_hold_dead(self.tags.generation()) {
+                self.sweep(&mut shard, SWEPT_BY_A_WRITER, &mut garbage);
+            }
             let found = shard.find(hash, key).map(|entry| (entry.slot(), entry.is_live()));
             let slot = match found {
                 Some((dead, false)) => {
@@ -273,6 +291,9 @@ impl Memory {
     /// Makes an entry, or refuses what can never fit.
     fn prepare(&self, hash: u64, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<entry::Entry> {
         check_cost(self.bytes.most(), weight(key.len(), value.len(), put.cost), key, value)?;
+        if put.tags.is_empty() && put.cost == 0 && packs(key) {
+            return Ok(entry::Entry::plain(hash, key, value, self.deadline(put.ttl)));
+        }
         let extra = Extra { cost: put.cost, marks: self.tags.marks(put.tags)?, key: None };
         Ok(entry::Entry::new(hash, key, value, self.deadline(put.ttl), extra))
     }
@@ -288,10 +309,8 @@ impl Memory {
             return Ok(Attempt::Done(()));
         };
         shard.policy().announce(hash);
-        while !self.entries.reserve(1) {
-            if !self.evict(shard, garbage) {
-                return Ok(Attempt::Elsewhere);
-            }
+        if !self.entries.reserve(1) && !self.take_over(shard, garbage) {
+            return Ok(Attempt::Elsewhere);
         }
         while !self.bytes.reserve(cost) {
             if !self.evict(shard, garbage) {
@@ -305,9 +324,42 @@ impl Memory {
             return Err(Error::new(Code::Full, "a shard holds 2^32 entries already"));
         }
         if let Some(new) = new.take() {
-            shard.insert(new);
+            shard.insert(new, cost);
         }
         Ok(Attempt::Done(()))
+    }
+
+    /// Stores a value; `stored` is told of the shard when that is done.
+    #[inline]
+    fn store(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        put: &Put<'_>,
+        stored: impl Fn(&mut Shard),
+    ) -> Result<Stored> {
+        let hash = hash_of(&self.hasher, key);
+        let mut new = Some(self.prepare(hash, key, value, put)?);
+        self.write(hash, key, |shard, slot, garbage| {
+            let attempt = match slot {
+                Some(_) if put.add => return Ok(Attempt::Done(Stored::Exists)),
+                Some(slot) => self.replace(shard, slot, &mut new, garbage),
+                None => self.insert(shard, &mut new, garbage)?,
+            };
+            Ok(match attempt {
+                Attempt::Done(()) => {
+                    stored(shard);
+                    Attempt::Done(Stored::Stored)
+                }
+                Attempt::Elsewhere => Attempt::Elsewhere,
+            })
+        })
+    }
+
+    /// A put without options, which counts itself.
+    pub fn set(&self, key: &[u8], value: &[u8], ttl: Option<NonZeroU64>) -> Result<()> {
+        let put = Put { ttl, ..Put::default() };
+        self.store(key, value, &put, |shard| shard.sets += 1).map(drop)
     }
 
     /// Replaces the value of a live entry, which keeps its slot (so that a
@@ -441,19 +493,7 @@ impl Engine for Memory {
     }
 
     fn put(&self, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<Stored> {
-        let hash = hash_of(&self.hasher, key);
-        let mut new = Some(self.prepare(hash, key, value, put)?);
-        self.write(hash, key, |shard, slot, garbage| {
-            let attempt = match slot {
-                Some(_) if put.add => return Ok(Attempt::Done(Stored::Exists)),
-                Some(slot) => self.replace(shard, slot, &mut new, garbage),
-                None => self.insert(shard, &mut new, garbage)?,
-            };
-            Ok(match attempt {
-                Attempt::Done(()) => Attempt::Done(Stored::Stored),
-                Attempt::Elsewhere => Attempt::Elsewhere,
-            })
-        })
+        self.store(key, value, put, |_| ())
     }
 
     fn delete(&self, key: &[u8]) -> Result<bool> {
@@ -561,6 +601,7 @@ impl Engine for Memory {
             stats.bytes = stats.bytes.saturating_add(shard.bytes);
             stats.hits += shard.gets_hit;
             stats.misses += shard.gets_missed;
+            stats.sets += shard.sets;
             stats.evictions += shard.evictions;
             stats.expirations += shard.expirations;
             stats.entries_inexact |= shard.may_hold_dead(tags);

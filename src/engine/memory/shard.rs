@@ -72,6 +72,8 @@ pub(super) struct Shard {
     /// Gets that were answered in the quick way, which counts them here.
     pub(super) gets_hit: u64,
     pub(super) gets_missed: u64,
+    /// The same for sets.
+    pub(super) sets: u64,
     pub(super) bytes: u64,
     pub(super) evictions: u64,
     pub(super) expirations: u64,
@@ -92,6 +94,7 @@ impl Shard {
             noted: 0,
             gets_hit: 0,
             gets_missed: 0,
+            sets: 0,
             bytes: 0,
             evictions: 0,
             expirations: 0,
@@ -119,7 +122,8 @@ impl Shard {
 
     /// The entry in a slot.
     pub(super) fn get(&self, slot: u32) -> Option<&Entry> {
-        self.index.find(self.slots.get(slot)?, |entry| entry.slot() == slot)
+        let place = self.slots.get(slot)?;
+        self.index.find(place.hash, |entry| place.is_of(entry))
     }
 
     /// One past the last slot in use.
@@ -154,18 +158,20 @@ impl Shard {
     }
 
     /// The policy, which knows of every hit.
+    #[inline]
     pub(super) fn policy(&mut self) -> &mut AnyPolicy {
-        self.tell_hits();
+        if self.noted > 0 {
+            self.tell_hits();
+        }
         &mut self.policy
     }
 
     /// Adds an entry whose key is not there; there is a slot for it.
-    pub(super) fn insert(&mut self, entry: Entry) {
-        let (hash, cost) = (entry.hash(), entry.cost());
+    pub(super) fn insert(&mut self, entry: Entry, cost: u64) {
+        let hash = entry.hash();
         self.bytes = self.bytes.saturating_add(cost);
         self.note_deadline(entry.deadline());
-        let slot = self.slots.insert(hash);
-        entry.set_slot(slot);
+        let slot = self.slots.insert(&entry);
         self.policy().insert(slot, hash, cost);
         self.index.insert_unique(hash, entry, Entry::hash);
     }
@@ -173,19 +179,25 @@ impl Shard {
     /// Puts another entry of the same key into a slot; what was there.
     pub(super) fn swap(&mut self, slot: u32, mut new: Entry) -> Entry {
         self.note_deadline(new.deadline());
-        new.set_slot(slot);
-        if let Some(entry) = self.index.find_mut(new.hash(), |entry| entry.slot() == slot) {
+        let Some(place) = self.slots.get(slot) else { return new };
+        if let Some(entry) = self.index.find_mut(place.hash, |entry| place.is_of(entry)) {
             std::mem::swap(entry, &mut new);
+            self.slots.swap(slot, entry);
         }
         new
     }
 
-    /// Takes out an entry; what it weighed is the caller's to give back.
-    pub(super) fn remove(&mut self, slot: u32, why: Why) -> Option<Entry> {
-        let hash = self.slots.take(slot)?;
-        let found = self.index.find_entry(hash, |entry| entry.slot() == slot).ok()?;
+    /// Takes out an entry; its place and what it weighed, which is told too,
+    /// are the caller's to give back.
+    pub(super) fn remove(&mut self, slot: u32, why: Why) -> Option<(Entry, u64)> {
+        let place = self.slots.take(slot)?;
+        if why == Why::Evicted {
+            self.prefetch_next_victim();
+        }
+        let found = self.index.find_entry(place.hash, |entry| place.is_of(entry)).ok()?;
         let (entry, _) = found.remove();
-        self.bytes = self.bytes.saturating_sub(entry.cost());
+        let cost = entry.cost();
+        self.bytes = self.bytes.saturating_sub(cost);
         match why {
             Why::Deleted => self.policy().remove(slot),
             Why::Expired => {
@@ -195,7 +207,16 @@ impl Shard {
             // The policy named it, and forgot it with that.
             Why::Evicted => self.evictions += 1,
         }
-        Some(entry)
+        Some((entry, cost))
+    }
+
+    /// The entry that leaves next was touched long ago: who evicts it is not to
+    /// wait for it to come from afar.
+    fn prefetch_next_victim(&self) {
+        let next = self.policy.next_victim().and_then(|slot| self.slots.get(slot));
+        if let Some(place) = next {
+            place.prefetch();
+        }
     }
 
     /// Takes out everything.
@@ -216,6 +237,7 @@ impl Shard {
     }
 
     /// Whether there may be entries that are not served any more.
+    #[inline]
     pub(super) fn may_hold_dead(&self, tags: u64) -> bool {
         self.tags_swept != tags
             || (self.earliest != NEVER && self.earliest <= clock::monotonic_ms())
