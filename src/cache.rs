@@ -170,10 +170,27 @@ impl Cache {
         }
     }
 
-    /// A get that the engine can answer at once, and counts; `None` where it
-    /// cannot, or where this process has not opened it yet.
+    /// A get that the engine answers at once, counted; `None` where it does
+    /// not.
     #[inline(always)]
     pub(crate) fn quick_get(&self, key: &[u8]) -> Option<Option<Counted>> {
+        match self.memory() {
+            Some(memory) => memory.quick_get(key),
+            None => self.quick_get_elsewhere(key),
+        }
+    }
+
+    #[inline(never)]
+    fn quick_get_elsewhere(&self, key: &[u8]) -> Option<Option<Counted>> {
+        let found = self.engine().ok()?.quick_get(key)?;
+        self.count_get(found.is_some());
+        Some(found)
+    }
+
+    /// The same of the memory engine alone: who copies the value anyway has
+    /// nothing from a counted copy that is made for it.
+    #[inline(always)]
+    pub(crate) fn get_in_memory(&self, key: &[u8]) -> Option<Option<Counted>> {
         self.memory()?.quick_get(key)
     }
 
@@ -199,7 +216,7 @@ impl Cache {
     /// held. False where there is none.
     #[inline]
     pub fn read(&self, key: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<bool> {
-        if let Some(found) = self.quick_get(key) {
+        if let Some(found) = self.get_in_memory(key) {
             return Ok(found.inspect(|value| sink(value.value())).is_some());
         }
         self.slow_read(key, sink)

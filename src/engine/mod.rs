@@ -9,6 +9,7 @@ pub mod redis;
 pub mod tiered;
 
 use crate::config::Config;
+use crate::counted::Counted;
 use crate::error::{Error, Result};
 use crate::stats::EngineStats;
 use crate::value::Value;
@@ -124,6 +125,15 @@ pub trait Engine: Send + Sync {
 
     /// The value of a key.
     fn get(&self, key: &[u8]) -> Result<Option<Value>>;
+
+    /// The same in registers, for engines that make counted copies: what is
+    /// written to memory in parts and read as a whole is waited for. `None`
+    /// asks to call `get` instead.
+    #[inline]
+    fn quick_get(&self, key: &[u8]) -> Option<Option<Counted>> {
+        let _ = key;
+        None
+    }
 
     /// The memory engine, where this is it: its hits are too short for a
     /// virtual call, and are made through [`memory::Memory::quick_get`].

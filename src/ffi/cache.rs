@@ -174,7 +174,9 @@ pub unsafe extern "C" fn twat_cache_get(
 ) -> i32 {
     guard(|| {
         // SAFETY: this function's own contract.
-        let Some(found) = (unsafe { quick_get(cache, key, key_len, out_value.is_null()) }) else {
+        let Some(found) =
+            (unsafe { quick_get(cache, key, key_len, out_value.is_null(), Cache::quick_get) })
+        else {
             // SAFETY: as above.
             return unsafe { slow_get(cache, key, key_len, out_value) }.answer();
         };
@@ -196,6 +198,7 @@ unsafe fn quick_get(
     key: *const c_void,
     key_len: usize,
     wrong: bool,
+    get: impl FnOnce(&Cache, &[u8]) -> Option<Option<Counted>>,
 ) -> Option<Option<Counted>> {
     if wrong {
         return None;
@@ -203,7 +206,7 @@ unsafe fn quick_get(
     // SAFETY: this function's own contract.
     let (handle, key) = unsafe { (cache.as_ref()?, ptr::some_bytes(key, key_len)?) };
     let watching = handle.poison.watching()?;
-    let found = handle.cache.quick_get(key);
+    let found = get(&handle.cache, key);
     watching.done();
     found
 }
@@ -250,7 +253,8 @@ pub unsafe extern "C" fn twat_cache_get_into(
     guard(|| {
         let wrong = out_len.is_null() || (buffer.is_null() && capacity > 0);
         // SAFETY: this function's own contract.
-        let Some(found) = (unsafe { quick_get(cache, key, key_len, wrong) }) else {
+        let Some(found) = (unsafe { quick_get(cache, key, key_len, wrong, Cache::get_in_memory) })
+        else {
             // SAFETY: as above.
             return unsafe { slow_get_into(cache, key, key_len, (buffer, capacity), out_len) }
                 .answer();

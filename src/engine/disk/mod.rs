@@ -18,10 +18,11 @@ mod write;
 
 use super::{BUCKETS, Engine, Entry, Identity, Put, ScanState, Stored};
 use crate::compress::Compressor;
+use crate::counted::Counted;
 use crate::error::Result;
 use crate::stats::EngineStats;
 use crate::store::env_registry::StoreRef;
-use crate::value::{self, Counted, Value};
+use crate::value::Value;
 use serde_json::{Map, Value as Json};
 use shared::Shared;
 use std::num::NonZeroU64;
@@ -53,7 +54,7 @@ impl Engine for Disk {
     }
 
     fn quick_get(&self, key: &[u8]) -> Option<Option<Counted>> {
-        self.find_here(key, |bytes| value::pack(b"", bytes, 0, u64::MAX, None))
+        self.find_here(key, |bytes| Counted::new(b"", bytes, 0, u64::MAX, None))
     }
 
     fn read(&self, key: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<bool> {
