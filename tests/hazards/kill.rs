@@ -211,8 +211,12 @@ fn writers_killed(kind: Kind, seed: u64) {
         operations += notes.highest;
         verify(&cache, kind, id, &notes);
     }
-    let checked = cache.check(false).expect("a check");
-    assert_eq!(checked.get("bad").and_then(|n| n.as_u64()).unwrap_or(0), 0, "{checked:?}");
+    let checked = cache.check(true).expect("a check");
+    assert_eq!((&checked["bad"], &checked["file_sound"]), (&0.into(), &true.into()), "{checked:?}");
+    assert_eq!(checked["books_corrected"], false, "{checked:?}");
+    let stats = cache.stats().expect("stats").engine;
+    assert!(stats.max_entries == 0 || stats.entries <= stats.max_entries, "{stats:?}");
+    assert!(stats.bytes <= stats.max_bytes, "{stats:?}");
     cache.set(b"after", b"all", TTL_DEFAULT).expect("a set");
     drop(cache);
     assert_walker_finds_it_sound(&store);

@@ -152,24 +152,36 @@ fn forks_under_load_leave_parent_and_child_working() {
 
 const BLOB: usize = 300_000;
 
-/// Replaces and deletes one blob for ever.
+/// Replaces one blob for ever, and deletes it now and then where it is told to.
 pub fn replacer(args: &Args) {
     let cache = open(Path::new(&args["dir"]), &[("inline_max_bytes", "4096")]);
     tell("ready");
     for version in 1.. {
         cache.set(b"blob", &value("blob", version, BLOB), TTL_DEFAULT).expect("a set");
-        if version.is_multiple_of(50) {
+        if args["deletes"] == "true" && version.is_multiple_of(50) {
             cache.delete(b"blob").expect("a delete");
         }
     }
 }
 
 #[test]
-fn a_blob_replaced_while_it_is_read_stays_whole() {
-    let scene = Scene::new("blob-replaced");
+fn a_blob_replaced_while_it_is_read_is_always_found_and_whole() {
+    let misses = blob_replaced("blob-replaced", false);
+    assert_eq!(misses, 0, "it was there all the time");
+}
+
+#[test]
+fn a_blob_replaced_and_deleted_while_it_is_read_stays_whole() {
+    blob_replaced("blob-deleted", true);
+}
+
+/// How often a reader of one blob missed it.
+fn blob_replaced(name: &str, deletes: bool) -> u64 {
+    let scene = Scene::new(name);
     let store = scene.path("store");
     let cache = open(&store, &[("inline_max_bytes", "4096")]);
-    let arguments = args([("dir", store.display().to_string())]);
+    cache.set(b"blob", &value("blob", 0, BLOB), TTL_DEFAULT).expect("a set");
+    let arguments = args([("dir", store.display().to_string()), ("deletes", deletes.to_string())]);
     let mut writers: Vec<_> = (0..2).map(|_| spawn("replacer", &arguments)).collect();
     writers.iter_mut().for_each(|writer| drop(writer.expect("ready")));
     let (mut hits, mut misses, mut versions) = (0, 0, std::collections::BTreeSet::new());
@@ -201,6 +213,7 @@ fn a_blob_replaced_while_it_is_read_stays_whole() {
     if let Some(found) = cache.get(b"blob").expect("a get") {
         version_of("blob", &found).unwrap_or_else(|why| panic!("{why}"));
     }
+    misses
 }
 
 /// Stops itself between the rename of a blob and the commit that points at it.
