@@ -7,6 +7,7 @@ SHELL := /bin/bash
 
 PREFIX ?= /usr/local
 DESTDIR ?=
+SOAK ?= 1
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 need = @command -v $(1) >/dev/null || { echo "missing: $(1) ($(2))"; exit 1; }
@@ -56,8 +57,8 @@ lint: ## formatting and lints, all languages
 miri: ## the ABI contract tests under Miri (needs a nightly toolchain with miri)
 	tools/miri.sh
 
-soak: ## the hazard tests at ten times their counts
-	TWAT_SOAK=1 cargo test --locked --test hazards
+soak: ## the hazard tests at ten times their counts, or SOAK=n times; they tell how far they are
+	TWAT_SOAK=$(SOAK) cargo test --locked --test hazards
 
 sanitize: ## C and C++ tests under ASan, UBSan, TSan and valgrind
 	tests/run-sanitize.sh

@@ -1,5 +1,6 @@
 //! What can happen to a store on disk, done to it: real processes, fixed
-//! seeds. `TWAT_QUICK=1` takes a tenth of the counts, `TWAT_SOAK=1` ten times.
+//! seeds. `TWAT_QUICK=1` takes a tenth of the counts, `TWAT_SOAK=1` ten times,
+//! `TWAT_SOAK=n` n times.
 //! What a failing test worked on stays under `target/hazards`.
 
 #[path = "hazards/damage.rs"]

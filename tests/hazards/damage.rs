@@ -151,6 +151,7 @@ fn damaged_stores(check: &str, killed: bool, stores: u64, seed: u64) -> [u64; 4]
     let (mut crashes, mut wrong, mut hangs, mut refused) = (0, 0, 0, 0);
     let (mut asides, mut kept, mut missed) = (0, 0, 0);
     for n in 0..stores {
+        scene.progress(n, stores);
         let place = scene.stores().join(n.to_string());
         std::fs::create_dir(&place).expect("a directory");
         let copied = std::process::Command::new("cp").arg("-a").args([&original, &place]).status();
@@ -169,7 +170,7 @@ fn damaged_stores(check: &str, killed: bool, stores: u64, seed: u64) -> [u64; 4]
         );
         let (told, status) = child.end(Duration::from_secs(6));
         let last = told.last().cloned().unwrap_or_default();
-        scene.log(format!("{n}: {what}: {last}, {status:?}"));
+        scene.note(format!("{n}: {what}: {last}, {status:?}"));
         for line in told.iter().filter(|line| line.starts_with("wrong")) {
             scene.log(format!("{n}: {line}"));
             wrong += 1;

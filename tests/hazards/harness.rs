@@ -11,19 +11,35 @@ use twat_cache::{Cache, Config};
 /// No operation may take longer.
 pub const HANG: Duration = Duration::from_secs(2);
 
-/// How often to do something: a tenth in the quick subset, ten times in a soak.
+fn setting(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
+    Some(text.parse().unwrap_or(1)).filter(|n| *n > 0)
+}
+
+/// How many times the usual a soak takes: `TWAT_SOAK` of 2 and more says it, 1
+/// is ten times.
+fn soak() -> Option<u64> {
+    setting("TWAT_SOAK").map(|n| if n == 1 { 10 } else { n })
+}
+
+/// How often to do something: a tenth in the quick subset, more in a soak.
 pub fn scaled(n: u64) -> u64 {
-    let is_set = |name| std::env::var_os(name).is_some_and(|v| !v.is_empty() && v != "0");
-    match () {
-        () if is_set("TWAT_QUICK") => (n / 10).max(1),
-        () if is_set("TWAT_SOAK") => n * 10,
-        () => n,
+    match (setting("TWAT_QUICK"), soak()) {
+        (Some(_), _) => (n / 10).max(1),
+        (None, Some(times)) => n * times,
+        (None, None) => n,
     }
+}
+
+/// How long work of a scaled count may take, all of it.
+pub fn patience(usual: Duration) -> Duration {
+    usual * soak().unwrap_or(1) as u32
 }
 
 /// A directory for one test, removed when it passes and kept when it fails.
 pub struct Scene {
     pub dir: PathBuf,
+    begun: Instant,
     memory: Option<tempfile::TempDir>,
 }
 
@@ -34,7 +50,7 @@ impl Scene {
         let dir = root.canonicalize().expect("a path").join(name);
         std::fs::remove_dir_all(&dir).ok();
         std::fs::create_dir_all(&dir).expect("a directory");
-        Self { dir, memory: None }
+        Self { dir, begun: Instant::now(), memory: None }
     }
 
     /// One whose stores lie in memory, where there is such a file system: for
@@ -54,16 +70,41 @@ impl Scene {
         self.dir.join(name)
     }
 
-    /// A line for the log of this test, which is also shown.
+    /// A line for the log of this test, which is also shown: at once in a soak.
     pub fn log(&self, text: impl std::fmt::Display) {
+        self.tell(&text);
+        self.note(text);
+    }
+
+    /// A line for the log, one of many.
+    pub fn note(&self, text: impl std::fmt::Display) {
         println!("{text}");
         let log = OpenOptions::new().create(true).append(true).open(self.path("log.txt"));
         writeln!(log.expect("a log"), "{text}").expect("a line");
     }
 }
 
+impl Scene {
+    /// Says in a soak, ten times in all, how far a long work has come.
+    pub fn progress(&self, done: u64, of: u64) {
+        if done.is_multiple_of((of / 10).max(1)) {
+            self.tell(&format_args!("{done} of {of}"));
+        }
+    }
+
+    fn tell(&self, text: &dyn std::fmt::Display) {
+        if soak().is_some() {
+            let name = self.dir.file_name().unwrap_or_default().display();
+            // Not by a macro, whose words the test harness keeps to itself.
+            let line = format!("{:5} s  {name}: {text}\n", self.begun.elapsed().as_secs());
+            let _ = std::io::stderr().write_all(line.as_bytes());
+        }
+    }
+}
+
 impl Drop for Scene {
     fn drop(&mut self) {
+        self.tell(&"ends");
         if std::thread::panicking() {
             println!("kept: {}", self.dir.display());
             if let Some(memory) = self.memory.take() {

@@ -32,6 +32,7 @@ fn healthy_commits_reopened_at_random_moments_are_never_judged_damaged() {
             _ => cache.set(key.as_bytes(), &value(&key, done, size), TTL_DEFAULT).expect("a set"),
         }
         done += 1;
+        scene.progress(done, commits);
         if random.below(150) == 0 {
             assert_walker_finds_it_sound(&store);
             walked += 1;

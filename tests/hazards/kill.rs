@@ -6,8 +6,8 @@
 
 use crate::harness::*;
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use twat_cache::{Cache, TTL_DEFAULT};
@@ -81,23 +81,29 @@ struct Noted {
 struct Notes {
     keys: BTreeMap<u64, Noted>,
     highest: u64,
+    /// How much of the file was read.
+    read: u64,
 }
 
 impl Notes {
-    fn read(path: &Path) -> Self {
-        let mut notes = Self::default();
-        let bytes = std::fs::read(path).unwrap_or_default();
+    /// Reads on to the end of the file.
+    fn read_on(&mut self, path: &Path) {
+        let mut bytes = Vec::new();
+        if let Ok(mut file) = File::open(path) {
+            file.seek(SeekFrom::Start(self.read)).expect("a place");
+            file.read_to_end(&mut bytes).expect("notes");
+        }
         for record in bytes.chunks_exact(24) {
             let number = |at: usize| u64::from_le_bytes(record[at..at + 8].try_into().unwrap());
             let (what, key, version) = (number(0), number(8), number(16));
-            let noted = notes.keys.entry(key).or_default();
+            let noted = self.keys.entry(key).or_default();
             match what {
                 1 => noted.begun.push(version),
                 _ => *noted = Noted { acknowledged: Some(version), begun: Vec::new() },
             }
-            notes.highest = notes.highest.max(version);
+            self.highest = self.highest.max(version);
+            self.read += 24;
         }
-        notes
     }
 }
 
@@ -106,7 +112,7 @@ pub fn writer(args: &Args) {
     let id: u64 = args["id"].parse().unwrap();
     let mut random = Random::new(args["seed"].parse().unwrap());
     let path = Path::new(&args["notes"]);
-    let mut version = Notes::read(path).highest;
+    let mut version: u64 = args["version"].parse().unwrap();
     let mut notes = OpenOptions::new().create(true).append(true).open(path).unwrap();
     let mut note = |what: u64, key: u64, version: u64| {
         let record: Vec<u8> = [what, key, version].iter().flat_map(|n| n.to_le_bytes()).collect();
@@ -165,8 +171,9 @@ fn writers_killed(kind: Kind, seed: u64) {
     scene.log(format!("{} writers, {rounds} kills, {}, seed {seed}", WRITERS, kind.name()));
     let mut random = Random::new(seed);
     let store = scene.path("store");
-    let notes = |id: u64| scene.path(&format!("notes-{id}"));
-    let start = |id: u64, seed: u64| {
+    let path = |id: u64| scene.path(&format!("notes-{id}"));
+    let mut notes: Vec<_> = (0..WRITERS).map(|_| Notes::default()).collect();
+    let start = |id: u64, seed: u64, version: u64| {
         spawn(
             "writer",
             &args([
@@ -174,17 +181,19 @@ fn writers_killed(kind: Kind, seed: u64) {
                 ("id", id.to_string()),
                 ("seed", seed.to_string()),
                 ("dir", store.display().to_string()),
-                ("notes", notes(id).display().to_string()),
+                ("notes", path(id).display().to_string()),
+                ("version", version.to_string()),
             ]),
         )
     };
     let cache = open(&store, kind.options());
-    let mut writers: Vec<_> = (0..WRITERS).map(|id| start(id, random.next())).collect();
+    let mut writers: Vec<_> = (0..WRITERS).map(|id| start(id, random.next(), 0)).collect();
     for writer in &mut writers {
         writer.expect("ready");
     }
     let mut operations = 0;
     for round in 0..rounds {
+        scene.progress(round, rounds);
         std::thread::sleep(Duration::from_micros(random.below(25_000)));
         let id = random.below(WRITERS);
         let writer = &mut writers[id as usize];
@@ -192,8 +201,10 @@ fn writers_killed(kind: Kind, seed: u64) {
             panic!("round {round}: writer {id} ended by itself: {status}");
         }
         writer.kill();
-        verify(&cache, kind, id, &Notes::read(&notes(id)));
-        writers[id as usize] = start(id, random.next());
+        let noted = &mut notes[id as usize];
+        noted.read_on(&path(id));
+        verify(&cache, kind, id, noted);
+        writers[id as usize] = start(id, random.next(), noted.highest);
         // Not waited for: the next kill may hit its opening.
         if round % 4 == 0 {
             let started = Instant::now();
@@ -207,9 +218,10 @@ fn writers_killed(kind: Kind, seed: u64) {
     drop(cache);
     let cache = open(&store, &[kind.options(), &[("check", "open")]].concat());
     for id in 0..WRITERS {
-        let notes = Notes::read(&notes(id));
-        operations += notes.highest;
-        verify(&cache, kind, id, &notes);
+        let noted = &mut notes[id as usize];
+        noted.read_on(&path(id));
+        operations += noted.highest;
+        verify(&cache, kind, id, noted);
     }
     let checked = cache.check(true).expect("a check");
     assert_eq!((&checked["bad"], &checked["file_sound"]), (&0.into(), &true.into()), "{checked:?}");

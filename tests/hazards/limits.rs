@@ -135,13 +135,16 @@ pub fn under_file_size_limit(args: &Args) {
     limit_files(3 << 20);
     let dir = Path::new(&args["dir"]);
     let cache = open(dir, &[("inline_max_bytes", "10000")]);
-    for n in 0..2_000_u64 {
-        let key = format!("key {}", n % 1_500);
+    for n in 0..4_000_u64 {
+        let key = format!("key {}", n % 3_000);
         let size = [300, 4_000, 30_000][(n % 3) as usize];
         cache.set(key.as_bytes(), &value(&key, n, size), TTL_DEFAULT).expect("a set");
         let found = cache.get(key.as_bytes()).expect("a get").expect("a hit");
         assert_eq!(version_of(&key, &found), Ok(n));
     }
+    // Without the limit all of it would be there, in a larger file.
+    assert!(cache.stats().expect("stats").engine.evictions > 0, "nothing had to leave");
+    assert!(std::fs::metadata(dir.join("data.mdb")).expect("data").len() <= 3 << 20);
     let refused = cache.set(b"large", &vec![1; 4 << 20], TTL_DEFAULT).expect_err("a refusal");
     assert_eq!(refused.code(), Code::Full, "{refused}");
     let memory = Cache::open(&Config::new("memory").expect("an engine")).expect("a cache");

@@ -87,8 +87,11 @@ fn grows_not(name: &str, may_refuse: bool, readers: impl FnOnce(&Path) -> Vec<Ru
     overwrite(&cache, 0, settle);
     let steady = size(&store);
     let readers = readers(&store);
-    let times = scaled(100_000);
-    let refused = try_overwrite(&cache, settle, times);
+    let (times, mut refused) = (scaled(100_000), 0);
+    for from in (0..times).step_by(times.div_ceil(10) as usize) {
+        scene.progress(from, times);
+        refused += try_overwrite(&cache, settle + from, times.div_ceil(10).min(times - from));
+    }
     let after = size(&store);
     scene
         .log(format!("{steady} bytes steady, {after} after {times} overwrites, {refused} refused"));
@@ -170,6 +173,7 @@ fn a_reader_stopped_and_continued_time_and_again_reads_nothing_wrong() {
     overwrite(&cache, 0, 2 * KEYS);
     let readers: Vec<_> = (0..2).map(|_| start_reader(&store, "busy")).collect();
     for round in 0..rounds {
+        scene.progress(round, rounds);
         std::thread::sleep(std::time::Duration::from_micros(random.below(3_000)));
         for reader in &readers {
             reader.signal(Signal::STOP);

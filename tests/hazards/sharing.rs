@@ -141,7 +141,7 @@ fn forks_under_load_leave_parent_and_child_working() {
         ("dir", scene.path("store").display().to_string()),
         ("forks", scaled(20).max(3).to_string()),
     ]);
-    let (told, status) = spawn("forking", &arguments).finish(HANG * 60);
+    let (told, status) = spawn("forking", &arguments).finish(patience(HANG * 60));
     println!("{told:?}");
     assert!(
         status.success() && told.iter().any(|line| line.starts_with("done")),
@@ -188,7 +188,7 @@ fn blob_replaced(name: &str, deletes: bool) -> u64 {
     let mut held = Vec::new();
     let reads = scaled(1_500);
     let started = std::time::Instant::now();
-    while hits < reads && started.elapsed() < HANG * 20 {
+    while hits < reads && started.elapsed() < patience(HANG * 20) {
         let Some(found) = timely("get", || cache.get(b"blob")).expect("a get") else {
             // It was deleted, and the writers are not as fast as we are.
             misses += 1;
