@@ -1,10 +1,12 @@
 //! Walks over a namespace: SCAN in batches, never KEYS or FLUSHDB. Each batch
 //! has a call's time-out; the walk as a whole takes as long as it takes.
 
+use super::Redis;
 use super::entry::{done, unexpected};
 use super::node::Node;
+use super::read::Found;
 use super::resp::Value;
-use super::{Found, Redis};
+use super::write;
 use crate::engine::ScanState;
 use crate::engine::words;
 use crate::error::Result;
@@ -113,7 +115,7 @@ impl Redis {
 
     fn remove_if(&self, key: &[u8], bytes: &[u8]) -> Result<bool> {
         let name = self.names.entry(key);
-        let mut remove = super::script(super::REMOVE, &name);
+        let mut remove = write::script(write::REMOVE, &name);
         remove.arg(bytes);
         match self.server.one(self.server.on(&name, remove))? {
             Value::Int(n) => Ok(n > 0),
