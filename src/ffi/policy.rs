@@ -1,10 +1,9 @@
 //! A policy alone, for hosts that keep their own objects.
 
-use super::bytes::check_size;
 use super::config::{borrowed, twat_config};
 use super::guard::{Poison, guard};
 use super::ptr;
-use super::stats::{TWAT_STATS_EXACT, twat_stats};
+use super::stats::{self, twat_stats};
 use super::status::{TWAT_MISS, TWAT_OK, TWAT_TRUNCATED};
 use crate::error::{Code, Error, Result};
 use crate::fork;
@@ -290,29 +289,8 @@ pub unsafe extern "C" fn twat_policy_stats(
     inout_stats: *mut twat_stats,
 ) -> i32 {
     guard(|| {
-        let out = ptr::out("inout_stats", inout_stats)?;
-        // SAFETY: not NULL; the first field is always there.
-        let size = unsafe { (*out).struct_size };
-        check_size("inout_stats", size, size_of::<twat_stats>())?;
         // SAFETY: this function's own contract.
-        let stats = unsafe { with(policy, |policy| Ok(policy.stats())) }?;
-        let ours = twat_stats {
-            struct_size: size.min(size_of::<twat_stats>()),
-            hits: stats.hits,
-            sets: stats.sets,
-            deletes: stats.deletes,
-            evictions: stats.engine.evictions,
-            rejected: stats.rejected,
-            entries: stats.engine.entries,
-            bytes: stats.engine.bytes,
-            max_entries: stats.engine.max_entries,
-            max_bytes: stats.engine.max_bytes,
-            flags: TWAT_STATS_EXACT,
-            ..twat_stats::default()
-        };
-        // SAFETY: the caller's struct is at least as large as ours.
-        unsafe { out.write(ours) };
-        Ok(TWAT_OK)
+        unsafe { stats::answer(inout_stats, || with(policy, |policy| Ok(policy.stats()))) }
     })
 }
 

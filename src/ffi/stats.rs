@@ -5,6 +5,8 @@ use super::cache::{twat_cache, with};
 use super::guard::guard;
 use super::ptr;
 use super::status::TWAT_OK;
+use crate::error::Result;
+use crate::stats::Stats;
 
 /// The counts of `entries` and `bytes` are exact: nothing expired, invalidated
 /// or unsettled is among them.
@@ -61,31 +63,42 @@ pub unsafe extern "C" fn twat_cache_stats(
     inout_stats: *mut twat_stats,
 ) -> i32 {
     guard(|| {
-        let out = ptr::out("inout_stats", inout_stats)?;
-        // SAFETY: not NULL; the first field is always there.
-        let size = unsafe { (*out).struct_size };
-        check_size("inout_stats", size, size_of::<twat_stats>())?;
         // SAFETY: this function's own contract.
-        let stats = unsafe { with(cache, |cache| cache.stats()) }?;
-        let ours = twat_stats {
-            struct_size: size.min(size_of::<twat_stats>()),
-            hits: stats.hits,
-            misses: stats.misses,
-            sets: stats.sets,
-            deletes: stats.deletes,
-            evictions: stats.engine.evictions,
-            expirations: stats.engine.expirations,
-            rejected: stats.rejected,
-            corrupt: stats.engine.corrupt,
-            errors: stats.errors,
-            entries: stats.engine.entries,
-            bytes: stats.engine.bytes,
-            max_entries: stats.engine.max_entries,
-            max_bytes: stats.engine.max_bytes,
-            flags: if stats.engine.entries_inexact { 0 } else { TWAT_STATS_EXACT },
-        };
-        // SAFETY: the caller's struct is at least as large as ours.
-        unsafe { out.write(ours) };
-        Ok(TWAT_OK)
+        unsafe { answer(inout_stats, || with(cache, |cache| cache.stats())) }
     })
+}
+
+/// Checks the caller's struct, then fills it.
+///
+/// # Safety
+/// `inout_stats` is NULL or writable for its `struct_size`.
+pub(super) unsafe fn answer(
+    inout_stats: *mut twat_stats,
+    read: impl FnOnce() -> Result<Stats>,
+) -> Result<i32> {
+    let out = ptr::out("inout_stats", inout_stats)?;
+    // SAFETY: not NULL; the first field is always there.
+    let size = unsafe { (*out).struct_size };
+    check_size("inout_stats", size, size_of::<twat_stats>())?;
+    let stats = read()?;
+    let ours = twat_stats {
+        struct_size: size.min(size_of::<twat_stats>()),
+        hits: stats.hits,
+        misses: stats.misses,
+        sets: stats.sets,
+        deletes: stats.deletes,
+        evictions: stats.engine.evictions,
+        expirations: stats.engine.expirations,
+        rejected: stats.rejected,
+        corrupt: stats.engine.corrupt,
+        errors: stats.errors,
+        entries: stats.engine.entries,
+        bytes: stats.engine.bytes,
+        max_entries: stats.engine.max_entries,
+        max_bytes: stats.engine.max_bytes,
+        flags: if stats.engine.entries_inexact { 0 } else { TWAT_STATS_EXACT },
+    };
+    // SAFETY: the caller's struct is at least as large as ours.
+    unsafe { out.write(ours) };
+    Ok(TWAT_OK)
 }

@@ -67,6 +67,7 @@ napi_value twat_throw(napi_env env, int32_t status, const char *text);
 napi_value twat_throw_last(napi_env env, int32_t status);
 void twat_set_error_class(napi_env env, napi_value error_class);
 napi_value twat_bool_of(napi_env env, int32_t status);
+napi_value twat_count_of(napi_env env, int32_t status, uint64_t n);
 
 #define TRY(call)                            \
     do {                                     \

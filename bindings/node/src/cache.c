@@ -161,15 +161,6 @@ static napi_value incr(napi_env env, napi_callback_info info)
     return result;
 }
 
-static napi_value count_of(napi_env env, int32_t status, uint64_t n)
-{
-    napi_value result;
-    if (status < 0)
-        return twat_throw_last(env, status);
-    TRY(napi_create_double(env, (double)n, &result));
-    return result;
-}
-
 static napi_value expire(napi_env env, napi_callback_info info)
 {
     napi_value argv[1];
@@ -178,7 +169,7 @@ static napi_value expire(napi_env env, napi_callback_info info)
     if (!twat_call(env, info, 1, argv, &handle))
         return NULL;
     int32_t status = twat_cache_expire(handle->cache, &removed);
-    return count_of(env, status, removed);
+    return twat_count_of(env, status, removed);
 }
 
 static napi_value whole(napi_env env, napi_callback_info info, int32_t (*call)(twat_cache *))
@@ -276,7 +267,7 @@ static napi_value with_file(napi_env env, napi_callback_info info, file_call cal
         return twat_throw(env, TWAT_E_ARG, "path: expected a path without NUL");
     int32_t status = call(handle->cache, text, &n);
     free(text);
-    return count_of(env, status, n);
+    return twat_count_of(env, status, n);
 }
 
 static napi_value export_(napi_env env, napi_callback_info info)

@@ -80,15 +80,6 @@ static napi_value set_many(napi_env env, napi_callback_info info)
     return status < 0 ? twat_throw_last(env, status) : NULL;
 }
 
-static napi_value count_of(napi_env env, int32_t status, uint64_t n)
-{
-    napi_value result;
-    if (status < 0)
-        return twat_throw_last(env, status);
-    TRY(napi_create_double(env, (double)n, &result));
-    return result;
-}
-
 static napi_value delete_many(napi_env env, napi_callback_info info)
 {
     napi_value argv[1];
@@ -99,7 +90,7 @@ static napi_value delete_many(napi_env env, napi_callback_info info)
         return NULL;
     int32_t status = twat_cache_delete_many(handle->cache, keys.slices, keys.n, &n);
     twat_slices_free(&keys);
-    return count_of(env, status, n);
+    return twat_count_of(env, status, n);
 }
 
 static napi_value delete_prefix(napi_env env, napi_callback_info info)
@@ -112,7 +103,7 @@ static napi_value delete_prefix(napi_env env, napi_callback_info info)
         return NULL;
     int32_t status = twat_cache_delete_prefix(handle->cache, prefix.data, prefix.len, &n);
     twat_key_free(&prefix);
-    return count_of(env, status, n);
+    return twat_count_of(env, status, n);
 }
 
 /* One key of a walk as a Buffer; false at the end or with an exception. */

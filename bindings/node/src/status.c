@@ -80,3 +80,13 @@ void twat_set_error_class(napi_env env, napi_value error_class)
     if (napi_create_reference(env, error_class, 1, &self->error_class) != napi_ok)
         (void)twat_napi_failed(env);
 }
+
+/* A status as a call that counts returns it. */
+napi_value twat_count_of(napi_env env, int32_t status, uint64_t n)
+{
+    napi_value result;
+    if (status < 0)
+        return twat_throw_last(env, status);
+    TRY(napi_create_double(env, (double)n, &result));
+    return result;
+}
