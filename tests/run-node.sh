@@ -10,8 +10,8 @@ root=$PWD
 what=${1:-test}
 
 need() { command -v "$1" >/dev/null || { echo "missing: $1 ($2)"; exit 1; }; }
-need node "Node.js 20 or later: https://nodejs.org"
-need npm "it comes with Node.js"
+source tools/node.sh
+need_node
 need cc "a C compiler"
 need readelf "binutils"
 need python3 "CPython 3.10 or later, for the stores shared with Python"
@@ -27,12 +27,8 @@ case $what in
   *) echo "unknown: $what; expected test, bench or build"; exit 2 ;;
 esac
 
+node_modules
 cd bindings/node
-# The lock file decides; installing again only when it changed.
-if ! cmp -s package-lock.json node_modules/.lock-installed; then
-  npm ci --ignore-scripts --no-audit --no-fund
-  cp package-lock.json node_modules/.lock-installed
-fi
 TWAT_CACHE_WERROR=1 TWAT_CACHE_LIB="$root/target/$profile" npm run --silent build
 # The examples import the package by its name.
 mkdir -p "$root/examples/node/node_modules"

@@ -13,8 +13,8 @@ let at = 0
 let end = 0
 let depth = 0
 
-function corrupt(text) {
-  return new TwatCacheError(`MessagePack: ${text}`, 'TWAT_E_CORRUPT')
+function corrupt(what) {
+  return new TwatCacheError(`MessagePack: ${what}`, 'TWAT_E_CORRUPT')
 }
 
 /** The one value in buffer[start, stop). Runs to its end without other code in between. */
@@ -165,14 +165,14 @@ function map(n) {
 }
 
 function mixedMap(object, done, n, key) {
-  const map = new Map(Object.entries(object))
-  map.set(key, read())
+  const mixed = new Map(Object.entries(object))
+  mixed.set(key, read())
   for (let i = done + 1; i < n; i++) {
     const next = read()
-    map.set(next, read())
+    mixed.set(next, read())
   }
   depth--
-  return map
+  return mixed
 }
 
 function extension(n) {

@@ -12,8 +12,8 @@ const { TwatCacheError, wrongType, describe } = require('./errors.js')
 const FORMATS = { 0: 'raw bytes', 1: 'MessagePack', 2: 'JSON', 3: 'an array', 4: 'a counter', 16: 'a pickle', 17: 'a pickle' }
 
 function writeMsgpack(w, value) {
-  const array = typeof value === 'object' && value !== null ? describeArray(value) : undefined
-  if (array) return writeArray(w, array)
+  const described = typeof value === 'object' && value !== null ? describeArray(value) : undefined
+  if (described) return writeArray(w, described)
   w.byte(1)
   encodeAny(w, value)
 }

@@ -189,7 +189,7 @@ test('an object that encodes itself while it is encoded does no harm', (t) => {
   assert.deepEqual(cache.get('a'), [1, { inner: { x: 'b'.repeat(10) } }, 2])
 })
 
-test('using: disposal closes', async (t) => {
+test('using: disposal closes', async () => {
   const cache = new Cache()
   cache[Symbol.dispose ?? Symbol.for('nodejs.dispose')]()
   assert.throws(() => cache.get('a'), { name: 'TwatCacheError', code: 'TWAT_E_CLOSED' })

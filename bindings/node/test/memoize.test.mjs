@@ -172,7 +172,7 @@ test('what throws is not kept and is run once a call', () => {
 
 test('recursion, and a function that clears its own cache', () => {
   const fib = memoize((n) => (n < 2 ? n : fib(n - 1) + fib(n - 2)), { max: 3 })
-  assert.equal(fib(80), 23416728348467685)
+  assert.equal(fib(78), 8944394323791464)
   const self = memoize((a, b) => { self.clear(); return a + b }, { max: 2 })
   for (let i = 0; i < 10; i++) assert.equal(self(i, i), 2 * i)
   const inner = memoize((a, b) => (b > 0 ? inner(a, b - 1) : a), { max: 2 })
@@ -314,7 +314,7 @@ test('wrong options are told when memoize is called', () => {
 
 test('an argument that cannot be a key is named with the two ways out', async () => {
   class Thing {}
-  const memo = memoize((a, b) => 1, { name: 'area' })
+  const memo = memoize(() => 1, { name: 'area' })
   const message = /argument 2 of area: .*Thing.*key.*twat\.cacheKey/
   assert.throws(() => memo(1, new Thing()), { name: 'TypeError', code: 'TWAT_E_ARG', message })
   assert.throws(() => memo(() => 1), TypeError)

@@ -1,7 +1,7 @@
 // Over a real server; the engine comes by configuration alone.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SMALL, directory, later, open, redis, sleep, twat } from './helpers.mjs'
+import { SMALL, later, open, redis, sleep, twat } from './helpers.mjs'
 
 test('redis: values, ttl, many, counters, namespaces, async twins', async (t) => {
   const { url } = await redis(t)
