@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from builtins import len
 from collections.abc import Iterable, Mapping
 from typing import Any
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import sys
+from builtins import len
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -188,10 +189,11 @@ def _limit(n: int) -> int:
 
 def write_items(encoder: Encoder, out: bytearray, items: Any) -> None:
     """An array: the items of a list or tuple."""
-    write_array_header(out, len(items))
+    n = len(items)
+    write_array_header(out, n)
     table, other = encoder.table, encoder.other
-    if len(items) >= MANY:
-        for start in range(0, len(items), MANY):
+    if n >= MANY:
+        for start in range(0, n, MANY):
             some = items[start : start + MANY]
             if not _write_many(encoder, out, some):
                 for item in some:
