@@ -19,16 +19,27 @@ fn eleven_hundred_threads_read_at_once() {
             .set(key.as_bytes(), &value(&key, n, if n == 7 { 9_000 } else { 100 }), TTL_DEFAULT)
             .expect("a set");
     }
+    let (looking, most) = (AtomicU64::new(0), AtomicU64::new(0));
     let threads = 1_100;
     let barrier = Barrier::new(threads);
     let read = |seed: u64| {
         let mut random = Random::new(seed + 1);
         barrier.wait();
-        for _ in 0..20 {
+        for round in 0..20 {
             let n = random.below(100);
             let key = format!("key {n}");
             let found = timely("get", || cache.get(key.as_bytes())).expect("a get").expect("a hit");
             assert_eq!(version_of(&key, &found), Ok(n));
+            if round % 5 == 0 {
+                // As long as it looks at the value it has one of the few snapshots.
+                let mut look = |_: &[u8]| {
+                    let now = looking.fetch_add(1, Ordering::SeqCst) + 1;
+                    most.fetch_max(now, Ordering::SeqCst);
+                    std::thread::sleep(Duration::from_millis(2));
+                    looking.fetch_sub(1, Ordering::SeqCst);
+                };
+                assert!(timely("read", || cache.read(b"key 1", &mut look)).expect("a read"));
+            }
         }
     };
     std::thread::scope(|scope| {
@@ -39,6 +50,8 @@ fn eleven_hundred_threads_read_at_once() {
         let threads: Vec<_> = (0..threads as u64).map(start).collect();
         threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
     });
+    let (most, pool) = (most.into_inner(), twat_cache::store::txn::POOL as u64);
+    assert!((pool / 2..=pool).contains(&most), "{most} read at once, {pool} may");
 }
 
 #[test]
@@ -53,6 +66,7 @@ fn one_directory_under_three_names_is_one_store() {
     for round in 0..20_u64 {
         let second = open(&link, &[]);
         let third = open(&winding, &[]);
+        assert_eq!(mappings(&store.join("data.mdb")), 1, "one environment for all three");
         let key = format!("key {round}");
         second.set(key.as_bytes(), b"second", TTL_DEFAULT).expect("a set");
         assert_eq!(first.get(key.as_bytes()).expect("a get").as_deref(), Some(&b"second"[..]));
@@ -64,6 +78,13 @@ fn one_directory_under_three_names_is_one_store() {
         assert_eq!(first.get(key.as_bytes()).expect("a get").as_deref(), Some(&b"third"[..]));
         first.set(b"still", b"here", TTL_DEFAULT).expect("a set");
     }
+}
+
+/// How often this process has a file mapped.
+fn mappings(file: &Path) -> usize {
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("maps");
+    let file = file.canonicalize().expect("a file");
+    maps.lines().filter(|line| line.ends_with(file.to_str().expect("UTF-8"))).count()
 }
 
 /// Four busy threads and forks in between; each child uses the handle.
@@ -206,6 +227,9 @@ fn blob_replaced(name: &str, deletes: bool) -> u64 {
         assert_eq!(version_of("blob", found), Ok(*version), "a value that is held");
     }
     scene.log(format!("{hits} hits, {misses} misses, {} versions", versions.len()));
+    for writer in &mut writers {
+        assert!(writer.child.try_wait().expect("a child").is_none(), "a writer gave up");
+    }
     assert!(hits == reads && versions.len() > 1, "{hits} hits, {misses} misses");
     writers.clear();
     drop(cache);
@@ -237,6 +261,7 @@ fn swept_meanwhile(name: &str, end: impl Fn(&mut Running) + Sync, expected: Opti
     let mut writer = start(command.env("LD_PRELOAD", faults::shim()));
     writer.expect("ready");
     writer.wait_until_stopped();
+    assert_eq!(blobs_below(&store.join("blobs")), 2, "the file has its name, nothing names it");
     std::thread::scope(|scope| {
         // It has LMDB's write lock: a sweep waits for it, reads do not.
         let sweep = scope.spawn(|| cache.check(true).expect("a sweep"));

@@ -154,14 +154,14 @@ int fsync(int fd) {
 
 int rename(const char *from, const char *to) {
     REAL(int, "rename", const char *, const char *)
-    if (!path_fails(RENAME, to, __func__)) {
-        return real(from, to);
-    }
     if (atomic_load(&armed_how) != 3) {
-        return -1;
+        return path_fails(RENAME, to, __func__) ? -1 : real(from, to);
     }
+    /* One that finds no directory is no rename yet. */
     int result = real(from, to);
-    raise(SIGSTOP);
+    if (result == 0 && path_fails(RENAME, to, __func__)) {
+        raise(SIGSTOP);
+    }
     return result;
 }
 
