@@ -13,13 +13,15 @@
 //! The last one to close syncs the data before it says `clean`, and that mark
 //! is replaced, and synced, before the next write.
 
+mod aside;
+
+use self::aside::aside;
 use super::walk::{self, Bad, Figures, Glance, Verdict};
 use crate::error::{Code, Error, Result};
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
-use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -424,59 +426,6 @@ fn extend(dir: &Path, from: u64, to: u64, read_only: bool) -> Decision {
         Ok(()) => Decision::Extended { from, to },
         Err(_) => Decision::Open(None),
     }
-}
-
-/// Moves everything but the mark out of the directory: next to it, or into it
-/// where its parent cannot be written.
-fn aside(dir: &Path, lock: Option<&File>, why: String, read_only: bool) -> Result<Decision> {
-    let failed = |what: &str| {
-        let text = format!("store {} is damaged ({why}) and {what}", dir.display());
-        Error::new(Code::Corrupt, text)
-    };
-    if read_only {
-        return Err(failed("cannot be set aside: it was opened read-only"));
-    }
-    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-    let to = move_data(&dir).map_err(|e| failed(&format!("cannot be set aside: {e}")))?;
-    for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        if name != MARK && !name.as_encoded_bytes().starts_with(b"corrupt-") {
-            // What stays behind is swept as an orphan.
-            let _ = std::fs::rename(entry.path(), to.join(&name));
-        }
-    }
-    if let Some(lock) = lock {
-        Mark::Clean(None).write(lock).map_err(|e| Error::io(format!("writing {MARK}"), &e))?;
-    }
-    Ok(Decision::SetAside { to, why })
-}
-
-/// Moves the data file into `<dir>.corrupt-<seconds>`, or, where that cannot be
-/// (a parent of somebody else, a mount point), `<dir>/corrupt-<seconds>`. It goes
-/// first: a store without it is a fresh one, whatever else is left.
-fn move_data(dir: &Path) -> io::Result<PathBuf> {
-    let mut beside = dir.as_os_str().to_owned();
-    beside.push(".corrupt-");
-    let inside = dir.join("corrupt-").into_os_string();
-    move_data_under(dir, &beside).or_else(|_| move_data_under(dir, &inside))
-}
-
-fn move_data_under(dir: &Path, stem: &OsStr) -> io::Result<PathBuf> {
-    let seconds = crate::clock::unix_ms() / 1000;
-    for n in 0..1000 {
-        let mut name = stem.to_owned();
-        name.push(if n == 0 { format!("{seconds}") } else { format!("{seconds}-{n}") });
-        match std::fs::DirBuilder::new().mode(0o700).create(&name) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-            created => created?,
-        }
-        let to = PathBuf::from(name);
-        return match std::fs::rename(dir.join(DATA), to.join(DATA)) {
-            Ok(()) => Ok(to),
-            Err(error) => std::fs::remove_dir(&to).and(Err(error)),
-        };
-    }
-    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 #[cfg(test)]

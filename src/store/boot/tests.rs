@@ -1,5 +1,6 @@
 use super::*;
 use lmdb::{DatabaseFlags, Environment, EnvironmentFlags, Transaction, WriteFlags};
+use std::collections::BTreeSet;
 use std::sync::{Barrier, Mutex, MutexGuard};
 
 /// The boot id belongs to the process: tests that change it take turns.
@@ -143,6 +144,38 @@ fn with_free_tail(dir: &Path) {
         }
         txn.commit().expect("commit");
     }
+}
+
+#[test]
+fn of_stores_that_were_set_aside_the_newest_three_are_kept() {
+    let _turn = boot("first");
+    let (place, dir) = store();
+    // What only looks like one, and what a link leads to, is nobody's to remove.
+    let foreign = ["store.corrupt-", "store.corrupt-1x", "store.corrupt-1-", "other.corrupt-1"];
+    foreign.iter().for_each(|name| std::fs::create_dir(place.path().join(name)).unwrap());
+    std::fs::write(place.path().join("store.corrupt-5"), b"a file").unwrap();
+    std::os::unix::fs::symlink("other.corrupt-1", place.path().join("store.corrupt-6")).unwrap();
+    for old in ["store.corrupt-7", "store.corrupt-7-12"] {
+        std::fs::create_dir(place.path().join(old)).unwrap();
+        std::fs::write(place.path().join(old).join(DATA), b"old").unwrap();
+    }
+    let mut newest = Vec::new();
+    for _ in 0..5 {
+        fill(&dir, 100);
+        damage(&dir);
+        std::fs::write(dir.join(MARK), b"damaged").unwrap();
+        let (_guard, decision) = enter_auto(&dir);
+        let Decision::SetAside { to, .. } = decision else { panic!("{decision:?}") };
+        newest.push(to);
+    }
+    let left: BTreeSet<_> =
+        std::fs::read_dir(place.path()).unwrap().flatten().map(|entry| entry.path()).collect();
+    let others = ["store", "store.corrupt-5", "store.corrupt-6"].iter().chain(&foreign);
+    let mut expected: BTreeSet<_> = others.map(|name| place.path().join(name)).collect();
+    expected.extend(newest.last().cloned());
+    // Those of one second may have taken the names of others that are gone.
+    assert!(left.is_superset(&expected) && left.len() == expected.len() + 2, "{left:?}");
+    assert!(!left.contains(&place.path().join("store.corrupt-7")), "{left:?}");
 }
 
 #[test]
