@@ -1,8 +1,8 @@
 //! Values come back: after a reopen, under long and empty keys, per namespace.
 
-use super::common::{check_books, file_size, get, keys, open, refused};
+use super::common::{check_books, file_size, get, keys, open, refused, rewrite};
 use twat_cache::engine::Stored;
-use twat_cache::error::Code;
+use twat_cache::error::{Code, Error};
 use twat_cache::{SetOptions, TTL_DEFAULT, TTL_NEVER, clock};
 
 #[test]
@@ -141,5 +141,26 @@ fn what_lies_beside_the_entries_is_no_entry_and_outlives_a_clear() {
     assert!(cache.info().unwrap().get("set_aside").is_none());
     assert_eq!(cache.stats().unwrap().engine.entries, 0);
     cache.set(b"a", b"1", TTL_DEFAULT).unwrap();
+    check_books(&cache);
+}
+
+#[test]
+fn what_a_newer_version_stored_is_neither_counted_on_nor_added_over() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path(), &[]));
+    open(dir.path(), &[]).set(b"key", b"value", TTL_NEVER).unwrap();
+    let of_newer = |row: &[u8]| [&row[..4], &[row[4] + 1], &row[5..]].concat();
+    rewrite(dir.path(), b"\x01\0key", of_newer);
+    let cache = open(dir.path(), &[]);
+    let version = |error: Error| assert_eq!(error.code(), Code::Version, "{error}");
+    version(cache.get(b"key").unwrap_err());
+    version(cache.incr(b"key", 1, 0, TTL_NEVER).unwrap_err());
+    version(cache.add(b"key", b"new", TTL_NEVER).unwrap_err());
+    version(cache.touch(b"key", TTL_NEVER).unwrap_err());
+    assert!(!cache.delete(b"key").unwrap());
+    version(cache.get(b"key").unwrap_err());
+    // Who says what the key is to hold means it.
+    cache.set(b"key", b"set", TTL_NEVER).unwrap();
+    assert_eq!(get(&cache, b"key").unwrap(), b"set");
     check_books(&cache);
 }

@@ -1,8 +1,8 @@
 //! Bounds hold on disk, and who leaves is who the policy says.
 
-use super::common::{check_books, file_size, get, keys, open, refused};
+use super::common::{check_books, file_size, get, keys, open, refused, rewrite};
 use std::collections::BTreeSet;
-use twat_cache::{Cache, Code, TTL_DEFAULT, TTL_NEVER};
+use twat_cache::{Cache, Code, SetOptions, TTL_DEFAULT, TTL_NEVER};
 
 fn fill(cache: &Cache, from: u32, to: u32) {
     for n in from..to {
@@ -207,4 +207,34 @@ fn policies_that_would_write_on_reads_are_refused_with_the_reason() {
         assert!(error.text().contains(policy) && error.text().contains("read"), "{error}");
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn totals_that_are_lost_are_counted_anew_and_the_bounds_hold() {
+    for damage in [|row: &[u8]| row[..20].to_vec(), |_: &[u8]| vec![0; 64], |_: &[u8]| Vec::new()] {
+        let dir = tempfile::tempdir().unwrap();
+        let options = [("max_entries", "200"), ("policy", "fifo")];
+        {
+            let cache = open(dir.path(), &options);
+            let tagged = SetOptions { tags: &[b"tag"], ..SetOptions::default() };
+            cache.set_with(b"tagged", b"x", &tagged).unwrap();
+            cache.invalidate_tag(b"tag").unwrap();
+            (0..150_u32).for_each(|n| cache.set(&n.to_be_bytes(), b"x", TTL_NEVER).unwrap());
+        }
+        rewrite(dir.path(), b"totals", damage);
+        let cache = open(dir.path(), &options);
+        let stats = cache.stats().unwrap().engine;
+        assert_eq!((stats.entries, stats.max_entries, stats.corrupt), (151, 200, 1));
+        check_books(&cache);
+        // No number comes back: neither a tag's version nor a place in the queue.
+        cache
+            .set_with(b"new", b"x", &SetOptions { tags: &[b"new"], ..Default::default() })
+            .unwrap();
+        assert_eq!(get(&cache, b"tagged"), None);
+        assert_eq!((get(&cache, b"new").unwrap(), cache.expire().unwrap()), (b"x".to_vec(), 1));
+        (150..400_u32).for_each(|n| cache.set(&n.to_be_bytes(), b"x", TTL_NEVER).unwrap());
+        assert_eq!(cache.stats().unwrap().engine.entries, 200);
+        assert!((200..400_u32).all(|n| get(&cache, &n.to_be_bytes()).is_some()), "fifo");
+        check_books(&cache);
+    }
 }

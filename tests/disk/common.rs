@@ -61,3 +61,14 @@ pub fn check_books(cache: &Cache) {
     assert_eq!(report["file_sound"], true, "{report:?}");
     assert_eq!((&report["bad"], &report["orphans_removed"]), (&0.into(), &0.into()), "{report:?}");
 }
+
+/// Changes a row of the unnamed database of a store that nobody has open.
+pub fn rewrite(dir: &Path, key: &[u8], change: impl FnOnce(&[u8]) -> Vec<u8>) {
+    use lmdb::{Transaction, WriteFlags};
+    let env = lmdb::Environment::new().set_map_size(1 << 30).open(dir).unwrap();
+    let db = env.open_db(None).unwrap();
+    let mut txn = env.begin_rw_txn().unwrap();
+    let row = change(txn.get(db, &key).unwrap());
+    txn.put(db, &key, &row, WriteFlags::empty()).unwrap();
+    txn.commit().unwrap();
+}

@@ -2,7 +2,7 @@
 
 use super::Disk;
 use super::keys;
-use super::row::{self, FORMAT, Row, Totals};
+use super::row::{self, Row, Totals};
 use super::shared::{Policy, Shared};
 use crate::clock;
 use crate::error::{Code, Error, Result};
@@ -73,15 +73,11 @@ impl Disk {
             ));
         }
         let txn = self.env.write()?;
-        let totals = match txn.get(MAIN, Totals::KEY)? {
-            None => Totals { format: FORMAT, ..Totals::default() },
-            Some(bytes) => Totals::decode(bytes)
-                .ok_or_else(|| Error::new(Code::Corrupt, "the totals of the store are damaged"))?,
-        };
-        Ok(Writer {
+        let stored = txn.get(MAIN, Totals::KEY)?.map(Totals::decode);
+        let mut writer = Writer {
             shared: &self.shared,
             txn,
-            totals,
+            totals: stored.flatten().unwrap_or_default(),
             now: clock::unix_ms(),
             unlink: Vec::new(),
             evictions: 0,
@@ -89,7 +85,11 @@ impl Disk {
             corrupt: 0,
             changed: false,
             buckets: 0,
-        })
+        };
+        if stored.flatten().is_none() {
+            self.make_totals(&mut writer, stored.is_some())?;
+        }
+        Ok(writer)
     }
 
     pub(super) fn dir(&self) -> std::path::Display<'_> {

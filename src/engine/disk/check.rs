@@ -1,7 +1,7 @@
 //! Verifying a whole store.
 
 use super::books::Writer;
-use super::row::{self, Row};
+use super::row::{self, FORMAT, Row, Totals};
 use super::{Disk, keys};
 use crate::compress::decompress;
 use crate::envelope::{self, Refused};
@@ -173,6 +173,49 @@ impl Disk {
             }
             Ok((removed, removed > 0))
         })
+    }
+
+    /// Totals for a store that has none: a new one, or one whose row is lost or
+    /// damaged. Then everything is counted, and the sequence goes on beyond all
+    /// that is stored, so that no version of a tag comes back.
+    #[cold]
+    pub(super) fn make_totals(&self, writer: &mut Writer<'_>, damaged: bool) -> Result<()> {
+        let (db, mut sequence, mut found) = (self.shared.db, 0, damaged);
+        writer.txn.walk(db.entries, &[], &mut |stored, bytes| {
+            if keys::is_record(stored) {
+                return Ok(ControlFlow::Break(()));
+            }
+            found = true;
+            let row = Row::of(stored, bytes);
+            sequence = sequence.max(row.meta.sequence).max(row.place);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        writer.txn.walk(db.tags, &[], &mut |_, version| {
+            sequence = sequence.max(row::number(version).unwrap_or(0));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if let Some((place, _)) = writer.txn.last(db.order)? {
+            sequence = sequence.max(place.try_into().map_or(0, u64::from_be_bytes));
+        }
+        writer.totals = Totals {
+            format: FORMAT,
+            sequence,
+            max_entries: self.max_entries,
+            max_bytes: self.max_bytes,
+            policy: self.policy.number(),
+            // Entries may be waiting for a sweep.
+            invalidated: sequence,
+            ..Totals::default()
+        };
+        if found {
+            self.balance(writer)?;
+            writer.note_changes();
+            writer.touch_books();
+            writer.corrupt += 1;
+            // Who is alone with the store next looks at all of it.
+            self.env.suspect();
+        }
+        Ok(())
     }
 
     /// Counts everything anew; tells whether the books were wrong.

@@ -24,7 +24,7 @@ use crate::stats::EngineStats;
 use crate::store::env_registry::StoreRef;
 use crate::value::Value;
 use serde_json::{Map, Value as Json};
-use shared::Shared;
+use shared::{Policy, Shared};
 use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,9 +39,9 @@ pub struct Disk {
     compressor: Compressor,
     compresses: bool,
     max_bytes: u64,
+    max_entries: u64,
+    policy: Policy,
     verify_always: bool,
-    /// How many reads of an entry the policy wants to know of.
-    most_marks: u8,
 }
 
 impl Engine for Disk {

@@ -69,10 +69,11 @@ pub fn open(config: &Config) -> Result<Disk> {
         compressor: Compressor::from_config(config),
         compresses: config.text("compression") != "none",
         max_bytes: bounds.bytes.unwrap_or(0),
+        max_entries: bounds.entries.unwrap_or(0),
+        policy,
         verify_always: config.text("verify") == "always",
-        most_marks: policy.most_marks(),
     };
-    disk.record_settings(bounds.entries.unwrap_or(0), bounds.bytes.unwrap_or(0), policy)?;
+    disk.record_settings()?;
     Ok(disk)
 }
 
@@ -163,13 +164,9 @@ fn other_format(dir: &Path, found: u64) -> Error {
 
 impl Disk {
     /// Records the bounds and the policy: the last opener's hold for all.
-    fn record_settings(
-        &self,
-        max_entries: u64,
-        max_bytes: u64,
-        policy: super::shared::Policy,
-    ) -> Result<()> {
-        let policy = policy.number();
+    fn record_settings(&self) -> Result<()> {
+        let (max_entries, max_bytes) = (self.max_entries, self.max_bytes);
+        let policy = self.policy.number();
         let wanted = |totals: &Totals| {
             (totals.max_entries, totals.max_bytes, totals.policy, totals.format)
                 == (max_entries, max_bytes, policy, FORMAT)

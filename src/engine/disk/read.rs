@@ -131,8 +131,9 @@ impl Disk {
 
     #[inline]
     pub(super) fn note_read(&self, stored: &[u8]) {
-        if self.most_marks > 0 {
-            self.shared.mark(stored, self.most_marks);
+        let most = self.policy.most_marks();
+        if most > 0 {
+            self.shared.mark(stored, most);
         }
     }
 

@@ -208,7 +208,7 @@ impl Totals {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut fields = bytes.chunks_exact(8).map(le);
         let totals = Self {
-            format: fields.next()?,
+            format: fields.next().filter(|format| *format != 0)?,
             sequence: fields.next()?,
             entries: fields.next()?,
             bytes: fields.next()?,

@@ -5,7 +5,7 @@ use super::keys::{self, StoredKey};
 use super::row::{self, Extras, Row};
 use super::{Disk, Put, Stored};
 use crate::engine::counter;
-use crate::envelope::{self, BLOB, HASHED_KEY, Meta};
+use crate::envelope::{self, BLOB, Envelope, HASHED_KEY, Meta, Refused};
 use crate::error::{Code, Error, Result};
 use crate::store::blob::{BlobRef, Draft};
 use std::num::NonZeroU64;
@@ -96,14 +96,10 @@ impl Disk {
         let Some(bytes) = writer.txn.get(self.shared.db.entries, &item.stored)? else {
             return Ok(false);
         };
-        match envelope::decode(bytes, item.key) {
-            Ok(envelope) => {
-                let there = |blob| self.shared.blobs.is_there(&blob);
-                Ok(self.is_live(&envelope, |key| writer.txn.get(self.shared.db.tags, key))?
-                    && row::blob_of(&envelope).is_none_or(there))
-            }
-            Err(_) => Ok(false),
-        }
+        let Some(envelope) = readable(bytes, item.key)? else { return Ok(false) };
+        let there = |blob| self.shared.blobs.is_there(&blob);
+        Ok(self.is_live(&envelope, |key| writer.txn.get(self.shared.db.tags, key))?
+            && row::blob_of(&envelope).is_none_or(there))
     }
 
     /// Puts an item into the transaction: makes room, then entry, order, expiry.
@@ -229,7 +225,7 @@ impl Disk {
                     Ok(envelope) => {
                         self.is_live(&envelope, |key| writer.txn.get(self.shared.db.tags, key))?
                     }
-                    Err(envelope::Refused::OtherKey | envelope::Refused::Newer(_)) => continue,
+                    Err(Refused::OtherKey | Refused::Newer(_)) => continue,
                     Err(_) => false,
                 };
                 let row = Row::of(&stored, bytes);
@@ -247,7 +243,7 @@ impl Disk {
             let Some(bytes) = writer.txn.get(self.shared.db.entries, &stored)? else {
                 return Ok((false, false));
             };
-            let Ok(envelope) = envelope::decode(bytes, key) else { return Ok((false, false)) };
+            let Some(envelope) = readable(bytes, key)? else { return Ok((false, false)) };
             if !self.is_live(&envelope, |key| writer.txn.get(self.shared.db.tags, key))? {
                 return Ok((false, false));
             }
@@ -306,7 +302,7 @@ impl Disk {
             let mut item = self.item_inline(key, Vec::new());
             let mut found = None;
             if let Some(bytes) = writer.txn.get(self.shared.db.entries, &item.stored)?
-                && let Ok(envelope) = envelope::decode(bytes, key)
+                && let Some(envelope) = readable(bytes, key)?
                 && self.is_live(&envelope, |key| writer.txn.get(self.shared.db.tags, key))?
                 // A value file that is lost makes the entry a miss, as for a get.
                 && let Some(value) = self.payload_of(&envelope)?
@@ -475,6 +471,17 @@ impl Disk {
             writer.remove(stored, row)?;
         }
         Ok(((next, live), !doomed.is_empty()))
+    }
+}
+
+/// The entry of a row, as a get sees it: nothing where it is damaged or another
+/// key's, an error where a newer version of the library wrote it. What builds
+/// on an entry must not replace one that it cannot read.
+fn readable<'r>(bytes: &'r [u8], key: &[u8]) -> Result<Option<Envelope<'r>>> {
+    match envelope::decode(bytes, key) {
+        Ok(envelope) => Ok(Some(envelope)),
+        Err(refused @ Refused::Newer(_)) => refused.error().map_or(Ok(None), Err),
+        Err(_) => Ok(None),
     }
 }
 
