@@ -9,23 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twat_cache._msgpack import TUPLE
+
 # Below this the package is not even loaded.
 LONG = 4096
 
+Extension = Callable[[int, bytes], Any]
 _found: list[Callable[[Any], Any] | None] = []
 
 
-def long_reader() -> Callable[[Any], Any] | None:
+def long_reader(read_extension: Extension) -> Callable[[Any], Any] | None:
     """What reads one value, or None. It raises whatever it likes."""
     if not _found:
-        _found.append(_look())
+        _found.append(_look(read_extension))
     return _found[0]
 
 
-def _look() -> Callable[[Any], Any] | None:
-    from twat_cache._msgpack import TUPLE
-    from twat_cache._msgpack_read import read_extension
-
+def _look(read_extension: Extension) -> Callable[[Any], Any] | None:
     def extension(kind: int, data: bytes) -> Any:
         if kind == TUPLE and 0x90 <= data[0] < 0xA0:
             return tuple(unpack(data, strict_map_key=False, timestamp=3, ext_hook=extension))

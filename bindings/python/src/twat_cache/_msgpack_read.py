@@ -41,7 +41,7 @@ class Undefined:
 def decode(data: bytes, start: int = 0) -> Any:
     """The one value that the bytes are, from ``start`` on."""
     if len(data) - start >= LONG:
-        reader = long_reader()
+        reader = long_reader(read_extension)
         if reader is not None:
             try:
                 return reader(memoryview(data)[start:])
@@ -55,7 +55,8 @@ def _decode(data: bytes, start: int = 0) -> Any:
         value, end = _read(data, start)
     except (IndexError, struct.error, UnicodeDecodeError, TypeError, ValueError) as error:
         raise Malformed(f"not MessagePack: {error}") from error
-    except (RecursionError, ArithmeticError) as error:
+    except (RecursionError, ArithmeticError, ImportError) as error:
+        # Nothing can be imported while the interpreter ends.
         raise Malformed(f"not a value: {error}") from error
     if end != len(data):
         raise Malformed(f"expected one value, found {len(data) - end} bytes after it")
