@@ -135,6 +135,25 @@ fn orphans_and_drafts_of_dead_writers_are_swept() {
 }
 
 #[test]
+fn an_entry_that_is_replaced_is_there_all_the_while() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = open(dir.path(), &[]);
+    cache.set(b"k", &[0; LARGE], TTL_DEFAULT).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0..1000 {
+                cache.set(b"k", &[n as u8; LARGE], TTL_DEFAULT).unwrap();
+            }
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        while !done.load(std::sync::atomic::Ordering::Relaxed) {
+            assert!(cache.contains(b"k").unwrap());
+        }
+    });
+}
+
+#[test]
 fn writers_of_blobs_sweep_orphans_as_they_go() {
     let dir = tempfile::tempdir().unwrap();
     let cache = open(dir.path(), &[("inline_max_bytes", "10")]);

@@ -255,12 +255,27 @@ impl Disk {
 
     pub(super) fn has(&self, key: &[u8]) -> Result<bool> {
         let stored = StoredKey::new(&self.namespace, key);
-        let txn = self.env.read()?;
-        match self.look(&txn, &stored, key, &mut |_| Ok(()), &mut |_, _| {})? {
-            Found::Here(()) => Ok(true),
-            Found::Blob(blob, ..) => Ok(self.shared.blobs.is_there(&blob)),
-            Found::Nothing | Found::Damaged => Ok(false),
+        let mut missing = None;
+        for _ in 0..LOOKS {
+            let txn = self.env.read()?;
+            let found = self.look(&txn, &stored, key, &mut |_| Ok(()), &mut |_, _| {})?;
+            drop(txn);
+            let blob = match found {
+                Found::Here(()) => return Ok(true),
+                Found::Nothing | Found::Damaged => return Ok(false),
+                Found::Blob(blob, ..) => blob,
+            };
+            if self.shared.blobs.is_there(&blob) {
+                return Ok(true);
+            }
+            // Gone because it was replaced meanwhile, or lost: a fresh snapshot tells.
+            if missing == Some(blob) {
+                return Ok(false);
+            }
+            missing = Some(blob);
         }
+        // It was there each time, and each time another one.
+        Ok(true)
     }
 
     pub(super) fn entry_of(&self, key: &[u8]) -> Result<Option<Entry>> {
