@@ -9,13 +9,13 @@ use super::txn::{Env, EnvOptions};
 use crate::error::{Code, Error, Result};
 use crate::fork::{self, ForkLocal};
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::mem::ManuallyDrop;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicPtr, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// What the environments of a process share besides LMDB: whatever the engine
 /// keeps about a store in memory.
@@ -37,9 +37,34 @@ struct Slot {
     handles: usize,
 }
 
-type Slots = Mutex<HashMap<FileId, Slot>>;
+/// The stores that this process has open.
+#[derive(Default)]
+struct Registry {
+    slots: HashMap<FileId, Slot>,
+    /// Directories of stores that are being judged.
+    judged: HashSet<FileId>,
+}
 
-static SLOTS: ForkLocal<Slots> = ForkLocal::new(|| Mutex::new(HashMap::new()));
+/// The registry, and what is told when a store has been judged.
+type Shared = (Mutex<Registry>, Condvar);
+
+static REGISTRY: ForkLocal<Shared> = ForkLocal::new(Shared::default);
+
+fn locked() -> MutexGuard<'static, Registry> {
+    REGISTRY.get().0.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The right to judge a store and to open it, which one thread of a process has.
+/// The registry itself stays free meanwhile: to judge takes as long as to read
+/// the file, and others open other stores.
+struct Judging(FileId);
+
+impl Drop for Judging {
+    fn drop(&mut self) {
+        locked().judged.remove(&self.0);
+        REGISTRY.get().1.notify_all();
+    }
+}
 
 /// A counted handle to an open environment.
 pub struct StoreRef {
@@ -67,7 +92,8 @@ impl StoreRef {
 /// Opens the store in a directory, or shares the one this process has open.
 ///
 /// `first` runs before LMDB sees the file and only if this process has not
-/// opened it yet; `attach` makes what all handles share once it is open.
+/// opened it yet; `attach` makes what all handles share once it is open. Both
+/// are one thread's at a time.
 pub fn open(
     dir: &Path,
     options: &EnvOptions,
@@ -76,18 +102,19 @@ pub fn open(
     attach: impl FnOnce(&Env) -> Result<Attached>,
 ) -> Result<StoreRef> {
     let data = dir.join("data.mdb");
-    let mut slots = SLOTS.get().lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(id) = file_id(&data)
-        && let Some(slot) = slots.get_mut(&id)
-    {
-        agree(dir, &slot.settings, settings)?;
-        slot.handles += 1;
-        return Ok(handle(slot, id));
-    }
+    let judging = match share_or_judge(dir, &data, settings)? {
+        Turn::Share(handle) => return Ok(handle),
+        Turn::Judge(judging) => judging,
+    };
     if let Some(id) = file_id(&data) {
         not_mapped_by_others(dir, id)?;
     }
     let guard = first()?;
+    // Declared after `judging`, and so given back before it.
+    let mut registry = locked();
+    if let Some(handle) = share(&mut registry, dir, &data, settings)? {
+        return Ok(handle);
+    }
     // Counted before it is mapped: a fork in between must not let the child
     // take the mapping it inherits for a stranger's.
     let before = file_id(&data).map(|id| (id, known(id)));
@@ -115,8 +142,46 @@ pub fn open(
     }
     let slot = Slot { env: Arc::new(env), attached, settings: settings.clone(), handles: 1 };
     let opened = handle(&slot, id);
-    slots.insert(id, slot);
+    registry.slots.insert(id, slot);
+    drop(registry);
+    drop(judging);
     Ok(opened)
+}
+
+enum Turn {
+    Share(StoreRef),
+    Judge(Judging),
+}
+
+/// Shares the store if it is open, or else waits for the turn to judge it.
+fn share_or_judge(dir: &Path, data: &Path, settings: &Settings) -> Result<Turn> {
+    let gone = || Error::new(Code::Io, format!("{}: gone while it was opened", dir.display()));
+    let directory = file_id(dir).ok_or_else(gone)?;
+    let mut registry = locked();
+    loop {
+        if let Some(handle) = share(&mut registry, dir, data, settings)? {
+            return Ok(Turn::Share(handle));
+        }
+        if registry.judged.insert(directory) {
+            return Ok(Turn::Judge(Judging(directory)));
+        }
+        let judged = &REGISTRY.get().1;
+        registry = judged.wait(registry).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+/// A further handle of a store that this process has open.
+fn share(
+    registry: &mut Registry,
+    dir: &Path,
+    data: &Path,
+    settings: &Settings,
+) -> Result<Option<StoreRef>> {
+    let Some(id) = file_id(data) else { return Ok(None) };
+    let Some(slot) = registry.slots.get_mut(&id) else { return Ok(None) };
+    agree(dir, &slot.settings, settings)?;
+    slot.handles += 1;
+    Ok(Some(handle(slot, id)))
 }
 
 fn handle(slot: &Slot, id: FileId) -> StoreRef {
@@ -136,7 +201,8 @@ impl Drop for StoreRef {
             // reader slots. It is leaked, with its map and descriptors.
             return;
         }
-        let mut slots = SLOTS.get().lock().unwrap_or_else(PoisonError::into_inner);
+        let mut registry = locked();
+        let slots = &mut registry.slots;
         // SAFETY: dropped once, here, and not used again.
         unsafe { ManuallyDrop::drop(&mut self.env) };
         if let Some(slot) = slots.get_mut(&self.id) {

@@ -205,3 +205,29 @@ fn another_users_store_is_an_error_that_says_whose_it_is() {
         assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
     }
 }
+
+#[test]
+fn while_a_store_is_judged_others_open_and_who_wants_it_waits() {
+    use rustix::fs::{FlockOperation, flock};
+    let place = tempfile::tempdir().unwrap();
+    let (slow, other) = (place.path().join("slow"), place.path().join("other"));
+    open(&slow, &[]).set(b"k", b"v", TTL_DEFAULT).unwrap();
+    // As another process that judges it: nobody can enter.
+    let judge = std::fs::File::open(slow.join("boot.lock")).unwrap();
+    flock(&judge, FlockOperation::LockExclusive).unwrap();
+    std::thread::scope(|scope| {
+        let waiting: Vec<_> = (0..4).map(|_| scope.spawn(|| open(&slow, &[]))).collect();
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        for round in 0..3_u8 {
+            let cache = open(&other, &[]);
+            cache.set(&[round], b"v", TTL_DEFAULT).unwrap();
+            cache.close().unwrap();
+        }
+        assert!(waiting.iter().all(|thread| !thread.is_finished()), "the others had to wait");
+        flock(&judge, FlockOperation::Unlock).unwrap();
+        let caches: Vec<_> = waiting.into_iter().map(|thread| thread.join().unwrap()).collect();
+        for cache in &caches {
+            assert_eq!(get(cache, b"k").unwrap(), b"v");
+        }
+    });
+}
