@@ -158,7 +158,10 @@
 
  Threads: any call may run on any thread at any time, except close, which
  must not overlap another call on the same handle.
- After `fork` parent and child may both go on using it.
+ Not from a signal handler. Threads are made by the C library
+ (`pthread_create`, or what stands on it), not by a bare `clone`.
+ After `fork` parent and child may both go on using it; the child's figures
+ begin at 0.
  */
 typedef struct twat_cache twat_cache;
 

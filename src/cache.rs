@@ -39,11 +39,11 @@ pub struct SetOptions<'a> {
     pub cost: u64,
 }
 
-/// An open cache. `Send + Sync`; usable after `fork` in parent and child.
+/// An open cache. `Send + Sync`; usable after `fork` in parent and child, whose
+/// figures begin at 0.
 pub struct Cache {
     config: Config,
     ttl: Option<NonZeroU64>,
-    counters: Counters,
     first: Process,
 }
 
@@ -55,6 +55,7 @@ struct Process {
     engine: Option<Arc<dyn Engine>>,
     /// The same, where it is the memory engine.
     memory: Option<Arc<Memory>>,
+    counters: Counters,
     /// Which engine was chosen, and why.
     notes: Map<String, Json>,
     next: OnceBox<Process>,
@@ -69,7 +70,14 @@ impl Process {
     fn over(engine: Box<dyn Engine>, generation: u64, notes: Map<String, Json>) -> Self {
         let engine: Arc<dyn Engine> = Arc::from(engine);
         let memory = Arc::clone(&engine).as_memory();
-        Self { generation, engine: Some(engine), memory, notes, next: OnceBox::new() }
+        Self {
+            generation,
+            engine: Some(engine),
+            memory,
+            counters: Counters::default(),
+            notes,
+            next: OnceBox::new(),
+        }
     }
 }
 
@@ -90,7 +98,6 @@ impl Cache {
         Ok(Self {
             config: config.clone(),
             ttl: NonZeroU64::new(config.u64("ttl_ms")),
-            counters: Counters::default(),
             first: Process::open(config, fork::generation())?,
         })
     }
@@ -100,7 +107,7 @@ impl Cache {
     pub(crate) fn over(engine: Box<dyn Engine>) -> Self {
         let config = Config::new("null").expect("a known engine");
         let process = Process::over(engine, fork::generation(), Map::new());
-        Self { config, ttl: None, counters: Counters::default(), first: process }
+        Self { config, ttl: None, first: process }
     }
 
     #[inline]
@@ -129,6 +136,18 @@ impl Cache {
         self.arc().map(|engine| &**engine)
     }
 
+    /// The figures of this process; those of a forked child begin at 0.
+    #[inline]
+    fn counters(&self) -> &Counters {
+        let now = fork::generation();
+        let mut process = &self.first;
+        while process.generation != now {
+            let Some(next) = process.next.get() else { break };
+            process = next;
+        }
+        &process.counters
+    }
+
     /// Runs one operation and counts its failure.
     #[inline]
     fn call<T>(&self, run: impl FnOnce(&dyn Engine) -> Result<T>) -> Result<T> {
@@ -145,7 +164,7 @@ impl Cache {
             Code::TooLarge | Code::Full => Count::Rejected,
             _ => Count::Errors,
         };
-        self.counters.add(what, 1);
+        self.counters().add(what, 1);
     }
 
     fn ttl(&self, ttl_ms: u64) -> Option<NonZeroU64> {
@@ -231,7 +250,7 @@ impl Cache {
 
     #[inline]
     fn count_get(&self, hit: bool) {
-        self.counters.add(if hit { Count::Hits } else { Count::Misses }, 1);
+        self.counters().add(if hit { Count::Hits } else { Count::Misses }, 1);
     }
 
     /// Stores a value.
@@ -275,7 +294,7 @@ impl Cache {
             run(engine, &put)
         })?;
         if stored == Stored::Stored {
-            self.counters.add(Count::Sets, 1);
+            self.counters().add(Count::Sets, 1);
         }
         Ok(stored)
     }
@@ -296,7 +315,7 @@ impl Cache {
             pairs.iter().try_for_each(|(key, _)| check_key(key))?;
             engine.put_many(pairs, &put)
         })?;
-        self.counters.add(Count::Sets, pairs.len() as u64);
+        self.counters().add(Count::Sets, pairs.len() as u64);
         Ok(())
     }
 
@@ -304,29 +323,29 @@ impl Cache {
     pub fn get_many(&self, keys: &[&[u8]]) -> Result<Vec<Option<Value>>> {
         let found = self.call(|engine| engine.get_many(keys))?;
         let hits = found.iter().flatten().count() as u64;
-        self.counters.add(Count::Hits, hits);
-        self.counters.add(Count::Misses, found.len() as u64 - hits);
+        self.counters().add(Count::Hits, hits);
+        self.counters().add(Count::Misses, found.len() as u64 - hits);
         Ok(found)
     }
 
     /// Removes an entry; false where there was none.
     pub fn delete(&self, key: &[u8]) -> Result<bool> {
         let deleted = self.call(|engine| engine.delete(key))?;
-        self.counters.add(Count::Deletes, u64::from(deleted));
+        self.counters().add(Count::Deletes, u64::from(deleted));
         Ok(deleted)
     }
 
     /// Removes many entries; returns how many there were.
     pub fn delete_many(&self, keys: &[&[u8]]) -> Result<u64> {
         let deleted = self.call(|engine| engine.delete_many(keys))?;
-        self.counters.add(Count::Deletes, deleted);
+        self.counters().add(Count::Deletes, deleted);
         Ok(deleted)
     }
 
     /// Removes every entry whose key begins with `prefix`.
     pub fn delete_prefix(&self, prefix: &[u8]) -> Result<u64> {
         let deleted = self.call(|engine| engine.delete_prefix(prefix))?;
-        self.counters.add(Count::Deletes, deleted);
+        self.counters().add(Count::Deletes, deleted);
         Ok(deleted)
     }
 
@@ -348,7 +367,7 @@ impl Cache {
             check_key(key)?;
             engine.incr(key, delta, initial, ttl)
         })?;
-        self.counters.add(Count::Sets, 1);
+        self.counters().add(Count::Sets, 1);
         Ok(value)
     }
 
@@ -380,7 +399,7 @@ impl Cache {
     /// All figures.
     pub fn stats(&self) -> Result<Stats> {
         let engine = self.engine()?.stats()?;
-        let sum = |what| self.counters.sum(what);
+        let sum = |what| self.counters().sum(what);
         Ok(Stats {
             hits: sum(Count::Hits).wrapping_add(engine.hits),
             misses: sum(Count::Misses).wrapping_add(engine.misses),

@@ -11,23 +11,23 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// What lies in front of the bytes: what the engine that keeps them needs to
 /// find and to judge them. Nothing but deadline and slot changes, under its lock.
-pub struct Head {
+pub(crate) struct Head {
     /// When it ends, by the engine's clock.
-    pub deadline: AtomicU64,
+    pub(crate) deadline: AtomicU64,
     /// The hash of its key.
-    pub hash: u64,
+    pub(crate) hash: u64,
     /// Where the engine keeps it.
-    pub slot: AtomicU32,
+    pub(crate) slot: AtomicU32,
     /// How long the key is that lies in front of the value, or [`LONG`].
     key: u16,
     /// Where the value begins.
     at: u16,
     /// What few entries have.
-    pub aside: Option<Arc<Aside>>,
+    pub(crate) aside: Option<Arc<Aside>>,
 }
 
 /// What only the engine that made it knows.
-pub type Aside = Box<dyn Any + Send + Sync>;
+pub(crate) type Aside = Box<dyn Any + Send + Sync>;
 
 /// As the length of a key: it is too long to lie in front of the value.
 const LONG: u16 = u16::MAX;
@@ -64,7 +64,7 @@ const fn room(key: usize) -> usize {
 }
 
 /// Whether a key lies in front of its value; else it must be kept aside.
-pub fn packs(key: &[u8]) -> bool {
+pub(crate) fn packs(key: &[u8]) -> bool {
     key.len() <= PACKED
 }
 
@@ -78,7 +78,7 @@ fn layout(len: usize) -> Layout {
 impl Counted {
     /// A copy of a value behind its key, where [`packs`] says so; else of the
     /// value alone.
-    pub fn new(
+    pub(crate) fn new(
         key: &[u8],
         value: &[u8],
         hash: u64,
@@ -131,13 +131,13 @@ impl Counted {
 
     /// Where it lies.
     #[inline(always)]
-    pub fn address(&self) -> usize {
+    pub(crate) fn address(&self) -> usize {
         self.0.addr().get()
     }
 
     /// What lies in front of its bytes.
     #[inline(always)]
-    pub fn head(&self) -> &Head {
+    pub(crate) fn head(&self) -> &Head {
         &self.block().head
     }
 
@@ -151,7 +151,7 @@ impl Counted {
 
     /// The key in front of the value; `None` where it is too long for that.
     #[inline(always)]
-    pub fn key(&self) -> Option<&[u8]> {
+    pub(crate) fn key(&self) -> Option<&[u8]> {
         match self.head().key {
             LONG => None,
             len => self.bytes().get(..usize::from(len)),
@@ -160,14 +160,14 @@ impl Counted {
 
     /// The value.
     #[inline(always)]
-    pub fn value(&self) -> &[u8] {
+    pub(crate) fn value(&self) -> &[u8] {
         self.bytes().get(usize::from(self.head().at)..).unwrap_or_default()
     }
 
     /// Gives this owner's share away, to be taken back by [`Self::from_raw`].
     /// The pointer is aligned to 16.
     #[inline(always)]
-    pub fn into_raw(self) -> *mut c_void {
+    pub(crate) fn into_raw(self) -> *mut c_void {
         std::mem::ManuallyDrop::new(self).0.as_ptr().cast()
     }
 
@@ -176,7 +176,7 @@ impl Counted {
     /// # Safety
     /// `raw` came from [`Self::into_raw`] and is taken back once.
     #[inline(always)]
-    pub unsafe fn from_raw(raw: *mut c_void) -> Self {
+    pub(crate) unsafe fn from_raw(raw: *mut c_void) -> Self {
         // SAFETY: `into_raw` gave what was not NULL.
         Self(unsafe { NonNull::new_unchecked(raw.cast()) })
     }
@@ -196,7 +196,7 @@ impl Counted {
 impl Counted {
     /// Another owner. `alone` is what [`solo::alone`] says now.
     #[inline(always)]
-    pub fn share(&self, alone: bool) -> Self {
+    pub(crate) fn share(&self, alone: bool) -> Self {
         let count = &self.block().count;
         let before = if alone {
             let before = count.load(Ordering::Relaxed);
@@ -243,7 +243,7 @@ impl Drop for Counted {
 /// Whether two keys are the same. Without a call, which would cost a hit more
 /// than the comparison does.
 #[inline(always)]
-pub fn same_key(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn same_key(a: &[u8], b: &[u8]) -> bool {
     /// Of two strings of N to 2 N bytes.
     #[inline(always)]
     fn ends<const N: usize>(a: &[u8], b: &[u8]) -> bool {

@@ -17,8 +17,10 @@ const AWAITED: u32 = 2;
 /// Looks at a held lock before sleeping.
 const SPINS: u32 = 100;
 
-/// Something that one thread at a time uses.
-pub struct Lock<T> {
+/// Something that one thread at a time uses. What comes first in it shares a
+/// cache line with the lock.
+#[repr(C)]
+pub(crate) struct Lock<T> {
     state: AtomicU32,
     /// A thread panicked while it held the lock, which alone may touch this.
     broken: Cell<bool>,
@@ -33,7 +35,7 @@ pub struct Lock<T> {
 unsafe impl<T: Send> Sync for Lock<T> {}
 
 /// The right to use it, until dropped. Stays with its thread.
-pub struct Guard<'a, T> {
+pub(crate) struct Guard<'a, T> {
     held: Calm<'a, T, false>,
     /// The thread was panicking before: not our panic.
     panicking: bool,
@@ -41,14 +43,14 @@ pub struct Guard<'a, T> {
 
 /// As [`Guard`], but a panic while it is held is not noticed. With `ALONE` no
 /// other thread is there.
-pub struct Calm<'a, T, const ALONE: bool> {
+pub(crate) struct Calm<'a, T, const ALONE: bool> {
     lock: &'a Lock<T>,
     stays: PhantomData<*const ()>,
 }
 
 impl<T> Lock<T> {
     /// Puts something under a lock.
-    pub const fn new(value: T) -> Self {
+    pub(crate) const fn new(value: T) -> Self {
         Self {
             state: AtomicU32::new(FREE),
             broken: Cell::new(false),
@@ -58,7 +60,7 @@ impl<T> Lock<T> {
 
     /// Waits for one's turn.
     #[inline]
-    pub fn lock(&self) -> Result<Guard<'_, T>> {
+    pub(crate) fn lock(&self) -> Result<Guard<'_, T>> {
         if !self.take(solo::alone()) {
             self.wait();
         }
@@ -72,7 +74,7 @@ impl<T> Lock<T> {
     /// The same for what cannot panic; `None` where another holds it, or an
     /// earlier holder panicked. `ALONE` is what [`solo::alone`] says now.
     #[inline(always)]
-    pub fn calm<const ALONE: bool>(&self) -> Option<Calm<'_, T, ALONE>> {
+    pub(crate) fn calm<const ALONE: bool>(&self) -> Option<Calm<'_, T, ALONE>> {
         if !self.take(ALONE) {
             return None;
         }
@@ -132,7 +134,8 @@ impl<T> Lock<T> {
 
     #[cfg(any(not(target_os = "linux"), miri))]
     fn sleep(&self) {
-        std::thread::yield_now();
+        // Longer than most hold it, and not so long that it matters.
+        std::thread::sleep(std::time::Duration::from_micros(50));
     }
 
     #[cfg(any(not(target_os = "linux"), miri))]

@@ -1,12 +1,15 @@
 //! Random operations on each engine against a plain map with a clock.
 //!
-//! `TWAT_MODEL_SEED` and `TWAT_MODEL_OPERATIONS` override seed and number; a
-//! failure prints the seed and the operation it stopped at.
+//! `TWAT_MODEL_SEED` and `TWAT_MODEL_OPERATIONS` override seed and number. A
+//! failing run is cut down to the operations that it takes, and these are named.
 
 #[path = "conformance/subject.rs"]
 #[expect(dead_code, reason = "shared with the conformance suite")]
 mod subject;
 
+use proptest::collection::vec;
+use proptest::prelude::any;
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 use subject::{Opened, Subject, Time, disk, memory, memory_with};
@@ -26,11 +29,8 @@ macro_rules! models {
     ($($engine:ident: $loses:ident, $subject:expr;)*) => {$(
         #[test]
         fn $engine() {
-            let (seed, operations) = (number("TWAT_MODEL_SEED", 20_261), number("TWAT_MODEL_OPERATIONS", 100_000));
-            println!("TWAT_MODEL_SEED={seed} TWAT_MODEL_OPERATIONS={operations}");
             let subject: Subject = $subject;
-            let time = subject.time();
-            Run::new(&subject, &time, Loses::$loses, seed).run(operations);
+            check(&subject, Loses::$loses);
         }
     )*};
 }
@@ -63,11 +63,40 @@ models! {
         Subject { exact_entries: false, ..memory_with("tinylfu", &[("max_entries", "60")]) };
 }
 
+/// Each run has a fresh cache; together they make the operations asked for.
+const RUNS: u32 = 10;
+
+fn check(subject: &Subject, loses: Loses) {
+    let seed = number("TWAT_MODEL_SEED", 20_261);
+    let operations = number("TWAT_MODEL_OPERATIONS", 100_000);
+    println!("TWAT_MODEL_SEED={seed} TWAT_MODEL_OPERATIONS={operations}");
+    let config = Config {
+        cases: RUNS,
+        failure_persistence: None,
+        max_shrink_time: 120_000,
+        ..Config::default()
+    };
+    let mut seeds = [0; 32];
+    seeds[..8].copy_from_slice(&seed.to_le_bytes());
+    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &seeds);
+    let time = subject.time();
+    let of_a_run = vec(any::<u64>(), (operations / u64::from(RUNS)) as usize);
+    let done = TestRunner::new_with_rng(config, random).run(&of_a_run, |operations| {
+        Run::new(subject, &time, loses).run(&operations);
+        Ok(())
+    });
+    if let Err(TestError::Fail(reason, least)) = done {
+        panic!("TWAT_MODEL_SEED={seed}: {reason}, after the operations {least:?}");
+    }
+    assert!(done.is_ok(), "{done:?}");
+}
+
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().expect(name))
 }
 
-/// xorshift64* (Vigna 2016): a run must repeat from its seed.
+/// xorshift64* (Vigna 2016): all that an operation draws comes from one number,
+/// so that it stays what it is when those before it are left out.
 struct Random(u64);
 
 impl Random {
@@ -119,39 +148,29 @@ struct Run<'a> {
     passed_ms: u64,
     counts: Counts,
     values: u64,
-    step: u64,
-    seed: u64,
-}
-
-impl Drop for Run<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("stopped at operation {} of TWAT_MODEL_SEED={}", self.step, self.seed);
-        }
-    }
 }
 
 impl<'a> Run<'a> {
-    fn new(subject: &'a Subject, time: &'a Time, loses: Loses, seed: u64) -> Self {
+    fn new(subject: &'a Subject, time: &'a Time, loses: Loses) -> Self {
         Self {
             cache: subject.open(),
             subject,
             time,
             loses,
-            random: Random(seed | 1 << 40),
+            random: Random(1),
             model: BTreeMap::new(),
             begun: Instant::now(),
             passed_ms: 0,
             counts: Counts::default(),
             values: 0,
-            step: 0,
-            seed,
         }
     }
 
-    fn run(mut self, operations: u64) {
-        while self.step < operations {
-            self.step += 1;
+    fn run(mut self, operations: &[u64]) {
+        for operation in operations {
+            self.random = Random(operation | 1 << 40);
+            // What follows from the lowest bits of a seed is much alike.
+            self.random.next();
             self.operation();
         }
         self.figures();
@@ -279,8 +298,12 @@ impl<'a> Run<'a> {
         let (key, value) = (self.key(), self.value());
         let (tags, ttl_ms, deadline) = self.options();
         let named: Vec<&[u8]> = tags.iter().map(std::slice::from_ref).collect();
-        let options = SetOptions { ttl_ms, tags: &named, ..SetOptions::default() };
-        assert_eq!(self.cache.set_with(&key, &value, &options).unwrap(), Stored::Stored);
+        if named.is_empty() {
+            self.cache.set(&key, &value, ttl_ms).unwrap();
+        } else {
+            let options = SetOptions { ttl_ms, tags: &named, ..SetOptions::default() };
+            assert_eq!(self.cache.set_with(&key, &value, &options).unwrap(), Stored::Stored);
+        }
         self.counts.sets += 1;
         self.model.insert(key, Held { value, deadline, tags });
     }

@@ -73,13 +73,17 @@ under_thread() {
     RUSTFLAGS=-Zsanitizer=thread CARGO_TARGET_DIR=$lib CFLAGS=-fsanitize=thread CC=clang \
         cargo +nightly rustc --locked --lib --crate-type staticlib -Zbuild-std --target "$target"
 
-    CC=clang compile_c tests/c/threads.c "$stage/threads-thread.o" "${flags[@]}"
     local runtime
     runtime=$(rustc +nightly --print sysroot)/lib/rustlib/$target/lib/librustc-nightly_rt.tsan.a
     [ -f "$runtime" ] || { echo "not here: the nightly toolchain has no ThreadSanitizer for $target"; return; }
-    clang -rdynamic "$stage/threads-thread.o" "$lib/$target/debug/libtwat_cache.a" -o "$stage/threads-thread" \
-        -Wl,--whole-archive "$runtime" -Wl,--no-whole-archive "${native[@]}" -lresolv
-    TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/tests/c/foreign/tsan.supp" run "$stage/threads-thread"
+    for name in threads one_then_many; do
+        CC=clang compile_c "tests/c/$name.c" "$stage/$name-thread.o" "${flags[@]}"
+        clang -rdynamic "$stage/$name-thread.o" "$lib/$target/debug/libtwat_cache.a" \
+            -o "$stage/$name-thread" \
+            -Wl,--whole-archive "$runtime" -Wl,--no-whole-archive "${native[@]}" -lresolv
+        TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/tests/c/foreign/tsan.supp" \
+            run "$stage/$name-thread"
+    done
 }
 
 under_valgrind() {

@@ -11,4 +11,4 @@ fi
 export MIRIFLAGS="${MIRIFLAGS:--Zmiri-disable-isolation -Zmiri-strict-provenance}"
 export CARGO_TARGET_DIR=target/miri
 cargo +nightly miri test --test abi
-cargo +nightly miri test --lib -- ffi:: envelope::
+cargo +nightly miri test --lib -- ffi:: envelope:: counted:: lock:: engine::memory::tests::

@@ -24,7 +24,10 @@ pub const TWAT_SET_ADD: u64 = 1;
 ///
 /// Threads: any call may run on any thread at any time, except close, which
 /// must not overlap another call on the same handle.
-/// After `fork` parent and child may both go on using it.
+/// Not from a signal handler. Threads are made by the C library
+/// (`pthread_create`, or what stands on it), not by a bare `clone`.
+/// After `fork` parent and child may both go on using it; the child's figures
+/// begin at 0.
 #[expect(non_camel_case_types, reason = "a C name")]
 pub struct twat_cache {
     cache: Cache,

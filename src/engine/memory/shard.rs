@@ -60,19 +60,23 @@ struct Sweep {
 /// Hits that are noted before the policy is told of them.
 const HITS: usize = 64;
 
+/// What a hit changes comes first, on the cache line of the lock: whoever had
+/// the shard before may have been on another core, and each line that it wrote
+/// must come from there.
+#[repr(C)]
 pub(super) struct Shard {
+    noted: u32,
     index: HashTable<Entry>,
-    slots: Slots,
-    policy: AnyPolicy,
+    /// Gets that were answered in the quick way, which counts them here.
+    pub(super) gets_hit: u64,
+    pub(super) gets_missed: u64,
     /// Slots that were hit, in order. A policy moves things that lie far
     /// apart; done in a row, what it waits for overlaps. It is told before it
     /// is asked or told anything else, so its order is exact.
     hits: [u32; HITS],
-    noted: usize,
-    /// Gets that were answered in the quick way, which counts them here.
-    pub(super) gets_hit: u64,
-    pub(super) gets_missed: u64,
-    /// The same for sets.
+    slots: Slots,
+    policy: AnyPolicy,
+    /// As `gets_hit`, for sets.
     pub(super) sets: u64,
     pub(super) bytes: u64,
     pub(super) evictions: u64,
@@ -146,7 +150,7 @@ impl Shard {
     /// The same where there is room for it.
     #[inline(always)]
     pub(super) fn note(&mut self, slot: u32) -> bool {
-        let Some(place) = self.hits.get_mut(self.noted) else { return false };
+        let Some(place) = self.hits.get_mut(self.noted as usize) else { return false };
         *place = slot;
         self.noted += 1;
         true
@@ -154,7 +158,7 @@ impl Shard {
 
     #[inline(never)]
     fn tell_hits(&mut self) {
-        self.policy.hits(&self.hits[..std::mem::take(&mut self.noted)]);
+        self.policy.hits(&self.hits[..std::mem::take(&mut self.noted) as usize]);
     }
 
     /// The policy, which knows of every hit.
