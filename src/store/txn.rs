@@ -10,35 +10,32 @@
 
 #![expect(unsafe_code, reason = "the one wrapper of lmdb-rkv-sys")]
 
+mod pool;
+mod readers;
+mod recover;
 mod within;
 
 pub use within::{ReadTxn, Visit, WriteTxn};
 
+use self::pool::RawRead;
+use self::recover::reserve;
 use super::boot::Guard;
 use crate::error::{Code, Error, Result};
 use crossbeam::queue::ArrayQueue;
 use lmdb_sys as ffi;
 use std::cell::Cell;
 use std::ffi::CString;
-use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Read transactions a process has in one environment; further callers wait.
 pub const POOL: usize = 64;
 /// Slots of the reader table, for all processes of a store.
 pub const MAX_READERS: u32 = 1024;
 const MAX_DBS: u32 = 16;
-/// Pages by which the file grows before dead readers are looked for.
-const REAP_GROWTH: u64 = 32;
-/// Free pages that a stopped reader may keep from use however small the file.
-const PINNED_SLACK: u64 = 64;
-/// How often an environment is opened anew after LMDB gave it up: each time
-/// costs address space and descriptors until the store is closed.
-const REVIVALS: usize = 100;
 /// How long a caller waits for a reader slot before it is told so.
 const READER_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -115,11 +112,6 @@ impl Drop for Place {
         }
     }
 }
-
-struct RawRead(*mut ffi::MDB_txn);
-// SAFETY: the environment is NOTLS, so a read transaction belongs to no thread;
-// the pool hands it to one at a time.
-unsafe impl Send for RawRead {}
 
 /// What went wrong inside LMDB, as one of our errors.
 pub fn fault(rc: i32, doing: &str) -> Error {
@@ -254,72 +246,6 @@ impl Env {
         }
     }
 
-    /// Clears the reader slots of dead processes; returns how many.
-    pub fn reap(&self) -> i32 {
-        let mut dead = 0;
-        // SAFETY: a live environment and a place to write to.
-        unsafe { ffi::mdb_reader_check(self.raw(), &mut dead) };
-        dead
-    }
-
-    /// Clears them where the file has just grown: the snapshot of a dead reader
-    /// keeps every page that was freed since from being used again.
-    #[inline]
-    fn reap_where_it_grew(&self) {
-        let info = self.info();
-        if info.last_page > self.reaped_at.load(Ordering::Relaxed) + REAP_GROWTH {
-            self.reaped_at.store(info.last_page, Ordering::Relaxed);
-            self.reap();
-            self.refuse_where_pinned(&info);
-        }
-    }
-
-    /// A process that is stopped (SIGSTOP, Ctrl-Z) amid a read pins its snapshot
-    /// for as long as it likes, and LMDB has no way to take it away: what it
-    /// reads when it goes on would be pages written meanwhile. So writes are
-    /// refused once a third of the file waits for it; the file grew from 0.7 MB
-    /// to 290 MB in 10,000 overwrites otherwise.
-    #[cold]
-    fn refuse_where_pinned(&self, info: &EnvInfo) {
-        if self.stopped_reader().is_none() {
-            return;
-        }
-        let free = self.read().and_then(|txn| txn.free_pages()).unwrap_or(0);
-        let used = (info.last_page + 1).saturating_sub(free);
-        if free > (used / 2).max(PINNED_SLACK) {
-            self.pinned.store(true, Ordering::Relaxed);
-        }
-    }
-
-    #[cold]
-    fn refuse_while_pinned(&self) -> Result<()> {
-        let Some(pid) = self.stopped_reader() else {
-            self.pinned.store(false, Ordering::Relaxed);
-            return Ok(());
-        };
-        let text = format!(
-            "process {pid} is stopped amid a read of the store in {}, whose file would grow \
-             without bound: expected it to go on (SIGCONT) or to end",
-            self.dir.display()
-        );
-        Err(Error::new(Code::Busy, text))
-    }
-
-    /// A stopped process that reads an older snapshot than the newest.
-    fn stopped_reader(&self) -> Option<u32> {
-        let newest = self.info().last_txn_id;
-        let mut table = String::new();
-        // SAFETY: a live environment, and a context that outlives the call.
-        unsafe { ffi::mdb_reader_list(self.raw(), Some(append), (&raw mut table).cast()) };
-        let pins = |line: &str| {
-            let mut words = line.split_ascii_whitespace();
-            let pid: u32 = words.next()?.parse().ok()?;
-            let txn: u64 = words.nth(1)?.parse().ok()?;
-            (txn < newest && pid != std::process::id() && is_stopped(pid)).then_some(pid)
-        };
-        table.lines().find_map(pins)
-    }
-
     /// Notes what LMDB says of its pages.
     #[inline]
     fn note<T>(&self, result: Result<T>) -> Result<T> {
@@ -387,123 +313,6 @@ impl Env {
         Ok(Some(found))
     }
 
-    /// Begins a read; waits while [`POOL`] others are under way.
-    #[inline]
-    pub fn read(&self) -> Result<ReadTxn<'_>> {
-        let raw = match self.idle.pop() {
-            Some(raw) => raw,
-            None => self.another()?,
-        };
-        // SAFETY: a reset read transaction that only we hold.
-        let rc = unsafe { ffi::mdb_txn_renew(raw.0) };
-        if rc == 0 {
-            return Ok(ReadTxn { env: self, raw: raw.0, only_here: PhantomData });
-        }
-        self.retry_renew(raw, rc)
-    }
-
-    #[cold]
-    fn retry_renew(&self, raw: RawRead, rc: i32) -> Result<ReadTxn<'_>> {
-        // A transaction that could not be renewed is of no use: its slot goes.
-        self.discard(raw);
-        match rc {
-            ffi::MDB_MAP_RESIZED => {
-                self.adopt_map_size()?;
-                self.read()
-            }
-            ffi::MDB_PANIC => {
-                self.revive()?;
-                self.read()
-            }
-            rc => Err(fault(rc, "reading the store")),
-        }
-    }
-
-    fn discard(&self, raw: RawRead) {
-        self.abort(raw);
-        self.made.fetch_sub(1, Ordering::SeqCst);
-        self.notify();
-    }
-
-    fn give_back(&self, raw: RawRead) {
-        if let Err(raw) = self.idle.push(raw) {
-            return self.discard(raw);
-        }
-        self.notify();
-    }
-
-    #[inline]
-    fn notify(&self) {
-        if self.waiting.load(Ordering::SeqCst) > 0 {
-            let _held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-            self.wake.notify_one();
-        }
-    }
-
-    /// A further transaction for the pool, or one that came back meanwhile.
-    #[cold]
-    fn another(&self) -> Result<RawRead> {
-        let since = Instant::now();
-        loop {
-            let room = !self.refuse_new.load(Ordering::SeqCst)
-                && self
-                    .made
-                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| {
-                        (n < POOL).then_some(n + 1)
-                    })
-                    .is_ok();
-            if room {
-                match self.begin_read() {
-                    Ok(raw) => return Ok(raw),
-                    Err(rc) => {
-                        let others = self.made.fetch_sub(1, Ordering::SeqCst) > 1;
-                        match rc {
-                            ffi::MDB_MAP_RESIZED => self.adopt_map_size()?,
-                            ffi::MDB_PANIC => self.revive()?,
-                            ffi::MDB_READERS_FULL if self.reap() > 0 => continue,
-                            ffi::MDB_READERS_FULL
-                                if others && since.elapsed() < READER_PATIENCE => {}
-                            rc => return Err(fault(rc, "reading the store")),
-                        }
-                    }
-                }
-            } else if since.elapsed() > READER_PATIENCE {
-                let text = format!("{POOL} reads are under way in this process and none ends");
-                return Err(Error::new(Code::Busy, text));
-            }
-            if let Some(raw) = self.wait() {
-                return Ok(raw);
-            }
-        }
-    }
-
-    fn begin_read(&self) -> std::result::Result<RawRead, i32> {
-        let mut txn = ptr::null_mut();
-        // SAFETY: a live environment and a place to write to.
-        match unsafe { ffi::mdb_txn_begin(self.raw(), ptr::null_mut(), ffi::MDB_RDONLY, &mut txn) }
-        {
-            0 => {
-                // SAFETY: a live read transaction; the caller renews it.
-                unsafe { ffi::mdb_txn_reset(txn) };
-                Ok(RawRead(txn))
-            }
-            rc => Err(rc),
-        }
-    }
-
-    /// Waits a while for a transaction to come back. The wait is bounded: a
-    /// waker may look before we are counted as waiting.
-    fn wait(&self) -> Option<RawRead> {
-        let held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        self.waiting.fetch_add(1, Ordering::SeqCst);
-        let found = self.idle.pop().or_else(|| {
-            let _ = self.wake.wait_timeout(held, Duration::from_millis(10));
-            self.idle.pop()
-        });
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
-        found
-    }
-
     /// Begins a write; waits for other threads and processes.
     pub fn write(&self) -> Result<WriteTxn<'_>> {
         if self.pinned.load(Ordering::Relaxed) {
@@ -537,75 +346,6 @@ impl Env {
         }
         Err(fault(ffi::MDB_MAP_RESIZED, "writing the store"))
     }
-
-    /// Another process opened the store with a larger map: take its size over,
-    /// which LMDB allows only while this process has no transaction.
-    #[cold]
-    fn adopt_map_size(&self) -> Result<()> {
-        let resized = self.alone(|| {
-            // SAFETY: no transaction of this process is active, as `alone` says.
-            match unsafe { ffi::mdb_env_set_mapsize(self.raw(), 0) } {
-                0 => Ok(()),
-                rc => Err(fault(rc, "taking over the size of the store")),
-            }
-        });
-        resized.unwrap_or_else(|| Err(fault(libc::EBUSY, "taking over the size of the store")))
-    }
-
-    /// After a meta page that could not be written LMDB gives an environment
-    /// up: all its transactions fail. The store itself is sound, at the commit
-    /// before; so it is opened once more.
-    #[cold]
-    fn revive(&self) -> Result<()> {
-        let panicked = || fault(ffi::MDB_PANIC, "opening the store again after a failed write");
-        let revived = self.alone(|| {
-            if self.begin_read().map(|raw| self.abort(raw)).err() != Some(ffi::MDB_PANIC) {
-                return Ok(());
-            }
-            let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-            if opened.len() > REVIVALS {
-                return Err(panicked());
-            }
-            let (env, _) = reserve(&self.dir, &self.options)?;
-            self.raw.store(env.env(), Ordering::Release);
-            super::env_registry::mapped_again(&self.dir);
-            opened.push(env);
-            drop(opened);
-            let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-            let names: Vec<_> = names.iter().map(String::as_str).collect();
-            // In the order of the first time, and so with the same numbers.
-            self.open_databases(&names, ffi::MDB_RDONLY, 0).map(drop)
-        });
-        revived.unwrap_or_else(|| Err(panicked()))
-    }
-
-    /// How often the file is mapped: once, and once for each revival.
-    pub fn mappings(&self) -> usize {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    fn abort(&self, raw: RawRead) {
-        // SAFETY: only we hold it, and it is not used again.
-        unsafe { ffi::mdb_txn_abort(raw.0) };
-    }
-
-    /// Runs `run` while this process has no transaction: the pool is empty and
-    /// refuses new ones, and we have the writers' turn. None where reads that
-    /// are under way do not end.
-    fn alone<T>(&self, run: impl FnOnce() -> T) -> Option<T> {
-        let _turn = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
-        self.refuse_new.store(true, Ordering::SeqCst);
-        let since = Instant::now();
-        while self.made.load(Ordering::SeqCst) > 0 && since.elapsed() < READER_PATIENCE {
-            while let Some(raw) = self.idle.pop() {
-                self.discard(raw);
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        let result = (self.made.load(Ordering::SeqCst) == 0).then(run);
-        self.refuse_new.store(false, Ordering::SeqCst);
-        result
-    }
 }
 
 impl Drop for Env {
@@ -615,50 +355,6 @@ impl Drop for Env {
             unsafe { ffi::mdb_txn_abort(raw.0) };
         }
     }
-}
-
-/// Opens with the largest map that can be had, down to the floor.
-fn reserve(dir: &Path, options: &EnvOptions) -> Result<(lmdb::Environment, u64)> {
-    use lmdb::EnvironmentFlags as Flag;
-    let mut flags = Flag::NO_TLS | Flag::NO_READAHEAD;
-    if !options.sync {
-        flags |= Flag::NO_SYNC;
-    }
-    if options.read_only {
-        flags |= Flag::READ_ONLY;
-    }
-    let mut size = options.map_size;
-    loop {
-        let page = 4096;
-        let opened = lmdb::Environment::new()
-            .set_flags(flags)
-            .set_max_readers(MAX_READERS)
-            .set_max_dbs(MAX_DBS)
-            .set_map_size((size - size % page) as usize)
-            .open_with_permissions(dir, options.file_mode as libc::mode_t);
-        match opened {
-            Ok(env) => return Ok((env, size - size % page)),
-            Err(lmdb::Error::Other(libc::ENOMEM)) if size / 2 >= options.map_floor => size /= 2,
-            Err(error) => {
-                let doing = format!("opening the store in {}", dir.display());
-                return Err(fault(error.to_err_code(), &doing));
-            }
-        }
-    }
-}
-
-/// What `mdb_reader_list` calls with each line.
-unsafe extern "C" fn append(line: *const libc::c_char, table: *mut libc::c_void) -> libc::c_int {
-    // SAFETY: LMDB gives a NUL-terminated line and the context it was given.
-    let (line, table) = unsafe { (std::ffi::CStr::from_ptr(line), &mut *table.cast::<String>()) };
-    table.push_str(&line.to_string_lossy());
-    0
-}
-
-/// Stopped by a signal; a debugger is another matter.
-fn is_stopped(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
 }
 
 fn zeroed_stat() -> ffi::MDB_stat {

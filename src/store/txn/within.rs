@@ -1,6 +1,7 @@
 //! Inside a transaction: gets, walks, puts.
 
-use super::{Dbi, Env, FREE, RawRead, check, fault, zeroed_stat};
+use super::pool::RawRead;
+use super::{Dbi, Env, FREE, check, fault, zeroed_stat};
 use crate::error::Result;
 use lmdb_sys as ffi;
 use std::cell::Cell;

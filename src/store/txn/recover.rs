@@ -1,0 +1,109 @@
+//! What needs the environment opened, opened anew, or resized.
+
+use super::{Env, EnvOptions, MAX_DBS, MAX_READERS, READER_PATIENCE, fault};
+use crate::error::Result;
+use lmdb_sys as ffi;
+use std::path::Path;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// How often an environment is opened anew after LMDB gave it up: each time
+/// costs address space and descriptors until the store is closed.
+const REVIVALS: usize = 100;
+
+impl Env {
+    /// Another process opened the store with a larger map: take its size over,
+    /// which LMDB allows only while this process has no transaction.
+    #[cold]
+    pub(super) fn adopt_map_size(&self) -> Result<()> {
+        let resized = self.alone(|| {
+            // SAFETY: no transaction of this process is active, as `alone` says.
+            match unsafe { ffi::mdb_env_set_mapsize(self.raw(), 0) } {
+                0 => Ok(()),
+                rc => Err(fault(rc, "taking over the size of the store")),
+            }
+        });
+        resized.unwrap_or_else(|| Err(fault(libc::EBUSY, "taking over the size of the store")))
+    }
+
+    /// After a meta page that could not be written LMDB gives an environment
+    /// up: all its transactions fail. The store itself is sound, at the commit
+    /// before; so it is opened once more.
+    #[cold]
+    pub(super) fn revive(&self) -> Result<()> {
+        let panicked = || fault(ffi::MDB_PANIC, "opening the store again after a failed write");
+        let revived = self.alone(|| {
+            if self.begin_read().map(|raw| self.abort(raw)).err() != Some(ffi::MDB_PANIC) {
+                return Ok(());
+            }
+            let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+            if opened.len() > REVIVALS {
+                return Err(panicked());
+            }
+            let (env, _) = reserve(&self.dir, &self.options)?;
+            self.raw.store(env.env(), Ordering::Release);
+            crate::store::env_registry::mapped_again(&self.dir);
+            opened.push(env);
+            drop(opened);
+            let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            // In the order of the first time, and so with the same numbers.
+            self.open_databases(&names, ffi::MDB_RDONLY, 0).map(drop)
+        });
+        revived.unwrap_or_else(|| Err(panicked()))
+    }
+
+    /// How often the file is mapped: once, and once for each revival.
+    pub fn mappings(&self) -> usize {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Runs `run` while this process has no transaction: the pool is empty and
+    /// refuses new ones, and we have the writers' turn. None where reads that
+    /// are under way do not end.
+    fn alone<T>(&self, run: impl FnOnce() -> T) -> Option<T> {
+        let _turn = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        self.refuse_new.store(true, Ordering::SeqCst);
+        let since = Instant::now();
+        while self.made.load(Ordering::SeqCst) > 0 && since.elapsed() < READER_PATIENCE {
+            while let Some(raw) = self.idle.pop() {
+                self.discard(raw);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let result = (self.made.load(Ordering::SeqCst) == 0).then(run);
+        self.refuse_new.store(false, Ordering::SeqCst);
+        result
+    }
+}
+
+/// Opens with the largest map that can be had, down to the floor.
+pub(super) fn reserve(dir: &Path, options: &EnvOptions) -> Result<(lmdb::Environment, u64)> {
+    use lmdb::EnvironmentFlags as Flag;
+    let mut flags = Flag::NO_TLS | Flag::NO_READAHEAD;
+    if !options.sync {
+        flags |= Flag::NO_SYNC;
+    }
+    if options.read_only {
+        flags |= Flag::READ_ONLY;
+    }
+    let mut size = options.map_size;
+    loop {
+        let page = 4096;
+        let opened = lmdb::Environment::new()
+            .set_flags(flags)
+            .set_max_readers(MAX_READERS)
+            .set_max_dbs(MAX_DBS)
+            .set_map_size((size - size % page) as usize)
+            .open_with_permissions(dir, options.file_mode as libc::mode_t);
+        match opened {
+            Ok(env) => return Ok((env, size - size % page)),
+            Err(lmdb::Error::Other(libc::ENOMEM)) if size / 2 >= options.map_floor => size /= 2,
+            Err(error) => {
+                let doing = format!("opening the store in {}", dir.display());
+                return Err(fault(error.to_err_code(), &doing));
+            }
+        }
+    }
+}
