@@ -371,9 +371,12 @@ pub fn assert_py_lmdb_finds_it_sound(dir: &Path) {
     static PREPARED: std::sync::Once = std::sync::Once::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     PREPARED.call_once(|| {
-        let script = "exec 9>target/hazards/.venv.lock; flock 9; source tools/venv.sh
+        // Cargo's target directory need not lie in the tree.
+        let lock = Path::new(env!("CARGO_TARGET_TMPDIR")).join(".venv.lock");
+        let script = "exec 9>\"$0\"; flock 9; source tools/venv.sh
             \"$PYTHON\" -c 'import lmdb.verify' 2>/dev/null || pip_install lmdb==3.0.0";
-        let made = Command::new("bash").args(["-euc", script]).current_dir(root).status();
+        let script = ["-euc".as_ref(), script.as_ref(), lock.as_os_str()];
+        let made = Command::new("bash").args(script).current_dir(root).status();
         assert!(made.expect("bash").success(), "py-lmdb 3.0.0 could not be installed into .venv");
     });
     let python = root.join(".venv/bin/python");
