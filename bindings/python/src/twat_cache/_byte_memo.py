@@ -12,6 +12,7 @@ from twat_cache._flight import Flight
 from twat_cache._functions import is_coroutine_function
 from twat_cache._keys import encode_call, prefix_of
 from twat_cache._memo import CacheInfo, Memo, again, attach, settled_error
+from twat_cache._memory import ObjectStore
 from twat_cache._native._bytecache import LARGE, ByteCache
 from twat_cache._open import milliseconds, warn_once
 from twat_cache._options import Common, refuse_generator
@@ -39,6 +40,7 @@ class ByteMemo(Memo):
         maxsize: int | None = None,
         ttl: float | None = None,
         mapped: bool = False,
+        memory: int | None = None,
         single_flight: bool = True,
         version: Any = None,
         argument_serializer: Callable[[Any], Any] | None = None,
@@ -50,6 +52,8 @@ class ByteMemo(Memo):
         self.nothing = maxsize == 0 or (ttl is not None and ttl <= 0)
         self.ttl_ms = milliseconds(ttl)
         self.mapped = mapped
+        # What was read lately, with the bytes that it was read from: while the store has those, it is current.
+        self.read = ObjectStore(maxsize=memory) if memory else None
         self.hits = self.misses = 0
         self.flight = Flight() if single_flight else None
         self.async_flight: Any = None
@@ -99,14 +103,20 @@ class ByteMemo(Memo):
 
     def _decoded(self, key: bytes, data: Any) -> Any:
         """A hit, unless the bytes cannot be read."""
+        known = None if self.read is None else self.read.find(key)
         try:
-            value = self.codec.decode_mapped(key, data) if self.mapped else self.codec.decode(key, data)
+            if known is not None and known[0][0] == data:
+                value = known[0][1]
+            else:
+                value = self.codec.decode_mapped(key, data) if self.mapped else self.codec.decode(key, data)
         except Foreign as error:
             warn_once(f"{self.name}: a stored value is computed anew: {error}")
             return MISSING
         except ex.ResourceError as error:
             self._trouble(error)
             return MISSING
+        if self.read is not None and (known is None or value is not known[0][1]):
+            self.read.put(key, (data, value))
         self.hits += 1
         if self.common.callback is not None and value.__class__ is not KeptError:
             self.common.callback("hit", key, value)
@@ -227,6 +237,8 @@ class ByteMemo(Memo):
     def clear(self) -> None:
         if not self.store.closed:
             self._clear_store()
+        if self.read is not None:
+            self.read.clear()
         self.hits = self.misses = 0
 
     def _clear_store(self) -> None:
@@ -238,6 +250,8 @@ class ByteMemo(Memo):
 
     def invalidate(self, *args: Any, **kwargs: Any) -> bool:
         key = self.key(*args, **kwargs)
+        if self.read is not None:
+            self.read.remove(key)
         return not self.store.closed and self.store.delete(key)
 
 

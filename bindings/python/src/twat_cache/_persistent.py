@@ -90,6 +90,9 @@ def prepare(func: Any, wanted: Wanted, settings: CacheConfig | None = None) -> P
         version = [version, code_hash(func)]
     single_flight = truth("single_flight", options.pop("single_flight", True))
     namespace = _options.text("namespace", options.pop("namespace", settings.namespace))
+    memory = whole("memory", options.pop("memory", None))
+    if memory and (wanted.engines[0] == "file" or wanted.mmap is not None):
+        raise ConfigurationError("memory: expected None for files, which are mapped and not read anew, found: a number")
     _options.no_more(options, KNOWN)
     argument_serializer = None
     if callable(serializer) and not hasattr(serializer, "dumps"):
@@ -114,7 +117,7 @@ def prepare(func: Any, wanted: Wanted, settings: CacheConfig | None = None) -> P
     arguments = {
         "maxsize": bound, "ttl": ttl, "single_flight": single_flight, "version": version,
         "argument_serializer": argument_serializer, "parameters": parameters,
-        "mapped": mapped and store.engine == "file",
+        "mapped": mapped and store.engine == "file", "memory": memory,
     }  # fmt: skip
     return Parts(common, store, Codec(serializer, space, mapped=mapped), arguments)
 
