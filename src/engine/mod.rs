@@ -58,6 +58,28 @@ pub struct Entry {
 /// Buckets of keys whose changes a store tells apart.
 pub const BUCKETS: usize = 64;
 
+/// Where a store tells of the changes of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Below [`BUCKETS`].
+    pub bucket: usize,
+    /// Tells most keys of a bucket apart.
+    pub hash: u64,
+}
+
+/// What a store tells of its changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// The version as of which the rest is so.
+    pub version: u64,
+    /// For each bucket of keys the version that last changed an entry of it.
+    pub buckets: [u64; BUCKETS],
+    /// The last changes one by one: the version, and the hash of the key.
+    pub recent: Vec<(u64, u64)>,
+    /// Every change after this version is among the last ones.
+    pub recent_since: u64,
+}
+
 /// Which entry a key has, without its value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
@@ -238,16 +260,16 @@ pub trait Engine: Send + Sync {
         None
     }
 
-    /// Which bucket of [`Engine::changes`] a key belongs to.
-    fn bucket(&self, key: &[u8]) -> usize {
+    /// Where [`Engine::changes`] tells of a key.
+    fn place(&self, key: &[u8]) -> Place {
         let _ = key;
-        0
+        Place { bucket: 0, hash: 0 }
     }
 
-    /// For engines with a version: for each bucket of keys the version that
-    /// last changed an entry of it, and the version as of which that is so.
-    fn changes(&self) -> Result<([u64; BUCKETS], u64)> {
-        Ok(([u64::MAX; BUCKETS], 0))
+    /// For engines with a version: what was changed when.
+    fn changes(&self) -> Result<Changes> {
+        let buckets = [u64::MAX; BUCKETS];
+        Ok(Changes { version: 0, buckets, recent: Vec::new(), recent_since: u64::MAX })
     }
 
     /// How to learn of changes by others.

@@ -22,8 +22,10 @@ pub struct Writer<'d> {
     pub expirations: u64,
     pub corrupt: u64,
     changed: bool,
-    /// Buckets of keys whose entries changed.
+    /// Buckets of keys whose entries changed, and the keys' hashes: one more
+    /// than can be listed where there are more.
     buckets: u64,
+    hashes: Vec<u64>,
 }
 
 /// How often a write that met a full map is tried again after making room.
@@ -85,6 +87,7 @@ impl Disk {
             corrupt: 0,
             changed: false,
             buckets: 0,
+            hashes: Vec::new(),
         };
         if stored.flatten().is_none() {
             self.make_totals(&mut writer, stored.is_some())?;
@@ -131,30 +134,28 @@ impl Writer<'_> {
     /// Notes that the entry of a stored key is another one, or gone: copies of
     /// it elsewhere are no longer current.
     pub fn note_change(&mut self, stored: &[u8]) {
-        match keys::bucket_of(stored) {
-            Some(bucket) => self.buckets |= 1 << bucket,
-            None => self.note_changes(),
+        let Some(place) = keys::place_of(stored) else { return self.note_changes() };
+        self.buckets |= 1 << place.bucket;
+        if self.hashes.len() <= row::RECENT && self.hashes.last() != Some(&place.hash) {
+            self.hashes.push(place.hash);
         }
     }
 
     /// Notes that any entry may be another one, or gone.
     pub fn note_changes(&mut self) {
         self.buckets = u64::MAX;
+        self.hashes.resize(row::RECENT + 1, 0);
     }
 
-    /// Writes this transaction's number into the buckets that it changed.
+    /// Writes this transaction into the change table.
     fn write_changes(&mut self) -> Result<()> {
         if self.buckets == 0 {
             return Ok(());
         }
-        let mut table = row::changes(self.txn.get(MAIN, row::CHANGES)?);
-        let id = self.txn.id();
-        for (bucket, changed) in table.iter_mut().enumerate() {
-            if self.buckets >> bucket & 1 != 0 {
-                *changed = id;
-            }
-        }
-        self.txn.put(MAIN, row::CHANGES, table.map(u64::to_le_bytes).as_flattened())
+        let hashes = (self.hashes.len() <= row::RECENT).then_some(&self.hashes[..]);
+        let before = self.txn.get(MAIN, row::CHANGES)?;
+        let table = row::changed(before, self.txn.id(), self.buckets, hashes);
+        self.txn.put(MAIN, row::CHANGES, &table)
     }
 
     /// The row of a stored key.

@@ -4,7 +4,7 @@
 //! stored under their hash, and the envelope has the whole key. The namespace
 //! comes first, so that it is one range among real and one among hashed keys.
 
-use crate::engine::BUCKETS;
+use crate::engine::{BUCKETS, Place};
 use std::ops::Deref;
 
 /// Longest key LMDB takes.
@@ -98,23 +98,25 @@ pub fn split(stored: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     matches!(kind, REAL | HASHED).then_some((kind, namespace, key))
 }
 
-/// Which bucket of the change table a key belongs to. Keys that are stored as
-/// their hash share the last one: from a row alone their key is not known.
+/// Where the change table tells of a key. Keys that are stored as their hash
+/// share one place: from a row alone their key is not known.
 #[inline]
-pub fn bucket(namespace: &[u8], key: &[u8]) -> usize {
-    if is_real(namespace, key) { bucket_of_real(key) } else { BUCKETS - 1 }
+pub fn place(namespace: &[u8], key: &[u8]) -> Place {
+    if is_real(namespace, key) { place_of_real(key) } else { OF_HASHED }
 }
 
 /// The same from a stored key; `None` where the bytes are not one.
-pub fn bucket_of(stored: &[u8]) -> Option<usize> {
+pub fn place_of(stored: &[u8]) -> Option<Place> {
     let (kind, _, key) = split(stored)?;
-    Some(if kind == REAL { bucket_of_real(key) } else { BUCKETS - 1 })
+    Some(if kind == REAL { place_of_real(key) } else { OF_HASHED })
 }
 
+const OF_HASHED: Place = Place { bucket: BUCKETS - 1, hash: 0 };
+
 #[inline]
-fn bucket_of_real(key: &[u8]) -> usize {
-    let hash = u128::from(xxhash_rust::xxh3::xxh3_64(key));
-    ((hash * (BUCKETS as u128 - 1)) >> 64) as usize
+fn place_of_real(key: &[u8]) -> Place {
+    let hash = xxhash_rust::xxh3::xxh3_64(key);
+    Place { bucket: ((u128::from(hash) * (BUCKETS as u128 - 1)) >> 64) as usize, hash }
 }
 
 #[inline]
@@ -144,14 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_and_its_row_are_in_one_bucket() {
+    fn a_key_and_its_row_have_one_place_in_the_change_table() {
         let mut used = std::collections::BTreeSet::new();
         for n in 0..2000_usize {
             let key = vec![n as u8; n / 4].into_iter().chain(n.to_le_bytes()).collect::<Vec<_>>();
             let stored = StoredKey::new(b"space", &key);
-            let bucket = bucket(b"space", &key);
-            assert_eq!(bucket_of(&stored), Some(bucket));
-            used.insert(bucket);
+            let place = place(b"space", &key);
+            assert_eq!(place_of(&stored), Some(place));
+            used.insert(place.bucket);
         }
         assert_eq!(used.len(), BUCKETS);
     }

@@ -16,7 +16,7 @@ mod scan;
 mod shared;
 mod write;
 
-use super::{BUCKETS, Engine, Entry, Identity, Put, ScanState, Stored};
+use super::{Changes, Engine, Entry, Identity, Place, Put, ScanState, Stored};
 use crate::compress::Compressor;
 use crate::counted::Counted;
 use crate::error::Result;
@@ -140,11 +140,11 @@ impl Engine for Disk {
         Some(self.env.last_txn_id())
     }
 
-    fn bucket(&self, key: &[u8]) -> usize {
-        keys::bucket(&self.namespace, key)
+    fn place(&self, key: &[u8]) -> Place {
+        keys::place(&self.namespace, key)
     }
 
-    fn changes(&self) -> Result<([u64; BUCKETS], u64)> {
+    fn changes(&self) -> Result<Changes> {
         self.change_table()
     }
 

@@ -5,7 +5,7 @@ use super::row::{self, Totals};
 use super::{Disk, Entry, Identity};
 use crate::clock;
 use crate::compress::{self, decompress};
-use crate::engine::BUCKETS;
+use crate::engine::Changes;
 use crate::envelope::{self, Envelope, Refused};
 use crate::error::Result;
 use crate::stats::EngineStats;
@@ -302,10 +302,10 @@ impl Disk {
         Ok(value.map(|value| Entry { value, ttl, sequence, version, tags }))
     }
 
-    /// When each bucket of keys was last changed, and the number of this look.
-    pub(super) fn change_table(&self) -> Result<([u64; BUCKETS], u64)> {
+    /// What was changed when.
+    pub(super) fn change_table(&self) -> Result<Changes> {
         let txn = self.env.read()?;
-        Ok((row::changes(txn.get(MAIN, row::CHANGES)?), txn.id()))
+        Ok(row::changes(txn.get(MAIN, row::CHANGES)?, txn.id()))
     }
 
     /// Which entry a key has: a look at its row's header.

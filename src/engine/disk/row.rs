@@ -8,14 +8,14 @@
 //! | `tags` | namespace length, namespace, BLAKE3 of tag | version, u64 LE |
 //! | `blobs` | id, 16 bytes | length, u64 LE |
 //! | (unnamed) | `totals` | [`Totals`] |
-//! | (unnamed) | `changes` | for each bucket of keys the number of the transaction that last changed one, u64 LE |
+//! | (unnamed) | `changes` | [`changes`] |
 //! | (unnamed) | `n`, namespace | entries and bytes, u64 LE each |
 //!
 //! Stored keys begin with 1 or 2, what else lies in the unnamed database with a
 //! letter ([`keys::is_record`]).
 
 use super::keys;
-use crate::engine::BUCKETS;
+use crate::engine::{BUCKETS, Changes};
 use crate::envelope::{self, BLOB, Envelope, Meta};
 use crate::store::blob::BlobRef;
 
@@ -224,11 +224,64 @@ impl Totals {
 /// The key of the change table in the unnamed database.
 pub const CHANGES: &[u8] = b"changes";
 
-/// The change table; a store that has none was never changed.
-pub fn changes(bytes: Option<&[u8]>) -> [u64; BUCKETS] {
-    let mut table = [0; BUCKETS];
-    let stored = bytes.unwrap_or_default().chunks_exact(8).map(le);
-    table.iter_mut().zip(stored).for_each(|(to, from)| *to = from);
+/// How many of the last changes are kept one by one.
+pub const RECENT: usize = 32;
+
+const LISTED: usize = 8 * (BUCKETS + 1);
+
+/// The change table: 64 u64 for the buckets; a u64, after which version the
+/// list is whole; the list, oldest first, of two u64 each. A store that has no
+/// table was never changed; a table without a list has one that is never whole.
+pub fn changes(bytes: Option<&[u8]>, version: u64) -> Changes {
+    let mut table =
+        Changes { version, buckets: [0; BUCKETS], recent: Vec::new(), recent_since: u64::MAX };
+    let Some(bytes) = bytes else { return Changes { recent_since: 0, ..table } };
+    let (buckets, list) = bytes.split_at_checked(8 * BUCKETS).unwrap_or((bytes, &[]));
+    table.buckets.iter_mut().zip(buckets.chunks_exact(8)).for_each(|(to, from)| *to = le(from));
+    if let Some((since, list)) = list.split_first_chunk::<8>() {
+        table.recent_since = le(since);
+        table.recent.extend(list.chunks_exact(16).map(|two| (le(&two[..8]), le(&two[8..]))));
+    }
+    table
+}
+
+/// The table after a transaction that changed entries of these buckets (as
+/// bits), and the hashes of their keys, unless they are too many to list.
+pub fn changed(
+    before: Option<&[u8]>,
+    version: u64,
+    buckets: u64,
+    hashes: Option<&[u64]>,
+) -> Vec<u8> {
+    let number = version.to_le_bytes();
+    let mut table = Vec::with_capacity(LISTED + 16 * RECENT);
+    table.extend_from_slice(before.unwrap_or_default());
+    // Another version of this library writes no list: what it changed is in none.
+    let unlisted = before.is_some() && table.len() < LISTED;
+    table.resize(table.len().max(LISTED), 0);
+    for bucket in (0..BUCKETS).filter(|bucket| buckets >> bucket & 1 != 0) {
+        table[8 * bucket..][..8].copy_from_slice(&number);
+    }
+    let Some(hashes) = hashes else {
+        table.truncate(LISTED);
+        table[8 * BUCKETS..].copy_from_slice(&number);
+        return table;
+    };
+    if unlisted {
+        table[8 * BUCKETS..].copy_from_slice(&number);
+    }
+    let listed = (table.len() - LISTED) / 16;
+    let drop = (listed + hashes.len()).saturating_sub(RECENT).min(listed);
+    if drop > 0 {
+        // Other changes of the version of the last one dropped may stay.
+        let last = LISTED + 16 * (drop - 1);
+        table.copy_within(last..last + 8, 8 * BUCKETS);
+        table.drain(LISTED..LISTED + 16 * drop);
+    }
+    for hash in hashes {
+        table.extend_from_slice(&number);
+        table.extend_from_slice(&hash.to_le_bytes());
+    }
     table
 }
 
@@ -325,5 +378,57 @@ mod tests {
         bytes.extend_from_slice(&[1; 8]);
         assert_eq!(Totals::decode(&bytes), Some(totals));
         assert_eq!(Totals::decode(&bytes[..20]), None);
+    }
+
+    /// The truth: every change, as version, bucket and hash.
+    fn check(table: &Changes, all: &[(u64, u64, u64)]) {
+        for bucket in 0..BUCKETS as u64 {
+            let last = all.iter().filter(|(_, b, _)| *b == bucket).map(|(v, ..)| *v).max();
+            assert_eq!(table.buckets[bucket as usize], last.unwrap_or(0), "bucket {bucket}");
+        }
+        let later = all.iter().filter(|(version, ..)| *version > table.recent_since);
+        for (version, _, hash) in later {
+            assert!(table.recent.contains(&(*version, *hash)), "{version} {hash}: {table:?}");
+        }
+    }
+
+    #[test]
+    fn the_list_of_changes_is_whole_after_the_version_it_says() {
+        let (mut stored, mut all): (Option<Vec<u8>>, Vec<_>) = (None, Vec::new());
+        let mut listed = 0;
+        for version in 1..500_u64 {
+            // One change as a rule, sometimes some, rarely more than a list holds.
+            let n = match version % 50 {
+                0 => RECENT as u64 + 1,
+                7 => RECENT as u64,
+                n if n % 5 == 0 => n / 5,
+                _ => 1,
+            };
+            let keys: Vec<u64> = (0..n).map(|i| version * 1000 + i).collect();
+            all.extend(keys.iter().map(|key| (version, key % 64, *key)));
+            let buckets = keys.iter().fold(0, |bits, key| bits | 1 << (key % 64));
+            let hashes = (n <= RECENT as u64).then_some(&keys[..]);
+            stored = Some(changed(stored.as_deref(), version, buckets, hashes));
+            let table = changes(stored.as_deref(), version);
+            assert!(table.recent.len() <= RECENT && table.version == version);
+            check(&table, &all);
+            listed += usize::from(table.recent_since < version);
+        }
+        assert!(listed > 450, "{listed}");
+    }
+
+    #[test]
+    fn what_a_library_without_a_list_changed_is_in_none() {
+        let first = changed(None, 1, 1 << 5, Some(&[5]));
+        assert_eq!(changes(Some(&first), 1).recent_since, 0);
+        // It writes the buckets alone.
+        let mut theirs = first[..8 * BUCKETS].to_vec();
+        theirs[8 * 6..8 * 7].copy_from_slice(&2_u64.to_le_bytes());
+        assert_eq!(changes(Some(&theirs), 2).recent_since, u64::MAX);
+        let ours = changes(Some(&changed(Some(&theirs), 3, 1 << 7, Some(&[7]))), 3);
+        assert_eq!((ours.recent_since, &ours.recent[..]), (3, &[(3, 7)][..]));
+        assert_eq!((ours.buckets[5], ours.buckets[6], ours.buckets[7]), (1, 2, 3));
+        assert_eq!(changes(None, 0).recent_since, 0);
+        assert_eq!(changes(Some(b"short"), 9).buckets, [0; BUCKETS]);
     }
 }

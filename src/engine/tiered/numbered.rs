@@ -1,31 +1,41 @@
-//! Coherence over a store that numbers its writes and tells, for buckets of
-//! keys, which write was the last to change one of them.
+//! Coherence over a store that numbers its writes and tells which keys the last
+//! ones changed, and for buckets of keys which write was the last to change one.
 
 use super::stamp::{Restamped, Stamp};
-use crate::engine::{BUCKETS, Engine, Identity};
+use crate::engine::{BUCKETS, Engine, Identity, Place};
 use crate::error::Result;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How many hashes of keys are told apart.
+const SLOTS: usize = 1 << 14;
 
 /// What is known of the store. The `seen` of a stamp is the version of the
 /// snapshot that the copy was read from.
 pub struct Numbered {
     /// As of which version the rest is known.
     synced: AtomicU64,
-    changed: Box<[AtomicU64; BUCKETS]>,
+    /// The last change of a key with such a hash, where the store listed it.
+    keys: Box<[AtomicU64; SLOTS]>,
+    /// That of a bucket, where there were more changes than it lists.
+    buckets: Box<[AtomicU64; BUCKETS]>,
     restamped: Restamped,
 }
 
 impl Default for Numbered {
     fn default() -> Self {
-        let changed = Box::new(std::array::from_fn(|_| AtomicU64::new(0)));
-        Self { synced: AtomicU64::new(0), changed, restamped: Restamped::default() }
+        Self {
+            synced: AtomicU64::new(0),
+            keys: Box::new([const { AtomicU64::new(0) }; SLOTS]),
+            buckets: Box::new([const { AtomicU64::new(0) }; BUCKETS]),
+            restamped: Restamped::default(),
+        }
     }
 }
 
 impl Numbered {
     /// Whether a copy is known to be current: nothing was written since it
-    /// was read, or nothing to a key of its bucket, or it was asked about
-    /// since the last such write. `hash` is made where it is needed.
+    /// was read, or nothing to its key as far as that can be told, or it was
+    /// asked about since the last such write. `hash` is made where it is needed.
     #[inline]
     pub fn holds(
         &self,
@@ -67,32 +77,48 @@ impl Numbered {
         stamp: Stamp,
         hash: impl Fn() -> u64,
     ) -> bool {
-        let changed = self.changed[last.bucket(key)].load(Ordering::Relaxed);
+        let changed = self.changed(last.place(key));
         changed <= stamp.seen || self.restamped.has(hash(), stamp.sequence, changed)
+    }
+
+    /// The last write that may have changed a key.
+    #[inline]
+    fn changed(&self, place: Place) -> u64 {
+        let key = self.keys[place.hash as usize % SLOTS].load(Ordering::Relaxed);
+        key.max(self.buckets[place.bucket].load(Ordering::Relaxed))
     }
 
     /// Reads the change table. Where the snapshot is older than the version
     /// that was looked at, that write was not acknowledged to anybody yet.
     #[cold]
     fn sync(&self, last: &dyn Engine) -> Result<()> {
-        let (table, version) = last.changes()?;
-        for (known, changed) in self.changed.iter().zip(table) {
-            // Another thread may have read a later table: the larger wins, so
-            // that no copy passes for newer than it is.
-            known.fetch_max(changed, Ordering::Relaxed);
+        let before = self.synced.load(Ordering::Acquire);
+        let told = last.changes()?;
+        // Another thread may have read a later table: the larger wins, so that
+        // no copy passes for newer than it is.
+        let fresh = |changed: &u64| *changed > before;
+        if told.recent_since <= before {
+            for (changed, hash) in told.recent.iter().filter(|(changed, _)| fresh(changed)) {
+                self.keys[*hash as usize % SLOTS].fetch_max(*changed, Ordering::Relaxed);
+            }
+        } else {
+            for (known, changed) in self.buckets.iter().zip(&told.buckets).filter(|(_, c)| fresh(c))
+            {
+                known.fetch_max(*changed, Ordering::Relaxed);
+            }
         }
-        self.synced.fetch_max(version, Ordering::Release);
+        self.synced.fetch_max(told.version, Ordering::Release);
         Ok(())
     }
 
     /// Asks whether a copy is current, and notes that it is.
     pub fn ask(&self, last: &dyn Engine, key: &[u8], stamp: Stamp, hash: u64) -> Result<bool> {
-        let changed = self.changed[last.bucket(key)].load(Ordering::Relaxed);
+        let changed = self.changed(last.place(key));
         let Identity { sequence, version } = last.identity(key)?;
         if sequence != Some(stamp.sequence) {
             return Ok(false);
         }
-        // A later write of the bucket than this one has another number.
+        // A later write than this one has another number.
         if changed <= version {
             self.restamped.set(hash, stamp.sequence, changed);
         }
