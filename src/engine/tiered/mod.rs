@@ -140,7 +140,10 @@ impl Tiered {
         };
         let first = opened.remove(0);
         let coherence = if last.engine.version().is_some() {
-            Coherence::Numbered(Numbered::default())
+            {
+                let copies = config.tiers().first().map_or(0, |tier| tier.u64("max_entries"));
+                Coherence::Numbered(Numbered::for_copies(copies))
+            }
         } else if last.engine.name() == "redis" {
             Coherence::Watched(Watch::new(config.u64("tier_ttl_ms")))
         } else {

@@ -21,18 +21,17 @@ pub struct Numbered {
     restamped: Restamped,
 }
 
-impl Default for Numbered {
-    fn default() -> Self {
+impl Numbered {
+    /// For a first tier of so many copies; 0 for one whose bound is another.
+    pub fn for_copies(copies: u64) -> Self {
         Self {
             synced: AtomicU64::new(0),
             keys: Box::new([const { AtomicU64::new(0) }; SLOTS]),
             buckets: Box::new([const { AtomicU64::new(0) }; BUCKETS]),
-            restamped: Restamped::default(),
+            restamped: Restamped::for_copies(copies),
         }
     }
-}
 
-impl Numbered {
     /// Whether a copy is known to be current: nothing was written since it
     /// was read, or nothing to its key as far as that can be told, or it was
     /// asked about since the last such write. `hash` is made where it is needed.

@@ -45,9 +45,6 @@ pub fn trimmed(copy: Value) -> Value {
     }
 }
 
-/// How many copies can be stamped anew at a time.
-const PLACES: usize = 1 << 14;
-
 /// Copies that were found to be current at a later version than their stamp
 /// says. A place holds one number made of the key's hash, the sequence number
 /// and the version, so that it is read and written at once; another copy that
@@ -56,22 +53,33 @@ pub struct Restamped {
     places: Box<[AtomicU64]>,
 }
 
-impl Default for Restamped {
-    fn default() -> Self {
-        Self { places: (0..PLACES).map(|_| AtomicU64::new(0)).collect() }
-    }
-}
-
 impl Restamped {
+    /// For a tier of so many copies; 0 for one whose bound is another.
+    pub fn for_copies(copies: u64) -> Self {
+        // Half full, two copies in five share a place with another; places are
+        // 8 bytes, a small part of what a copy takes.
+        let places = match usize::try_from(copies) {
+            Ok(0) => 1 << 16,
+            Ok(copies) => copies.min(1 << 17).next_power_of_two() * 2,
+            Err(_) => 1 << 18,
+        };
+        Self { places: (0..places).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    #[inline]
+    fn place(&self, hash: u64) -> &AtomicU64 {
+        &self.places[hash as usize & (self.places.len() - 1)]
+    }
+
     /// Whether a copy was found to be current at this version.
     #[inline]
     pub fn has(&self, hash: u64, sequence: u64, version: u64) -> bool {
-        self.places[hash as usize % PLACES].load(Ordering::Relaxed) == mark(hash, sequence, version)
+        self.place(hash).load(Ordering::Relaxed) == mark(hash, sequence, version)
     }
 
     /// Notes that it was.
     pub fn set(&self, hash: u64, sequence: u64, version: u64) {
-        self.places[hash as usize % PLACES].store(mark(hash, sequence, version), Ordering::Relaxed);
+        self.place(hash).store(mark(hash, sequence, version), Ordering::Relaxed);
     }
 }
 
