@@ -2,8 +2,11 @@
 
 /// Begins to fetch the cache line at an address, which may be any number.
 #[inline(always)]
-#[expect(unsafe_code, reason = "an instruction that has no safe name")]
-pub fn prefetch(address: usize) {
+#[cfg_attr(
+    all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri)),
+    expect(unsafe_code, reason = "an instruction that has no safe name")
+)]
+pub(crate) fn prefetch(address: usize) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
