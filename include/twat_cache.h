@@ -566,6 +566,131 @@ int32_t twat_cache_open(const struct twat_config *config, struct twat_cache **ou
 int32_t twat_cache_close(struct twat_cache *cache);
 
 /*
+ Removes an entry: `TWAT_OK`, or `TWAT_MISS` where there was none.
+
+ Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `key` has `key_len` bytes.
+ */
+int32_t twat_cache_delete(struct twat_cache *cache, const void *key, size_t key_len);
+
+/*
+ Whether a get would hit: `TWAT_OK` or `TWAT_MISS`. Counts nothing and
+ changes no order.
+
+ Errors: as `twat_cache_get`.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `key` has `key_len` bytes.
+ */
+int32_t twat_cache_contains(struct twat_cache *cache, const void *key, size_t key_len);
+
+/*
+ Makes every entry that carries the tag a miss, at once for all processes of
+ the store and in constant time: `TWAT_OK`, or `TWAT_MISS` where no entry
+ ever carried it.
+
+ Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `tag` has `tag_len` bytes.
+ */
+int32_t twat_cache_invalidate_tag(struct twat_cache *cache, const void *tag, size_t tag_len);
+
+/*
+ Removes all that is expired or invalidated by a tag; `*out_removed` (which
+ may be NULL) is how many entries left.
+
+ Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `out_removed` is NULL or writable.
+ */
+int32_t twat_cache_expire(struct twat_cache *cache, uint64_t *out_removed);
+
+/*
+ Removes every entry (of this namespace).
+
+ Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live.
+ */
+int32_t twat_cache_clear(struct twat_cache *cache);
+
+/*
+ Waits until what was acknowledged is as durable as the medium can make it.
+
+ Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live.
+ */
+int32_t twat_cache_flush(struct twat_cache *cache);
+
+/*
+ What is worth knowing in words, as a JSON object: the engine chosen and
+ why, and what the engine has to say.
+
+ Ownership: release `*out_json` with `twat_bytes_free`. Not NUL-terminated.
+
+ Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `out_json` is writable.
+ */
+int32_t twat_cache_info(struct twat_cache *cache, struct twat_bytes *out_json);
+
+/*
+ Verifies every entry and, in stores, the file they lie in; with `repair` 1
+ what is bad is removed. `*out_json` is a JSON object with at least
+ `entries` and `bad`.
+
+ Ownership: release `*out_json` with `twat_bytes_free`. Not NUL-terminated.
+
+ Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `out_json` is writable.
+ */
+int32_t twat_cache_check(struct twat_cache *cache, int32_t repair, struct twat_bytes *out_json);
+
+/*
+ Writes every live entry (of this namespace) with its remaining time and
+ tags to a file, which is replaced as a whole or not at all; `*out_entries`
+ (which may be NULL) is how many.
+
+ Errors: `TWAT_E_ARG`; `TWAT_E_IO`, `TWAT_E_FULL`; what a get answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `path` is NUL-terminated; `out_entries` is NULL or writable.
+ */
+int32_t twat_cache_export(struct twat_cache *cache, const char *path, uint64_t *out_entries);
+
+/*
+ Sets every entry of an export file; `*out_entries` (which may be NULL) is
+ how many. The file is verified as a whole before the first is set.
+
+ Errors: `TWAT_E_ARG`; `TWAT_E_IO`, `TWAT_E_FULL`; what a set answers;
+ `TWAT_E_CORRUPT`, `TWAT_E_VERSION` for the file.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `path` is NUL-terminated; `out_entries` is NULL or writable.
+ */
+int32_t twat_cache_import(struct twat_cache *cache, const char *path, uint64_t *out_entries);
+
+/*
  Gets a value: `TWAT_OK` with `*out_value`, or `TWAT_MISS`.
 
  Ownership: release `*out_value` with `twat_bytes_free`; it may outlive its
@@ -672,29 +797,6 @@ int32_t twat_cache_set_file(struct twat_cache *cache,
                             const struct twat_set_options *options);
 
 /*
- Removes an entry: `TWAT_OK`, or `TWAT_MISS` where there was none.
-
- Errors: `TWAT_E_ARG`; what the engine's medium answers.
- Since: 0.1.0
-
- # Safety
- `cache` is live; `key` has `key_len` bytes.
- */
-int32_t twat_cache_delete(struct twat_cache *cache, const void *key, size_t key_len);
-
-/*
- Whether a get would hit: `TWAT_OK` or `TWAT_MISS`. Counts nothing and
- changes no order.
-
- Errors: as `twat_cache_get`.
- Since: 0.1.0
-
- # Safety
- `cache` is live; `key` has `key_len` bytes.
- */
-int32_t twat_cache_contains(struct twat_cache *cache, const void *key, size_t key_len);
-
-/*
  Gives an entry a new time to live from now: `TWAT_OK`, or `TWAT_MISS`.
 
  Errors: as `twat_cache_set`.
@@ -730,108 +832,6 @@ int32_t twat_cache_incr(struct twat_cache *cache,
                         int64_t initial,
                         uint64_t ttl_ms,
                         int64_t *out_value);
-
-/*
- Makes every entry that carries the tag a miss, at once for all processes of
- the store and in constant time: `TWAT_OK`, or `TWAT_MISS` where no entry
- ever carried it.
-
- Errors: `TWAT_E_ARG`; what the engine's medium answers.
- Since: 0.1.0
-
- # Safety
- `cache` is live; `tag` has `tag_len` bytes.
- */
-int32_t twat_cache_invalidate_tag(struct twat_cache *cache, const void *tag, size_t tag_len);
-
-/*
- Removes all that is expired or invalidated by a tag; `*out_removed` (which
- may be NULL) is how many entries left.
-
- Errors: `TWAT_E_ARG`; what the engine's medium answers.
- Since: 0.1.0
-
- # Safety
- `cache` is live; `out_removed` is NULL or writable.
- */
-int32_t twat_cache_expire(struct twat_cache *cache, uint64_t *out_removed);
-
-/*
- Removes every entry (of this namespace).
-
- Errors: `TWAT_E_ARG`; what the engine's medium answers.
- Since: 0.1.0
-
- # Safety
- `cache` is live.
- */
-int32_t twat_cache_clear(struct twat_cache *cache);
-
-/*
- Waits until what was acknowledged is as durable as the medium can make it.
-
- Errors: `TWAT_E_ARG`; what the engine's medium answers.
- Since: 0.1.0
-
- # Safety
- `cache` is live.
- */
-int32_t twat_cache_flush(struct twat_cache *cache);
-
-/*
- What is worth knowing in words, as a JSON object: the engine chosen and
- why, and what the engine has to say.
-
- Ownership: release `*out_json` with `twat_bytes_free`. Not NUL-terminated.
-
- Errors: `TWAT_E_ARG`; what the engine's medium answers.
- Since: 0.1.0
-
- # Safety
- `cache` is live; `out_json` is writable.
- */
-int32_t twat_cache_info(struct twat_cache *cache, struct twat_bytes *out_json);
-
-/*
- Verifies every entry and, in stores, the file they lie in; with `repair` 1
- what is bad is removed. `*out_json` is a JSON object with at least
- `entries` and `bad`.
-
- Ownership: release `*out_json` with `twat_bytes_free`. Not NUL-terminated.
-
- Errors: `TWAT_E_ARG`; what the engine's medium answers.
- Since: 0.1.0
-
- # Safety
- `cache` is live; `out_json` is writable.
- */
-int32_t twat_cache_check(struct twat_cache *cache, int32_t repair, struct twat_bytes *out_json);
-
-/*
- Writes every live entry (of this namespace) with its remaining time and
- tags to a file, which is replaced as a whole or not at all; `*out_entries`
- (which may be NULL) is how many.
-
- Errors: `TWAT_E_ARG`; `TWAT_E_IO`, `TWAT_E_FULL`; what a get answers.
- Since: 0.1.0
-
- # Safety
- `cache` is live; `path` is NUL-terminated; `out_entries` is NULL or writable.
- */
-int32_t twat_cache_export(struct twat_cache *cache, const char *path, uint64_t *out_entries);
-
-/*
- Sets every entry of an export file; `*out_entries` (which may be NULL) is
- how many. The file is verified as a whole before the first is set.
-
- Errors: `TWAT_E_ARG`; `TWAT_E_IO`, `TWAT_E_FULL`; what a set answers;
- `TWAT_E_CORRUPT`, `TWAT_E_VERSION` for the file.
- Since: 0.1.0
-
- # Safety
- `cache` is live; `path` is NUL-terminated; `out_entries` is NULL or writable.
- */
-int32_t twat_cache_import(struct twat_cache *cache, const char *path, uint64_t *out_entries);
 
 /*
  Gets many keys. `out_values[i]` belongs to `keys[i]`; a miss is zeroed

@@ -1,9 +1,10 @@
 //! Calls over many keys.
 
 use super::bytes::{slices, twat_bytes, twat_slice};
-use super::cache::{twat_cache, twat_set_options, with, with_set_options};
+use super::cache::{twat_cache, with};
 use super::guard::guard;
 use super::ptr;
+use super::set::{twat_set_options, with_set_options};
 use super::status::TWAT_OK;
 use crate::error::Error;
 use std::ffi::c_void;

@@ -7,10 +7,12 @@ mod bytes;
 mod cache;
 mod config;
 mod digest;
+mod get;
 mod guard;
 mod policy;
 mod ptr;
 mod scan;
+mod set;
 mod stats;
 mod status;
 mod version;
@@ -23,23 +25,26 @@ pub use batch::{
 };
 pub use bytes::{twat_bytes, twat_bytes_free, twat_slice};
 pub use cache::{
-    TWAT_SET_ADD, TWAT_TTL_DEFAULT, TWAT_TTL_NEVER, twat_cache, twat_cache_add, twat_cache_check,
-    twat_cache_clear, twat_cache_close, twat_cache_contains, twat_cache_delete, twat_cache_expire,
-    twat_cache_export, twat_cache_flush, twat_cache_get, twat_cache_get_into, twat_cache_import,
-    twat_cache_incr, twat_cache_info, twat_cache_invalidate_tag, twat_cache_open, twat_cache_set,
-    twat_cache_set_file, twat_cache_set_with, twat_cache_touch, twat_set_options,
+    twat_cache, twat_cache_check, twat_cache_clear, twat_cache_close, twat_cache_contains,
+    twat_cache_delete, twat_cache_expire, twat_cache_export, twat_cache_flush, twat_cache_import,
+    twat_cache_info, twat_cache_invalidate_tag, twat_cache_open,
 };
 pub use config::{
     twat_config, twat_config_add_tier, twat_config_free, twat_config_load, twat_config_new,
     twat_config_set, twat_config_set_u64, twat_option, twat_option_count, twat_option_info,
 };
 pub use digest::{TWAT_DIGEST_BYTES, twat_hash, twat_mac};
+pub use get::{twat_cache_get, twat_cache_get_into};
 pub use policy::{
     TWAT_POLICY_NEEDS_LOG, TWAT_POLICY_NEEDS_MARK, TWAT_POLICY_NEEDS_NOTHING, twat_policy,
     twat_policy_clear, twat_policy_evicted, twat_policy_free, twat_policy_hits, twat_policy_insert,
     twat_policy_needs, twat_policy_new, twat_policy_remove, twat_policy_stats,
 };
 pub use scan::{twat_cache_scan, twat_scan, twat_scan_free, twat_scan_next};
+pub use set::{
+    TWAT_SET_ADD, TWAT_TTL_DEFAULT, TWAT_TTL_NEVER, twat_cache_add, twat_cache_incr,
+    twat_cache_set, twat_cache_set_file, twat_cache_set_with, twat_cache_touch, twat_set_options,
+};
 pub use stats::{TWAT_STATS_EXACT, twat_cache_stats, twat_stats};
 pub use status::{
     TWAT_E_ARG, TWAT_E_BUSY, TWAT_E_CLOSED, TWAT_E_CONFIG, TWAT_E_CORRUPT, TWAT_E_FULL, TWAT_E_IO,

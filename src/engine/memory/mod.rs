@@ -7,45 +7,39 @@
 
 mod budget;
 mod entry;
+mod quick;
 mod shard;
 mod slots;
 mod tags;
 mod tinylfu;
+mod write;
 
 use super::{Engine, Entry, Put, ScanState, Stored, counter, words};
-use crate::clock;
 use crate::config::{Bounds, Config};
-use crate::counted::{Counted, packs};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::lock::Lock;
-use crate::policy::{AnyPolicy, Policy, seed_of};
-use crate::solo;
+use crate::policy::{AnyPolicy, seed_of};
 use crate::stats::EngineStats;
 use crate::value::Value;
 use budget::Budget;
 use crossbeam::utils::CachePadded;
-use entry::{Extra, NEVER, deadline, weight};
 use serde_json::{Map, Value as Json};
 use shard::{Garbage, Hasher, Shard, Why, hash_of};
 use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use tags::Tags;
+use write::Attempt;
 
 /// Caches up to this many entries are one shard, so that their order is exact.
 const ONE_SHARD_ENTRIES: u64 = 4096;
 /// The same for caches bounded by bytes alone: entries of 1 KiB.
 const ONE_SHARD_BYTES: u64 = ONE_SHARD_ENTRIES << 10;
-/// Slots that a writer looks at for what is expired.
-const SWEPT_BY_A_WRITER: u32 = 8;
 /// Slots that a scan looks at under one lock.
 const SCANNED_AT_ONCE: usize = 512;
 /// Values up to so many bytes are read out under the lock; nobody is to wait
 /// for the copying of larger ones.
 const READ_UNDER_LOCK: usize = 16 << 10;
-/// Rounds in which other threads hold all the room there is, before giving up.
-const FRUITLESS_ROUNDS: u32 = 10_000;
-
 /// The memory engine.
 pub struct Memory {
     shards: Box<[CachePadded<Lock<Shard>>]>,
@@ -57,13 +51,6 @@ pub struct Memory {
     timed: AtomicBool,
     /// Policy `none`: a full cache takes nothing new.
     refuses: bool,
-}
-
-/// What became of an attempt under the lock of one shard.
-enum Attempt<T> {
-    Done(T),
-    /// There is no room, and nothing in this shard that could leave.
-    Elsewhere,
 }
 
 /// The memory engine that the option `policy` asks for.
@@ -128,47 +115,6 @@ impl Memory {
         Ok(None)
     }
 
-    /// A get without detours, which counts what it answers in its own
-    /// statistics, since it holds the lock. `None` asks to call `get` instead.
-    #[inline(always)]
-    pub fn quick_get(&self, key: &[u8]) -> Option<Option<Counted>> {
-        // Calls come first, while few registers are in use.
-        let hash = hash_of(&self.hasher, key);
-        let timed = self.timed.load(Ordering::Relaxed);
-        let now = if timed { clock::monotonic_ms() } else { NEVER - 1 };
-        if solo::alone() {
-            self.quickly::<true>(hash, key, now)
-        } else {
-            self.quickly::<false>(hash, key, now)
-        }
-    }
-
-    /// Every instruction counts: with few enough of them the processor waits
-    /// for the entries of several calls at once. So what is not plain is left
-    /// to `get`, and nothing is called, which would spill the registers.
-    #[inline(never)]
-    fn quickly<const ALONE: bool>(
-        &self,
-        hash: u64,
-        key: &[u8],
-        now: u64,
-    ) -> Option<Option<Counted>> {
-        let mut shard = self.shards.get(self.shard_of(hash))?.calm::<ALONE>()?;
-        let Some(entry) = shard.quick_find::<ALONE>(hash, key) else {
-            if !packs(key) {
-                return None;
-            }
-            shard.gets_missed += 1;
-            return Some(None);
-        };
-        let (slot, value) = (entry.slot(), entry.quick_share(now, ALONE)?);
-        if !shard.note(slot) {
-            return None;
-        }
-        shard.gets_hit += 1;
-        Some(Some(value))
-    }
-
     /// Takes an entry out of its shard and gives back its place and what it
     /// weighed.
     fn remove(&self, shard: &mut Shard, slot: u32, why: Why) -> Option<entry::Entry> {
@@ -193,229 +139,6 @@ impl Memory {
         }
         n
     }
-
-    /// Evicts one entry of a shard; false where nothing leaves.
-    fn evict(&self, shard: &mut Shard, garbage: &mut Garbage) -> bool {
-        let evicted = self.take_over(shard, garbage);
-        if evicted {
-            self.entries.release(1);
-        }
-        evicted
-    }
-
-    /// The same, but its place is kept for another: to give it back and to
-    /// reserve one would be two locked instructions.
-    fn take_over(&self, shard: &mut Shard, garbage: &mut Garbage) -> bool {
-        let victim = shard.policy().victim();
-        let Some((entry, cost)) = victim.and_then(|slot| shard.remove(slot, Why::Evicted)) else {
-            return false;
-        };
-        self.bytes.release(cost);
-        garbage.push(entry);
-        true
-    }
-
-    /// Runs `attempt` under the lock of the key's shard, with the slot of its
-    /// live entry, until room for it was made.
-    fn write<T>(
-        &self,
-        hash: u64,
-        key: &[u8],
-        mut attempt: impl FnMut(&mut Shard, Option<u32>, &mut Garbage) -> Result<Attempt<T>>,
-    ) -> Result<T> {
-        let number = self.shard_of(hash);
-        let mut garbage = Garbage::default();
-        for _ in 0..FRUITLESS_ROUNDS {
-            let mut shard = self.shards[number].lock()?;
-            if shard.may_hold_dead(self.tags.generation()) {
-                self.sweep(&mut shard, SWEPT_BY_A_WRITER, &mut garbage);
-            }
-            let found = shard.find(hash, key).map(|entry| (entry.slot(), entry.is_live()));
-            let slot = match found {
-                Some((dead, false)) => {
-                    self.discard(&mut shard, dead, Why::Expired, &mut garbage);
-                    None
-                }
-                live => live.map(|(slot, _)| slot),
-            };
-            if let Attempt::Done(done) = attempt(&mut shard, slot, &mut garbage)? {
-                drop(shard);
-                return Ok(done);
-            }
-            drop(shard);
-            garbage.empty();
-            self.make_room_elsewhere(number, &mut garbage)?;
-            garbage.empty();
-        }
-        Err(self.full())
-    }
-
-    /// Lets something leave a shard other than this one.
-    fn make_room_elsewhere(&self, number: usize, garbage: &mut Garbage) -> Result<()> {
-        if self.refuses {
-            return if self.expire()? > 0 { Ok(()) } else { Err(self.full()) };
-        }
-        for step in 1..self.shards.len() {
-            let other = &self.shards[(number + step) & (self.shards.len() - 1)];
-            if self.evict(&mut *other.lock()?, garbage) {
-                return Ok(());
-            }
-        }
-        // Other threads have reserved the room, and are about to fill it.
-        std::thread::yield_now();
-        Ok(())
-    }
-
-    #[cold]
-    fn full(&self) -> Error {
-        let most = |budget: &Budget| budget.most().map_or("any".into(), |most| most.to_string());
-        Error::new(
-            Code::Full,
-            format!(
-                "the cache is full and evicts nothing: max_entries {}, max_bytes {}",
-                most(&self.entries),
-                most(&self.bytes)
-            ),
-        )
-    }
-
-    /// When something that lives so long ends. Called before the entry is
-    /// where others find it, so that they know that there are ends.
-    fn deadline(&self, ttl: Option<NonZeroU64>) -> u64 {
-        if ttl.is_some() && !self.timed.load(Ordering::Relaxed) {
-            self.timed.store(true, Ordering::Relaxed);
-        }
-        deadline(ttl)
-    }
-
-    /// Makes an entry, or refuses what can never fit.
-    fn prepare(&self, hash: u64, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<entry::Entry> {
-        check_cost(self.bytes.most(), weight(key.len(), value.len(), put.cost), key, value)?;
-        if put.tags.is_empty() && put.cost == 0 && packs(key) {
-            return Ok(entry::Entry::plain(hash, key, value, self.deadline(put.ttl)));
-        }
-        let extra = Extra { cost: put.cost, marks: self.tags.marks(put.tags)?, key: None };
-        Ok(entry::Entry::new(hash, key, value, self.deadline(put.ttl), extra))
-    }
-
-    /// Adds an entry whose key is not in the shard. `new` is taken when done.
-    fn insert(
-        &self,
-        shard: &mut Shard,
-        new: &mut Option<entry::Entry>,
-        garbage: &mut Garbage,
-    ) -> Result<Attempt<()>> {
-        let Some((hash, cost)) = new.as_ref().map(|new| (new.hash(), new.cost())) else {
-            return Ok(Attempt::Done(()));
-        };
-        shard.policy().announce(hash);
-        if !self.entries.reserve(1) && !self.take_over(shard, garbage) {
-            return Ok(Attempt::Elsewhere);
-        }
-        while !self.bytes.reserve(cost) {
-            if !self.evict(shard, garbage) {
-                self.entries.release(1);
-                return Ok(Attempt::Elsewhere);
-            }
-        }
-        if !shard.has_room() {
-            self.entries.release(1);
-            self.bytes.release(cost);
-            return Err(Error::new(Code::Full, "a shard holds 2^32 entries already"));
-        }
-        if let Some(new) = new.take() {
-            shard.insert(new, cost);
-        }
-        Ok(Attempt::Done(()))
-    }
-
-    /// Stores a value; `stored` is told of the shard when that is done.
-    #[inline]
-    fn store(
-        &self,
-        key: &[u8],
-        value: &[u8],
-        put: &Put<'_>,
-        stored: impl Fn(&mut Shard),
-    ) -> Result<Stored> {
-        let hash = hash_of(&self.hasher, key);
-        let mut new = Some(self.prepare(hash, key, value, put)?);
-        self.write(hash, key, |shard, slot, garbage| {
-            let attempt = match slot {
-                Some(_) if put.add => return Ok(Attempt::Done(Stored::Exists)),
-                Some(slot) => self.replace(shard, slot, &mut new, garbage),
-                None => self.insert(shard, &mut new, garbage)?,
-            };
-            Ok(match attempt {
-                Attempt::Done(()) => {
-                    stored(shard);
-                    Attempt::Done(Stored::Stored)
-                }
-                Attempt::Elsewhere => Attempt::Elsewhere,
-            })
-        })
-    }
-
-    /// A put without options, which counts itself.
-    pub fn set(&self, key: &[u8], value: &[u8], ttl: Option<NonZeroU64>) -> Result<()> {
-        let put = Put { ttl, ..Put::default() };
-        self.store(key, value, &put, |shard| shard.sets += 1).map(drop)
-    }
-
-    /// Replaces the value of a live entry, which keeps its slot (so that a
-    /// scan meets it once) and whose turn comes as after a hit.
-    fn replace(
-        &self,
-        shard: &mut Shard,
-        slot: u32,
-        new: &mut Option<entry::Entry>,
-        garbage: &mut Garbage,
-    ) -> Attempt<()> {
-        let old = shard.get(slot).map(entry::Entry::cost);
-        let made = new.as_ref().map(|new| (new.hash(), new.cost()));
-        let (Some(old), Some((hash, cost))) = (old, made) else { return Attempt::Done(()) };
-        // While others make room for it, the entry itself may be named.
-        let mut named = false;
-        while cost > old && !self.bytes.reserve(cost - old) {
-            match shard.policy().victim() {
-                Some(victim) if victim == slot => named = true,
-                Some(victim) => {
-                    self.discard(shard, victim, Why::Evicted, garbage);
-                }
-                None => {
-                    if named {
-                        shard.policy().insert(slot, hash, old);
-                    }
-                    return Attempt::Elsewhere;
-                }
-            }
-        }
-        self.bytes.release(old.saturating_sub(cost));
-        if named {
-            shard.policy().insert(slot, hash, cost);
-        } else {
-            shard.policy().resize(slot, cost);
-            shard.hit(slot);
-        }
-        shard.bytes = shard.bytes.saturating_sub(old).saturating_add(cost);
-        if let Some(new) = new.take() {
-            garbage.push(shard.swap(slot, new));
-        }
-        Attempt::Done(())
-    }
-}
-
-/// Refuses what can never fit.
-fn check_cost(most: Option<u64>, cost: u64, key: &[u8], value: &[u8]) -> Result<()> {
-    let Some(most) = most.filter(|most| cost > *most) else { return Ok(()) };
-    let (key, value) = (key.len(), value.len());
-    Err(Error::new(
-        Code::TooLarge,
-        format!(
-            "value: expected an entry of at most max_bytes {most}, \
-             found: {cost} (key {key}, value {value})"
-        ),
-    ))
 }
 
 /// How many shards a cache has; a power of two.

@@ -1,6 +1,7 @@
 //! What only this engine promises: exact order, bounds over all shards.
 
 use super::*;
+use crate::error::Code;
 
 fn memory(options: &[(&str, &str)]) -> Memory {
     let mut config = Config::new("memory").expect("an engine");

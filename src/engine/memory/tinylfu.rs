@@ -195,7 +195,7 @@ impl TinyLfu {
 
     fn prepare(&self, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<Held> {
         let cost = weight(key.len(), value.len(), put.cost);
-        super::check_cost(self.bounds.bytes, cost, key, value)?;
+        super::write::check_cost(self.bounds.bytes, cost, key, value)?;
         let marks = self.tags.marks(put.tags)?;
         let extra = (!marks.is_empty()).then(|| Arc::new(Extra { marks, ..Extra::default() }));
         let value = Value::copy_of(value);

@@ -1,0 +1,244 @@
+//! Values on their way in.
+
+use super::bytes::{check_size, slices, twat_slice};
+use super::cache::{found, twat_cache, with};
+use super::guard::guard;
+use super::ptr;
+use super::status::{TWAT_EXISTS, TWAT_OK};
+use crate::cache::SetOptions;
+use crate::engine::Stored;
+use crate::error::{Error, Result};
+use std::ffi::{c_char, c_void};
+use std::path::Path;
+
+/// As `ttl_ms`: the cache's own (option `ttl_ms`).
+pub const TWAT_TTL_DEFAULT: u64 = 0;
+/// As `ttl_ms`: never expires.
+pub const TWAT_TTL_NEVER: u64 = u64::MAX;
+/// In `twat_set_options.flags`: only where nothing is stored yet.
+pub const TWAT_SET_ADD: u64 = 1;
+
+/// How `twat_cache_set_with` stores. Zero it, set `struct_size`, then what you
+/// need.
+#[repr(C)]
+pub struct twat_set_options {
+    /// Set by the caller to `sizeof(twat_set_options)`.
+    pub struct_size: usize,
+    /// Milliseconds, `TWAT_TTL_DEFAULT` or `TWAT_TTL_NEVER`.
+    pub ttl_ms: u64,
+    /// Weight against `max_bytes`; 0 takes the bytes of key, value and overhead.
+    pub cost: u64,
+    /// `TWAT_SET_ADD`.
+    pub flags: u64,
+    /// What the entry can be invalidated by, besides its key.
+    pub tags: *const twat_slice,
+    /// How many tags.
+    pub n_tags: usize,
+}
+
+/// Runs a body with the caller's options; NULL is all defaults.
+///
+/// # Safety
+/// `options` is NULL or has `struct_size` bytes and `n_tags` readable tags.
+pub(super) unsafe fn with_set_options<T>(
+    options: *const twat_set_options,
+    body: impl FnOnce(&SetOptions<'_>) -> Result<T>,
+) -> Result<T> {
+    if options.is_null() {
+        return body(&SetOptions::default());
+    }
+    // SAFETY: not NULL; the first field is always there.
+    let size = unsafe { (*options).struct_size };
+    check_size("options", size, size_of::<twat_set_options>())?;
+    // SAFETY: large enough, by the check above.
+    let options = unsafe { &*options };
+    if options.flags & !TWAT_SET_ADD != 0 {
+        let text = format!("options.flags: expected 0 or TWAT_SET_ADD, found: {}", options.flags);
+        return Err(Error::arg(text));
+    }
+    // SAFETY: this function's own contract.
+    let tags = unsafe { slices("options.tags", options.tags, options.n_tags) }?;
+    body(&SetOptions {
+        ttl_ms: options.ttl_ms,
+        add: options.flags & TWAT_SET_ADD != 0,
+        tags: &tags,
+        cost: options.cost,
+    })
+}
+
+fn status_of(stored: Stored) -> i32 {
+    match stored {
+        Stored::Stored => TWAT_OK,
+        Stored::Exists => TWAT_EXISTS,
+    }
+}
+
+/// Stores a value, replacing what was there. Key and value are copied.
+///
+/// Errors: `TWAT_E_ARG`; `TWAT_E_TOO_LARGE` for what can never fit and
+/// `TWAT_E_FULL` where nothing may be evicted (both counted as rejected, what
+/// was stored stays); what the engine's medium answers.
+/// Since: 0.1.0
+///
+/// # Safety
+/// `cache` is live; `key` has `key_len` and `value` `value_len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn twat_cache_set(
+    cache: *mut twat_cache,
+    key: *const c_void,
+    key_len: usize,
+    value: *const c_void,
+    value_len: usize,
+    ttl_ms: u64,
+) -> i32 {
+    guard(|| {
+        // SAFETY: this function's own contract, for both.
+        let (key, value) =
+            unsafe { (ptr::bytes("key", key, key_len)?, ptr::bytes("value", value, value_len)?) };
+        // SAFETY: as above.
+        unsafe { with(cache, |cache| cache.set(key, value, ttl_ms)) }.map(|()| TWAT_OK)
+    })
+}
+
+/// Stores a value where there is none: `TWAT_OK`, or `TWAT_EXISTS` with
+/// nothing changed. Atomic between threads and, in shared engines, processes.
+///
+/// Errors: as `twat_cache_set`.
+/// Since: 0.1.0
+///
+/// # Safety
+/// As `twat_cache_set`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn twat_cache_add(
+    cache: *mut twat_cache,
+    key: *const c_void,
+    key_len: usize,
+    value: *const c_void,
+    value_len: usize,
+    ttl_ms: u64,
+) -> i32 {
+    guard(|| {
+        // SAFETY: this function's own contract, for both.
+        let (key, value) =
+            unsafe { (ptr::bytes("key", key, key_len)?, ptr::bytes("value", value, value_len)?) };
+        // SAFETY: as above.
+        unsafe { with(cache, |cache| cache.add(key, value, ttl_ms)) }.map(status_of)
+    })
+}
+
+/// Stores a value with everything that can be said about it (`options` may be
+/// NULL): `TWAT_OK`, or `TWAT_EXISTS` under `TWAT_SET_ADD`.
+///
+/// Errors: as `twat_cache_set`; `TWAT_E_ARG` for a `struct_size` below the
+/// first version's or unknown flags.
+/// Since: 0.1.0
+///
+/// # Safety
+/// As `twat_cache_set`; `options` is NULL or has `struct_size` bytes, its
+/// `tags` has `n_tags` slices over readable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn twat_cache_set_with(
+    cache: *mut twat_cache,
+    key: *const c_void,
+    key_len: usize,
+    value: *const c_void,
+    value_len: usize,
+    options: *const twat_set_options,
+) -> i32 {
+    guard(|| {
+        // SAFETY: this function's own contract, for both.
+        let (key, value) =
+            unsafe { (ptr::bytes("key", key, key_len)?, ptr::bytes("value", value, value_len)?) };
+        // SAFETY: as above, for both.
+        let stored = unsafe {
+            with(cache, |cache| with_set_options(options, |o| cache.set_with(key, value, o)))
+        };
+        stored.map(status_of)
+    })
+}
+
+/// Stores the content of a file, in bounded memory where the engine has value
+/// files: `TWAT_OK`, or `TWAT_EXISTS` under `TWAT_SET_ADD`.
+///
+/// Errors: as `twat_cache_set_with`; `TWAT_E_IO` for a file that cannot be read.
+/// Since: 0.1.0
+///
+/// # Safety
+/// `cache` is live; `key` has `key_len` bytes; `path` is NUL-terminated;
+/// `options` as `twat_cache_set_with`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn twat_cache_set_file(
+    cache: *mut twat_cache,
+    key: *const c_void,
+    key_len: usize,
+    path: *const c_char,
+    options: *const twat_set_options,
+) -> i32 {
+    guard(|| {
+        // SAFETY: this function's own contract, for both.
+        let (key, path) = unsafe { (ptr::bytes("key", key, key_len)?, ptr::text("path", path)?) };
+        // SAFETY: as above, for both.
+        let stored = unsafe {
+            with(cache, |cache| {
+                with_set_options(options, |o| cache.set_file(key, Path::new(path), o))
+            })
+        };
+        stored.map(status_of)
+    })
+}
+
+/// Gives an entry a new time to live from now: `TWAT_OK`, or `TWAT_MISS`.
+///
+/// Errors: as `twat_cache_set`.
+/// Since: 0.1.0
+///
+/// # Safety
+/// `cache` is live; `key` has `key_len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn twat_cache_touch(
+    cache: *mut twat_cache,
+    key: *const c_void,
+    key_len: usize,
+    ttl_ms: u64,
+) -> i32 {
+    guard(|| {
+        // SAFETY: this function's own contract.
+        let key = unsafe { ptr::bytes("key", key, key_len) }?;
+        // SAFETY: as above.
+        unsafe { with(cache, |cache| cache.touch(key, ttl_ms)) }.map(found)
+    })
+}
+
+/// Adds `delta` to a 64-bit counter, atomically between threads and, in shared
+/// engines, processes; `*out_value` (which may be NULL) is the new value. A
+/// missing counter starts at `initial` and gets `ttl_ms`; one that is there
+/// keeps its time. Sums wrap around.
+///
+/// A counter is stored as format byte 4 and 8 bytes, little-endian.
+///
+/// Errors: as `twat_cache_set`; `TWAT_E_UNSUPPORTED` where the key holds anything else.
+/// Since: 0.1.0
+///
+/// # Safety
+/// `cache` is live; `key` has `key_len` bytes; `out_value` is NULL or
+/// writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn twat_cache_incr(
+    cache: *mut twat_cache,
+    key: *const c_void,
+    key_len: usize,
+    delta: i64,
+    initial: i64,
+    ttl_ms: u64,
+    out_value: *mut i64,
+) -> i32 {
+    guard(|| {
+        // SAFETY: this function's own contract.
+        let key = unsafe { ptr::bytes("key", key, key_len) }?;
+        // SAFETY: as above.
+        let value = unsafe { with(cache, |cache| cache.incr(key, delta, initial, ttl_ms)) }?;
+        // SAFETY: as above.
+        unsafe { ptr::write_if_wanted(out_value, value) };
+        Ok(TWAT_OK)
+    })
+}
