@@ -59,7 +59,7 @@ def indented(text: str) -> list[str]:
 
 def new_list() -> list[Any]:
     """What the log is written to."""
-    return [] if FREE_THREADED else [b""] * (LOG_SIZE + _SPARE)
+    return [] if FREE_THREADED else ["\0" * 8] * (LOG_SIZE + _SPARE)  # no slot, of the size of one
 
 
 def make_log(drain: Callable[[], None]) -> tuple[Callable[[int], None], Callable[[], Any], Callable[[], int]]:

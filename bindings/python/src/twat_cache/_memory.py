@@ -30,9 +30,10 @@ _MARK = _abi.NEEDS_MARK
 ORDER: Any = sys.byteorder
 
 # An entry is a list where sieve marks it, else a tuple, without a deadline in
-# stores that are not timed. Where hits are told to
-# the core, the slot is in it as eight bytes: they are joined for the core at a
-# fifth of what turning numbers into an array costs.
+# stores that are not timed. Where hits are told to the core, the slot is in it as
+# a text of its eight bytes: texts are joined for the core at half of what joining
+# bytes costs, and at a tenth of what turning numbers into an array does.
+SLOT_AS = "latin-1"
 VALUE, SLOT, DEADLINE, MARKED = 0, 1, 2, 3
 
 
@@ -232,7 +233,7 @@ class ObjectStore:
             )
             if not slot:
                 return None
-            tag = slot.to_bytes(8, ORDER) if needs else slot
+            tag = slot.to_bytes(8, ORDER).decode(SLOT_AS) if needs else slot
         deadline = NEVER if ttl is None else now() + ttl
         try:
             if needs == _MARK:
@@ -278,8 +279,8 @@ class ObjectStore:
 
     def _forget(self, entry: Any) -> None:
         slot = entry[SLOT]
-        if slot.__class__ is bytes:
-            slot = int.from_bytes(slot, ORDER)
+        if slot.__class__ is str:
+            slot = int.from_bytes(slot.encode(SLOT_AS), ORDER)
         if self.place.pop(slot, None) is not None and self.policy is not None:
             self.policy.remove(slot)
 
@@ -290,10 +291,10 @@ class ObjectStore:
             del self.marked[: len(marked)]
             for entry in marked:
                 entry[MARKED] = False
-            return b"".join([entry[SLOT] for entry in marked])
+            return "".join([entry[SLOT] for entry in marked]).encode(SLOT_AS)
         taken = self.take()
         self.handed += len(taken)
-        return b"".join(taken)
+        return "".join(taken).encode(SLOT_AS)
 
     def remove_slot(self, slot: int) -> None:
         """Takes back an insertion that found no place in the table."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twat_cache._memory import ORDER, ObjectStore
+from twat_cache._memory import ORDER, SLOT_AS, ObjectStore
 from twat_cache._native import _abi
 from twat_cache._native._lib import raw_insert
 from twat_cache._native._policy import ONE, SIZES, ZERO, size
@@ -47,7 +47,7 @@ def quick_keep(store: ObjectStore) -> Callable[..., None]:
                     if taken:
                         n = len(taken)
                         store.handed += n
-                        hits = b"".join(taken)
+                        hits = "".join(taken).encode(SLOT_AS)
                 status = raw_insert(
                     policy.handle,
                     hits,
@@ -64,7 +64,7 @@ def quick_keep(store: ObjectStore) -> Callable[..., None]:
                     return  # not admitted; it never has several victims, which all weigh the same
                 slot = slot_out.value
                 try:
-                    table[key] = (value, slot.to_bytes(8, ORDER) if tells else slot)
+                    table[key] = (value, slot.to_bytes(8, ORDER).decode(SLOT_AS) if tells else slot)
                 except BaseException:
                     store.remove_slot(slot)
                     raise
