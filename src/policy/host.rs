@@ -68,12 +68,14 @@ impl HostPolicy {
 
     /// Takes over a log of hits; stale slots are ignored.
     pub fn hits(&mut self, slots: &[u64]) {
+        let mut told = 0;
         for slot in slots {
             if let Some(index) = self.live(*slot) {
                 self.policy.hit(index);
-                self.stats.hits += 1;
+                told += 1;
             }
         }
+        self.stats.hits += told;
     }
 
     /// Makes room and adds an entry; `None` where it is not admitted. What
