@@ -43,7 +43,7 @@ impl Disk {
         copy: impl FnOnce(&[u8]) -> T,
     ) -> Option<Option<T>> {
         let stored = StoredKey::new(&self.namespace, key);
-        let txn = self.env.read().ok()?;
+        let txn = self.env.read_idle()?;
         let Some(bytes) = txn.get(self.shared.db.entries, &stored).ok()? else {
             return Some(None);
         };

@@ -16,6 +16,19 @@ pub(super) struct RawRead(pub(super) *mut ffi::MDB_txn);
 unsafe impl Send for RawRead {}
 
 impl Env {
+    /// Begins a read if a transaction is idle and can be renewed: waits for
+    /// nothing and mends nothing.
+    #[inline]
+    pub fn read_idle(&self) -> Option<ReadTxn<'_>> {
+        let raw = self.idle.pop()?;
+        // SAFETY: a reset read transaction that only we hold.
+        if unsafe { ffi::mdb_txn_renew(raw.0) } != 0 {
+            self.discard(raw);
+            return None;
+        }
+        Some(ReadTxn { env: self, raw: raw.0, only_here: PhantomData })
+    }
+
     /// Begins a read; waits while [`POOL`] others are under way.
     #[inline]
     pub fn read(&self) -> Result<ReadTxn<'_>> {
