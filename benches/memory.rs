@@ -110,6 +110,19 @@ fn moka() -> Moka {
 
 type Bare = hashbrown::HashMap<Key, Box<[u8]>, foldhash::fast::RandomState>;
 
+/// The same over keys of any length, as ours are.
+type BareBytes = hashbrown::HashMap<Box<[u8]>, Box<[u8]>, foldhash::fast::RandomState>;
+
+/// The fastest of the caches in Rust, by the figures of their benches.
+type Quick = quick_cache::sync::Cache<Key, Arc<[u8]>>;
+
+fn quick() -> Quick {
+    // Room to spare: it may evict before it is full.
+    let cache = Quick::new(KEYS * 5 / 4);
+    (0..KEYS).for_each(|n| cache.insert(key(n), Arc::from(&VALUE[..])));
+    cache
+}
+
 /// Reads the keys, a slice at each call, over and over.
 fn walk<'a>(name: &'static str, keys: &'a [Key], read: impl Fn(&Key) -> u8 + 'a) -> Timed<'a> {
     let mut slices = keys.chunks(SLICE).cycle();
@@ -122,7 +135,9 @@ fn walk<'a>(name: &'static str, keys: &'a [Key], read: impl Fn(&Key) -> u8 + 'a)
 
 fn gets(api: &Api, rows: &mut Vec<Row>) {
     let bare: Bare = (0..KEYS).map(|n| (key(n), Box::from(&VALUE[..]))).collect();
-    let (ours, moka) = (filled(false), moka());
+    let bytes: BareBytes =
+        (0..KEYS).map(|n| (Box::from(&key(n)[..]), Box::from(&VALUE[..]))).collect();
+    let (ours, moka, quick) = (filled(false), moka(), quick());
     let (plain, timed) = (filled_c(api, false), filled_c(api, true));
     let keys = zipf(SLICE * SLICES, 42);
     let mut contenders = [
@@ -132,18 +147,28 @@ fn gets(api: &Api, rows: &mut Vec<Row>) {
         walk("C get_into", &keys, |key| plain.get_into(key)),
         walk("Rust get", &keys, |key| ours.get(key).ok().flatten().map_or(0, |value| value[0])),
         walk("moka get", &keys, |key| moka.get(key).map_or(0, |value| value[0])),
+        walk("hashbrown, byte strings", &keys, |key| bytes[black_box(&key[..])][0]),
+        walk("quick_cache get", &keys, |key| quick.get(key).map_or(0, |value| value[0])),
     ];
     let found = race(ROUNDS, &mut contenders);
     for (contender, figure) in contenders.iter().zip(&found) {
         println!("  {:<24} {figure:>7.1} ns", contender.name);
     }
-    let [bare, c, c_ttl, c_into, rust, moka] = found[..] else { return };
+    let [bare, c, c_ttl, c_into, rust, moka, bytes, quick] = found[..] else { return };
     let at_most = Target::AtMost;
     rows.extend([
         Row::ratio("C get + free, hit, LRU", c, "hashbrown", bare, at_most(2.5)),
         Row::ratio("C get + free, hit, LRU, with TTL", c_ttl, "hashbrown", bare, at_most(3.0)),
         Row::ratio("C get_into, hit, LRU", c_into, "hashbrown", bare, at_most(3.0)),
         Row::ratio("C get + free, hit, LRU", c, "moka from Rust", moka, at_most(0.2)),
+        Row::ratio(
+            "C get + free, hit, LRU",
+            c,
+            "hashbrown over byte strings",
+            bytes,
+            Target::Shown,
+        ),
+        Row::ratio("C get + free, hit, LRU", c, "quick_cache from Rust", quick, Target::Shown),
         Row {
             difference: true,
             ..Row::ratio("C get + free over our Rust call", c, "Rust get", rust, at_most(15.0))

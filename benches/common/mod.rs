@@ -11,6 +11,8 @@ pub enum Target {
     AtMost(f64),
     /// The ratio (or figure) is at least this.
     AtLeast(f64),
+    /// There is none: the row says what others do.
+    Shown,
 }
 
 /// One comparison of one run.
@@ -43,6 +45,7 @@ impl Row {
         match self.target {
             Target::AtMost(most) => self.compared() <= most,
             Target::AtLeast(least) => self.compared() >= least,
+            Target::Shown => true,
         }
     }
 
@@ -50,6 +53,7 @@ impl Row {
         let (sign, bound) = match self.target {
             Target::AtMost(most) => ("<=", most),
             Target::AtLeast(least) => (">=", least),
+            Target::Shown => return "(shown)".into(),
         };
         format!("{sign} {bound}")
     }
