@@ -6,7 +6,7 @@
 
 use super::{Cache, SetOptions, TTL_NEVER};
 use crate::error::{Code, Error, Result};
-use serde::de::DeserializeOwned;
+use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use std::fs::File;
@@ -19,8 +19,96 @@ use xxhash_rust::xxh3::Xxh3Default;
 const MAGIC: &str = "twat-export";
 const VERSION: u32 = 1;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Record(ByteBuf, ByteBuf, Option<u64>, Vec<ByteBuf>);
+
+/// What a file is made of. One type for all of it: the reader is compiled anew
+/// for each type that is read.
+enum Part {
+    Nil,
+    Number(u64),
+    Text(String),
+    Bytes(ByteBuf),
+    List(Vec<Part>),
+}
+
+/// Lists within lists; a record's tags lie two deep.
+const MAX_DEPTH: usize = 4;
+
+impl<'de> Deserialize<'de> for Part {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        from.deserialize_any(PartVisitor)
+    }
+}
+
+struct PartVisitor;
+
+impl<'de> Visitor<'de> for PartVisitor {
+    type Value = Part;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("part of an export file")
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Part, E> {
+        Ok(Part::Nil)
+    }
+
+    fn visit_u64<E>(self, number: u64) -> std::result::Result<Part, E> {
+        Ok(Part::Number(number))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> std::result::Result<Part, E> {
+        u64::try_from(number).map(Part::Number).map_err(|_| E::custom("a negative number"))
+    }
+
+    fn visit_str<E>(self, text: &str) -> std::result::Result<Part, E> {
+        Ok(Part::Text(text.to_owned()))
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> std::result::Result<Part, E> {
+        Ok(Part::Bytes(ByteBuf::from(bytes)))
+    }
+
+    fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> std::result::Result<Part, E> {
+        Ok(Part::Bytes(ByteBuf::from(bytes)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<Part, A::Error> {
+        let mut list = Vec::new();
+        while let Some(part) = seq.next_element()? {
+            list.push(part);
+        }
+        Ok(Part::List(list))
+    }
+}
+
+impl Part {
+    fn into_record(self) -> Option<Record> {
+        let Part::List(parts) = self else { return None };
+        let [key, value, ttl, tags] = <[Part; 4]>::try_from(parts).ok()?;
+        let ttl = match ttl {
+            Part::Nil => None,
+            Part::Number(ms) => Some(ms),
+            _ => return None,
+        };
+        let Part::List(tags) = tags else { return None };
+        let tags = tags.into_iter().map(Part::into_bytes).collect::<Option<_>>()?;
+        Some(Record(key.into_bytes()?, value.into_bytes()?, ttl, tags))
+    }
+
+    fn into_bytes(self) -> Option<ByteBuf> {
+        match self {
+            Part::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    fn is_pair_of(&self, n: u64, sum: u64) -> bool {
+        matches!(self, Part::List(parts)
+            if matches!(parts[..], [Part::Number(a), Part::Number(b)] if (a, b) == (n, sum)))
+    }
+}
 
 /// A file that refuses what the process may not write: the system would send
 /// SIGXFSZ, which ends a program that does not expect it.
@@ -136,21 +224,30 @@ impl Cache {
 fn walk(path: &Path, each: &mut dyn FnMut(Record) -> Result<()>) -> Result<u64> {
     let file = File::open(path).map_err(|error| io("opening", path, &error))?;
     let mut from = Summed { stream: BufReader::new(file), sum: Xxh3Default::new() };
-    let (magic, version): (String, u32) = take(&mut from, path)?;
-    if magic != MAGIC {
-        return Err(bad(path, "expected an export file of twat-cache, found something else"));
-    }
-    if version > VERSION {
+    let version = match take(&mut from, path)? {
+        Part::List(parts) => match &parts[..] {
+            [Part::Text(magic), Part::Number(version)] if magic == MAGIC => Some(*version),
+            _ => None,
+        },
+        _ => None,
+    };
+    let what = "expected an export file of twat-cache, found something else";
+    let version = version.ok_or_else(|| bad(path, what))?;
+    if version > u64::from(VERSION) {
         let text = format!("{}: expected version {VERSION}, found: {version}", path.display());
         return Err(Error::new(Code::Version, text));
     }
     let mut n = 0u64;
-    while let Some(record) = take::<Option<Record>>(&mut from, path)? {
-        each(record)?;
+    loop {
+        let part = take(&mut from, path)?;
+        if matches!(part, Part::Nil) {
+            break;
+        }
+        each(part.into_record().ok_or_else(|| bad(path, "found something else than an entry"))?)?;
         n += 1;
     }
     let sum = from.sum.digest();
-    if take::<(u64, u64)>(&mut from, path)? != (n, sum) {
+    if !take(&mut from, path)?.is_pair_of(n, sum) {
         return Err(bad(path, "its checksum or count is wrong"));
     }
     Ok(n)
@@ -164,8 +261,10 @@ fn put(to: &mut impl Write, what: &impl Serialize, path: &Path) -> Result<()> {
     })
 }
 
-fn take<T: DeserializeOwned>(from: &mut impl Read, path: &Path) -> Result<T> {
-    rmp_serde::decode::from_read(from).map_err(|error| bad(path, &error.to_string()))
+fn take(from: &mut impl Read, path: &Path) -> Result<Part> {
+    let mut reader = rmp_serde::Deserializer::new(from);
+    reader.set_max_depth(MAX_DEPTH);
+    Part::deserialize(&mut reader).map_err(|error| bad(path, &error.to_string()))
 }
 
 fn io(doing: &str, path: &Path, error: &std::io::Error) -> Error {
@@ -174,4 +273,41 @@ fn io(doing: &str, path: &Path, error: &std::io::Error) -> Error {
 
 fn bad(path: &Path, what: &str) -> Error {
     Error::new(Code::Corrupt, format!("{}: {what}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn of_a_cut_or_changed_file_nothing_is_set() {
+        let folder = tempfile::tempdir().unwrap();
+        let (sound, hurt) = (folder.path().join("sound"), folder.path().join("hurt"));
+        let open = || Cache::open(&Config::new("memory").unwrap()).unwrap();
+        let cache = open();
+        let options = SetOptions { ttl_ms: 60_000, tags: &[b"tag"], ..SetOptions::default() };
+        cache.set_with(b"one", b"value", &options).unwrap();
+        cache.set(b"two", &[7; 300], TTL_NEVER).unwrap();
+        assert_eq!(cache.export(&sound).unwrap(), 2);
+        let bytes = std::fs::read(&sound).unwrap();
+        let refused = |bytes: &[u8], what: &str| {
+            std::fs::write(&hurt, bytes).unwrap();
+            let cache = open();
+            let error = cache.import(&hurt).expect_err(what);
+            assert!(matches!(error.code(), Code::Corrupt | Code::Version), "{what}: {error}");
+            assert_eq!(cache.stats().unwrap().engine.entries, 0, "{what}");
+        };
+        for n in 0..bytes.len() {
+            refused(&bytes[..n], &format!("cut to {n}"));
+            for bit in [0x01, 0x80] {
+                let mut bytes = bytes.clone();
+                bytes[n] ^= bit;
+                refused(&bytes, &format!("bit {bit} of byte {n}"));
+            }
+        }
+        // Lists in lists, without end.
+        refused(&[0x91; 100_000], "too deep");
+        assert_eq!(open().import(&sound).unwrap(), 2);
+    }
 }
