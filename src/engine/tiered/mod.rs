@@ -8,6 +8,7 @@ mod numbered;
 mod stamp;
 mod watch;
 
+use super::memory::Memory;
 use super::{Change, Engine, Entry, Hearing, Identity, Put, ScanState, Stored, build, words};
 use crate::config::Config;
 use crate::error::{Code, Result};
@@ -20,6 +21,7 @@ use stamp::{Stamp, trimmed};
 use std::hash::BuildHasher;
 use std::num::NonZeroU64;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use watch::Watch;
 
@@ -46,7 +48,9 @@ enum Coherence {
 }
 
 struct Tier {
-    engine: Box<dyn Engine>,
+    engine: Arc<dyn Engine>,
+    /// The same, where it is the memory engine.
+    memory: Option<Arc<Memory>>,
     /// How long it keeps an entry at the most.
     ttl: Option<NonZeroU64>,
     counters: Counters,
@@ -75,8 +79,21 @@ struct Began {
 
 impl Tier {
     fn open(config: &Config) -> Result<Self> {
-        let ttl = NonZeroU64::new(config.u64("ttl_ms"));
-        Ok(Self { engine: build(config)?, ttl, counters: Counters::default() })
+        Ok(Self::over(build(config)?, NonZeroU64::new(config.u64("ttl_ms"))))
+    }
+
+    fn over(engine: Box<dyn Engine>, ttl: Option<NonZeroU64>) -> Self {
+        let engine: Arc<dyn Engine> = Arc::from(engine);
+        let memory = Arc::clone(&engine).as_memory();
+        Self { engine, memory, ttl, counters: Counters::default() }
+    }
+
+    #[inline]
+    fn get(&self, key: &[u8]) -> Result<Option<Value>> {
+        match self.memory.as_ref().and_then(|memory| memory.quick_get(key)) {
+            Some(found) => Ok(found.map(Value::Shared)),
+            None => self.engine.get(key),
+        }
     }
 
     fn bounded(&self, ttl: Option<NonZeroU64>) -> Option<NonZeroU64> {
@@ -359,7 +376,7 @@ impl Tiered {
     #[inline]
     fn get_first(&self, key: &[u8]) -> Result<Option<Value>> {
         self.look();
-        let Some(copy) = self.first.engine.get(key)? else { return Ok(None) };
+        let Some(copy) = self.first.get(key)? else { return Ok(None) };
         let Some((value, stamp)) = Stamp::open(&copy) else { return Ok(None) };
         if self.holds(key, stamp) || self.ask(key, value, stamp)? {
             return Ok(Some(trimmed(copy)));

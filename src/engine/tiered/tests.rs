@@ -74,7 +74,7 @@ impl Engine for Arc<Scripted> {
 }
 
 fn tier(engine: Box<dyn Engine>) -> Tier {
-    Tier { engine, ttl: None, counters: Counters::default() }
+    Tier::over(engine, None)
 }
 
 fn stack() -> (Arc<Tiered>, Arc<Scripted>) {
