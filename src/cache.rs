@@ -4,9 +4,8 @@
 mod export;
 
 use crate::config::Config;
-use crate::counted::Counted;
 use crate::engine::memory::Memory;
-use crate::engine::{self, Engine, Entry, Put, ScanState, Stored};
+use crate::engine::{self, Engine, Entry, Hit, Put, ScanState, Stored};
 use crate::error::{Code, Error, Result};
 use crate::fork;
 use crate::solo;
@@ -184,7 +183,7 @@ impl Cache {
     #[inline]
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>> {
         match self.quick_get(key) {
-            Some(found) => Ok(found.map(Value::Shared)),
+            Some(found) => Ok(found.map(Hit::into_value)),
             None => self.slow_get(key),
         }
     }
@@ -192,15 +191,15 @@ impl Cache {
     /// A get that the engine answers at once, counted; `None` where it does
     /// not.
     #[inline(always)]
-    pub(crate) fn quick_get(&self, key: &[u8]) -> Option<Option<Counted>> {
+    pub(crate) fn quick_get(&self, key: &[u8]) -> Option<Option<Hit>> {
         match self.memory() {
-            Some(memory) => memory.quick_get(key),
+            Some(memory) => Some(memory.quick_get(key)?.map(Hit::from)),
             None => self.quick_get_elsewhere(key),
         }
     }
 
     #[inline(never)]
-    fn quick_get_elsewhere(&self, key: &[u8]) -> Option<Option<Counted>> {
+    fn quick_get_elsewhere(&self, key: &[u8]) -> Option<Option<Hit>> {
         let found = self.engine().ok()?.quick_get(key)?;
         self.count_get(found.is_some());
         Some(found)
@@ -209,8 +208,8 @@ impl Cache {
     /// The same of the memory engine alone: who copies the value anyway has
     /// nothing from a counted copy that is made for it.
     #[inline(always)]
-    pub(crate) fn get_in_memory(&self, key: &[u8]) -> Option<Option<Counted>> {
-        self.memory()?.quick_get(key)
+    pub(crate) fn get_in_memory(&self, key: &[u8]) -> Option<Option<Hit>> {
+        Some(self.memory()?.quick_get(key)?.map(Hit::from))
     }
 
     /// The memory engine, where that is what this process has opened.

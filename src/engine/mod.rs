@@ -135,6 +135,40 @@ pub struct ScanState {
     pub done: bool,
 }
 
+/// A value that was found: a counted copy but for its last bytes, which are a
+/// tier's own.
+pub struct Hit {
+    /// The copy.
+    pub(crate) copy: Counted,
+    /// How many bytes at its end are not the value's.
+    pub(crate) cut: usize,
+}
+
+impl Hit {
+    /// The value.
+    #[inline(always)]
+    pub fn value(&self) -> &[u8] {
+        let copy = self.copy.value();
+        copy.get(..copy.len().saturating_sub(self.cut)).unwrap_or_default()
+    }
+
+    /// The same, to keep.
+    #[inline]
+    pub fn into_value(self) -> Value {
+        match self.cut {
+            0 => Value::Shared(self.copy),
+            cut => Value::Trimmed(self.copy, cut as u8),
+        }
+    }
+}
+
+impl From<Counted> for Hit {
+    #[inline(always)]
+    fn from(copy: Counted) -> Self {
+        Self { copy, cut: 0 }
+    }
+}
+
 /// A store of byte keys and byte values.
 ///
 /// Every method may run on any thread at any time. `get` MUST return the last
@@ -148,11 +182,11 @@ pub trait Engine: Send + Sync {
     /// The value of a key.
     fn get(&self, key: &[u8]) -> Result<Option<Value>>;
 
-    /// The same in registers, for engines that make counted copies: what is
-    /// written to memory in parts and read as a whole is waited for. `None`
+    /// The same in whole words, for engines that have counted copies: what is
+    /// written to memory in parts and read otherwise is waited for. `None`
     /// asks to call `get` instead.
     #[inline]
-    fn quick_get(&self, key: &[u8]) -> Option<Option<Counted>> {
+    fn quick_get(&self, key: &[u8]) -> Option<Option<Hit>> {
         let _ = key;
         None
     }

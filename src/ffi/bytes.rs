@@ -4,6 +4,7 @@
 use super::guard::guard;
 use super::ptr;
 use crate::counted::Counted;
+use crate::engine::Hit;
 use crate::error::{Error, Result};
 use crate::value::{Mapped, Value};
 use std::ffi::c_void;
@@ -46,10 +47,10 @@ impl twat_bytes {
         twat_bytes { data: std::ptr::null(), len: 0, owner: std::ptr::null_mut() };
 
     #[inline(always)]
-    pub(super) fn of_counted(shared: Counted) -> Self {
-        let value = shared.value();
+    pub(super) fn of_hit(hit: Hit) -> Self {
+        let value = hit.value();
         let (data, len) = (value.as_ptr().cast::<c_void>(), value.len());
-        twat_bytes { data, len, owner: shared.into_raw() }
+        twat_bytes { data, len, owner: hit.copy.into_raw() }
     }
 
     // Out of line, the struct is written in parts and read back as a whole

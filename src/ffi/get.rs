@@ -7,7 +7,7 @@ use super::guard::{Answer as _, guard};
 use super::ptr;
 use super::status::{TWAT_MISS, TWAT_OK, TWAT_TRUNCATED};
 use crate::cache::Cache;
-use crate::counted::Counted;
+use crate::engine::Hit;
 use crate::error::Result;
 use std::ffi::c_void;
 
@@ -37,7 +37,7 @@ pub unsafe extern "C" fn twat_cache_get(
         };
         let Some(value) = found else { return TWAT_MISS };
         // SAFETY: not NULL; the caller promises that it is writable.
-        unsafe { out_value.write(twat_bytes::of_counted(value)) };
+        unsafe { out_value.write(twat_bytes::of_hit(value)) };
         TWAT_OK
     })
 }
@@ -53,8 +53,8 @@ unsafe fn quick_get(
     key: *const c_void,
     key_len: usize,
     wrong: bool,
-    get: impl FnOnce(&Cache, &[u8]) -> Option<Option<Counted>>,
-) -> Option<Option<Counted>> {
+    get: impl FnOnce(&Cache, &[u8]) -> Option<Option<Hit>>,
+) -> Option<Option<Hit>> {
     if wrong {
         return None;
     }

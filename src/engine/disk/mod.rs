@@ -16,7 +16,7 @@ mod scan;
 mod shared;
 mod write;
 
-use super::{Changes, Engine, Entry, Identity, Place, Put, ScanState, Stored};
+use super::{Changes, Engine, Entry, Hit, Identity, Place, Put, ScanState, Stored};
 use crate::compress::Compressor;
 use crate::counted::Counted;
 use crate::error::Result;
@@ -53,8 +53,9 @@ impl Engine for Disk {
         self.find(key, &mut |bytes| Value::copy_of(bytes), &mut |value| value)
     }
 
-    fn quick_get(&self, key: &[u8]) -> Option<Option<Counted>> {
-        self.find_here(key, |bytes| Counted::new(b"", bytes, 0, u64::MAX, None))
+    fn quick_get(&self, key: &[u8]) -> Option<Option<Hit>> {
+        let copy = |bytes: &[u8]| Counted::new(b"", bytes, 0, u64::MAX, None);
+        Some(self.find_here(key, copy)?.map(Hit::from))
     }
 
     fn read(&self, key: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<bool> {

@@ -9,7 +9,7 @@ mod stamp;
 mod watch;
 
 use super::memory::Memory;
-use super::{Change, Engine, Entry, Hearing, Identity, Put, ScanState, Stored, build, words};
+use super::{Change, Engine, Entry, Hearing, Hit, Identity, Put, ScanState, Stored, build, words};
 use crate::config::Config;
 use crate::error::{Code, Result};
 use crate::stats::{Count, Counters, EngineStats};
@@ -17,7 +17,7 @@ use crate::value::Value;
 use guard::{Guard, Ticket};
 use numbered::Numbered;
 use serde_json::{Map, Value as Json};
-use stamp::{Stamp, trimmed};
+use stamp::{Stamp, TRAILER, trimmed};
 use std::hash::BuildHasher;
 use std::num::NonZeroU64;
 use std::path::Path;
@@ -405,6 +405,18 @@ impl Engine for Tiered {
             return Ok(Some(value));
         }
         self.get_below(key)
+    }
+
+    fn quick_get(&self, key: &[u8]) -> Option<Option<Hit>> {
+        let memory = self.first.memory.as_ref()?;
+        self.look();
+        let copy = memory.quick_get(key)??;
+        let (_, stamp) = Stamp::open(copy.value())?;
+        if !self.holds(key, stamp) {
+            return None;
+        }
+        self.first.count(true);
+        Some(Some(Hit { copy, cut: TRAILER }))
     }
 
     fn read(&self, key: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<bool> {
