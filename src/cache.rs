@@ -159,11 +159,7 @@ impl Cache {
 
     #[cold]
     fn count_error(&self, error: &Error) {
-        let what = match error.code() {
-            Code::TooLarge | Code::Full => Count::Rejected,
-            _ => Count::Errors,
-        };
-        self.counters().add(what, 1);
+        self.counters().add(Count::of(error), 1);
     }
 
     fn ttl(&self, ttl_ms: u64) -> Option<NonZeroU64> {

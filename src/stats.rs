@@ -1,5 +1,6 @@
 //! Counting without contention: each thread adds to a stripe of its own.
 
+use crate::error::{Code, Error};
 use crossbeam::utils::CachePadded;
 use std::cell::Cell;
 use std::sync::Mutex;
@@ -16,6 +17,16 @@ pub enum Count {
     Deletes,
     Rejected,
     Errors,
+}
+
+impl Count {
+    /// What a failure counts as: a refusal of what does not fit is no error.
+    pub fn of(error: &Error) -> Self {
+        match error.code() {
+            Code::TooLarge | Code::Full => Self::Rejected,
+            _ => Self::Errors,
+        }
+    }
 }
 
 const COUNTS: usize = 6;

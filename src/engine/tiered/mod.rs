@@ -6,13 +6,13 @@
 mod guard;
 mod numbered;
 mod stamp;
+mod tier;
 mod watch;
 
-use super::memory::Memory;
-use super::{Change, Engine, Entry, Hearing, Hit, Identity, Put, ScanState, Stored, build, words};
+use super::{Change, Engine, Entry, Hearing, Hit, Identity, Put, ScanState, Stored, words};
 use crate::config::Config;
-use crate::error::{Code, Result};
-use crate::stats::{Count, Counters, EngineStats};
+use crate::error::Result;
+use crate::stats::{Count, EngineStats};
 use crate::value::Value;
 use guard::{Guard, Ticket};
 use numbered::Numbered;
@@ -21,8 +21,8 @@ use stamp::{Stamp, TRAILER, trimmed};
 use std::hash::BuildHasher;
 use std::num::NonZeroU64;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tier::Tier;
 use watch::Watch;
 
 /// Longest namespace of a store.
@@ -47,15 +47,6 @@ enum Coherence {
     Alone,
 }
 
-struct Tier {
-    engine: Arc<dyn Engine>,
-    /// The same, where it is the memory engine.
-    memory: Option<Arc<Memory>>,
-    /// How long it keeps an entry at the most.
-    ttl: Option<NonZeroU64>,
-    counters: Counters,
-}
-
 /// A stack of engines.
 pub struct Tiered {
     first: Tier,
@@ -75,49 +66,6 @@ pub struct Tiered {
 struct Began {
     ticket: Ticket,
     seen: u64,
-}
-
-impl Tier {
-    fn open(config: &Config) -> Result<Self> {
-        Ok(Self::over(build(config)?, NonZeroU64::new(config.u64("ttl_ms"))))
-    }
-
-    fn over(engine: Box<dyn Engine>, ttl: Option<NonZeroU64>) -> Self {
-        let engine: Arc<dyn Engine> = Arc::from(engine);
-        let memory = Arc::clone(&engine).as_memory();
-        Self { engine, memory, ttl, counters: Counters::default() }
-    }
-
-    #[inline]
-    fn get(&self, key: &[u8]) -> Result<Option<Value>> {
-        match self.memory.as_ref().and_then(|memory| memory.quick_get(key)) {
-            Some(found) => Ok(found.map(Value::Shared)),
-            None => self.engine.get(key),
-        }
-    }
-
-    fn bounded(&self, ttl: Option<NonZeroU64>) -> Option<NonZeroU64> {
-        match (self.ttl, ttl) {
-            (Some(own), Some(given)) => Some(own.min(given)),
-            (own, given) => own.or(given),
-        }
-    }
-
-    fn count(&self, hit: bool) {
-        self.counters.add(if hit { Count::Hits } else { Count::Misses }, 1);
-    }
-
-    /// An upper tier that fails costs a look below, not the call.
-    fn spare<T: Default>(&self, result: Result<T>) -> T {
-        result.unwrap_or_else(|error| {
-            let what = match error.code() {
-                Code::TooLarge | Code::Full => Count::Rejected,
-                _ => Count::Errors,
-            };
-            self.counters.add(what, 1);
-            T::default()
-        })
-    }
 }
 
 /// The configuration of a tier: the namespace is the stack's, unless it has
@@ -208,31 +156,20 @@ impl Tiered {
         }
     }
 
-    /// Whether a copy may be served without asking below.
+    /// Whether a copy may be served without asking below about it. Without
+    /// `may_read`, for when the first tier is locked, nothing is read below.
     #[inline]
-    fn holds(&self, key: &[u8], stamp: Stamp) -> bool {
+    fn holds(&self, key: &[u8], stamp: Stamp, may_read: bool) -> bool {
         if UNCHECKED.load(Ordering::Relaxed) {
             return true;
         }
         match &self.coherence {
             Coherence::Numbered(numbered) => {
-                numbered.holds(&*self.last.engine, key, stamp, || self.hash(key))
+                numbered.holds(&*self.last.engine, key, stamp, may_read, || self.hash(key))
             }
             Coherence::Watched(watch) => watch.holds(stamp.seen),
             Coherence::Alone => true,
         }
-    }
-
-    /// The same while the first tier is locked: nothing is read below.
-    #[inline]
-    fn holds_under_lock(&self, key: &[u8], stamp: Stamp) -> bool {
-        if let Coherence::Numbered(numbered) = &self.coherence
-            && !UNCHECKED.load(Ordering::Relaxed)
-        {
-            return numbered
-                .holds_without_asking(&*self.last.engine, key, stamp, || self.hash(key));
-        }
-        self.holds(key, stamp)
     }
 
     /// Asks below whether a copy is current, and notes that it is.
@@ -378,7 +315,7 @@ impl Tiered {
         self.look();
         let Some(copy) = self.first.get(key)? else { return Ok(None) };
         let Some((value, stamp)) = Stamp::open(&copy) else { return Ok(None) };
-        if self.holds(key, stamp) || self.ask(key, value, stamp)? {
+        if self.holds(key, stamp, true) || self.ask(key, value, stamp)? {
             return Ok(Some(trimmed(copy)));
         }
         Ok(None)
@@ -412,7 +349,7 @@ impl Engine for Tiered {
         self.look();
         let copy = memory.quick_get(key)??;
         let (_, stamp) = Stamp::open(copy.value())?;
-        if !self.holds(key, stamp) {
+        if !self.holds(key, stamp, true) {
             return None;
         }
         self.first.count(true);
@@ -425,7 +362,7 @@ impl Engine for Tiered {
         // The first tier is locked meanwhile: nothing is asked below.
         self.first.engine.read(key, &mut |copy| {
             if let Some((value, stamp)) = Stamp::open(copy)
-                && self.holds_under_lock(key, stamp)
+                && self.holds(key, stamp, false)
             {
                 sink(value);
                 served = true;
@@ -587,30 +524,6 @@ impl Engine for Tiered {
         };
         let tiers: Vec<Json> = self.tiers().map(Tier::describe).collect();
         words([("coherence", coherence.into()), ("tiers", tiers.into())])
-    }
-}
-
-impl Tier {
-    fn describe(&self) -> Json {
-        let mut about = self.engine.info();
-        let stats = self.spare(self.engine.stats());
-        let sum = |what| Json::from(self.counters.sum(what));
-        for (name, value) in [
-            ("engine", self.engine.name().into()),
-            ("hits", sum(Count::Hits)),
-            ("misses", sum(Count::Misses)),
-            ("copies", sum(Count::Sets)),
-            ("rejected", sum(Count::Rejected)),
-            ("errors", sum(Count::Errors)),
-            ("entries", stats.entries.into()),
-            ("bytes", stats.bytes.into()),
-            ("evictions", stats.evictions.into()),
-            ("expirations", stats.expirations.into()),
-            ("corrupt", stats.corrupt.into()),
-        ] {
-            about.insert(name.into(), value);
-        }
-        about.into()
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::engine::Listener;
+use crate::engine::build;
 use crate::engine::null::Null;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
