@@ -156,20 +156,31 @@ impl Tiered {
         }
     }
 
-    /// Whether a copy may be served without asking below about it. Without
-    /// `may_read`, for when the first tier is locked, nothing is read below.
+    /// Whether a copy may be served without asking below.
     #[inline]
-    fn holds(&self, key: &[u8], stamp: Stamp, may_read: bool) -> bool {
+    fn holds(&self, key: &[u8], stamp: Stamp) -> bool {
         if UNCHECKED.load(Ordering::Relaxed) {
             return true;
         }
         match &self.coherence {
             Coherence::Numbered(numbered) => {
-                numbered.holds(&*self.last.engine, key, stamp, may_read, || self.hash(key))
+                numbered.holds(&*self.last.engine, key, stamp, || self.hash(key))
             }
             Coherence::Watched(watch) => watch.holds(stamp.seen),
             Coherence::Alone => true,
         }
+    }
+
+    /// The same while the first tier is locked: nothing is read below.
+    #[inline]
+    fn holds_under_lock(&self, key: &[u8], stamp: Stamp) -> bool {
+        if let Coherence::Numbered(numbered) = &self.coherence
+            && !UNCHECKED.load(Ordering::Relaxed)
+        {
+            return numbered
+                .holds_without_asking(&*self.last.engine, key, stamp, || self.hash(key));
+        }
+        self.holds(key, stamp)
     }
 
     /// Asks below whether a copy is current, and notes that it is.
@@ -315,7 +326,7 @@ impl Tiered {
         self.look();
         let Some(copy) = self.first.get(key)? else { return Ok(None) };
         let Some((value, stamp)) = Stamp::open(&copy) else { return Ok(None) };
-        if self.holds(key, stamp, true) || self.ask(key, value, stamp)? {
+        if self.holds(key, stamp) || self.ask(key, value, stamp)? {
             return Ok(Some(trimmed(copy)));
         }
         Ok(None)
@@ -349,7 +360,7 @@ impl Engine for Tiered {
         self.look();
         let copy = memory.quick_get(key)??;
         let (_, stamp) = Stamp::open(copy.value())?;
-        if !self.holds(key, stamp, true) {
+        if !self.holds(key, stamp) {
             return None;
         }
         self.first.count(true);
@@ -362,7 +373,7 @@ impl Engine for Tiered {
         // The first tier is locked meanwhile: nothing is asked below.
         self.first.engine.read(key, &mut |copy| {
             if let Some((value, stamp)) = Stamp::open(copy)
-                && self.holds(key, stamp, false)
+                && self.holds_under_lock(key, stamp)
             {
                 sink(value);
                 served = true;

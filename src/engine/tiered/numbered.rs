@@ -34,22 +34,38 @@ impl Numbered {
 
     /// Whether a copy is known to be current: nothing was written since it
     /// was read, or nothing to its key as far as that can be told, or it was
-    /// asked about since the last such write. `hash` is made where it is
-    /// needed. Without `may_read` the store is not read, which may wait: for
-    /// callers that hold a lock; false also where such a read would tell.
+    /// asked about since the last such write. `hash` is made where it is needed.
     #[inline]
     pub fn holds(
         &self,
         last: &dyn Engine,
         key: &[u8],
         stamp: Stamp,
-        may_read: bool,
         hash: impl Fn() -> u64,
     ) -> bool {
         let Some(version) = last.version() else { return false };
-        let synced = || version == self.synced.load(Ordering::Acquire);
+        if version == stamp.seen {
+            return true;
+        }
+        if version != self.synced.load(Ordering::Acquire) && self.sync(last).is_err() {
+            return false;
+        }
+        self.is_unchanged(last, key, stamp, hash)
+    }
+
+    /// The same without a read of the store, which may wait: for callers that
+    /// hold a lock. False also where such a read would tell.
+    #[inline]
+    pub fn holds_without_asking(
+        &self,
+        last: &dyn Engine,
+        key: &[u8],
+        stamp: Stamp,
+        hash: impl Fn() -> u64,
+    ) -> bool {
+        let Some(version) = last.version() else { return false };
         version == stamp.seen
-            || ((synced() || (may_read && self.sync(last).is_ok()))
+            || (version == self.synced.load(Ordering::Acquire)
                 && self.is_unchanged(last, key, stamp, hash))
     }
 
