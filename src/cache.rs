@@ -4,13 +4,14 @@
 mod export;
 
 use crate::config::Config;
+use crate::counted::{Counted, ShortKey};
 use crate::engine::memory::Memory;
-use crate::engine::{self, Engine, Entry, Hit, Put, ScanState, Stored};
+use crate::engine::{self, Engine, Entry, Put, ScanState, Stored};
 use crate::error::{Code, Error, Result};
 use crate::fork;
 use crate::solo;
 use crate::stats::{Count, Counters, Stats};
-use crate::value::Value;
+use crate::value::{Hit, Value};
 use once_cell::race::OnceBox;
 use serde_json::{Map, Value as Json};
 use std::num::NonZeroU64;
@@ -178,10 +179,37 @@ impl Cache {
     /// The value of a key, or `None`.
     #[inline]
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>> {
+        match self.memory().and_then(|memory| memory.share_at_once(key, false)) {
+            Some(copy) => Ok(Some(copy.into())),
+            None => self.other_get(key),
+        }
+    }
+
+    #[inline(never)]
+    fn other_get(&self, key: &[u8]) -> Result<Option<Value>> {
+        if let Some(copy) = self.memory().and_then(|memory| memory.share_at_once(key, true)) {
+            return Ok(Some(copy.into()));
+        }
         match self.quick_get(key) {
-            Some(found) => Ok(found.map(Hit::into_value)),
+            Some(found) => Ok(found.map(Value::Shared)),
             None => self.slow_get(key),
         }
+    }
+
+    /// A hit of the plainest kind; `None` asks to call [`Self::quick_get`].
+    ///
+    /// # Safety
+    /// As [`Memory::get_at_once`], where the rest is said too.
+    #[inline(always)]
+    #[expect(unsafe_code, reason = "handed on")]
+    pub(crate) unsafe fn get_at_once(
+        &self,
+        key: ShortKey,
+        timed: bool,
+        most: usize,
+    ) -> Option<(&Counted, &[u8])> {
+        // SAFETY: this function's own contract.
+        unsafe { self.memory()?.get_at_once(key, timed, most) }
     }
 
     /// A get that the engine answers at once, counted; `None` where it does
@@ -189,7 +217,7 @@ impl Cache {
     #[inline(always)]
     pub(crate) fn quick_get(&self, key: &[u8]) -> Option<Option<Hit>> {
         match self.memory() {
-            Some(memory) => Some(memory.quick_get(key)?.map(Hit::from)),
+            Some(memory) => Some(memory.quickly(key)?.map(Hit::from)),
             None => self.quick_get_elsewhere(key),
         }
     }
@@ -205,7 +233,7 @@ impl Cache {
     /// nothing from a counted copy that is made for it.
     #[inline(always)]
     pub(crate) fn get_in_memory(&self, key: &[u8]) -> Option<Option<Hit>> {
-        Some(self.memory()?.quick_get(key)?.map(Hit::from))
+        Some(self.memory()?.quickly(key)?.map(Hit::from))
     }
 
     /// The memory engine, where that is what this process has opened.

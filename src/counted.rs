@@ -7,49 +7,109 @@ use std::any::Any;
 use std::ffi::c_void;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-
-/// What lies in front of the bytes: what the engine that keeps them needs to
-/// find and to judge them. Nothing but deadline and slot changes, under its lock.
-pub(crate) struct Head {
-    /// When it ends, by the engine's clock.
-    pub(crate) deadline: AtomicU64,
-    /// The hash of its key.
-    pub(crate) hash: u64,
-    /// Where the engine keeps it.
-    pub(crate) slot: AtomicU32,
-    /// How long the key is that lies in front of the value, or [`LONG`].
-    key: u16,
-    /// Where the value begins.
-    at: u16,
-    /// What few entries have.
-    pub(crate) aside: Option<Arc<Aside>>,
-}
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// What only the engine that made it knows.
 pub(crate) type Aside = Box<dyn Any + Send + Sync>;
 
-/// As the length of a key: it is too long to lie in front of the value.
-const LONG: u16 = u16::MAX;
-
 /// Keys up to so many bytes lie in front of their values.
 const PACKED: usize = 16 << 10;
 
-/// One allocation: this, the key up to a multiple of 16 (so that the value is
-/// aligned to that), and the value.
-#[repr(C, align(16))]
-struct Block {
-    count: AtomicUsize,
-    head: Head,
-    /// Of key and value together.
-    len: usize,
+/// A key of 8 to 16 bytes as two words, which may overlap.
+#[derive(Clone, Copy)]
+pub(crate) struct ShortKey {
+    pub(crate) len: usize,
+    pub(crate) first: u64,
+    pub(crate) last: u64,
 }
 
-const START: usize = size_of::<Block>();
-const _: () = assert!(START == 48);
+#[expect(unsafe_code, reason = "part of each hit")]
+impl ShortKey {
+    /// What every such key takes in front of a value.
+    const ROOM: usize = 16;
+
+    /// `None` for a key of another length.
+    #[inline(always)]
+    pub(crate) fn new(key: &[u8]) -> Option<Self> {
+        // SAFETY: so many bytes are there.
+        unsafe { Self::at(key.as_ptr(), key.len()) }
+    }
+
+    /// The same from its parts, without looking at more than is needed.
+    ///
+    /// # Safety
+    /// `len` bytes are readable there.
+    #[inline(always)]
+    pub(crate) unsafe fn at(key: *const u8, len: usize) -> Option<Self> {
+        if !(8..=Self::ROOM).contains(&len) {
+            return None;
+        }
+        // SAFETY: at least 8 bytes.
+        let word = |at: usize| unsafe { key.add(at).cast::<u64>().read_unaligned() };
+        Some(Self { len, first: word(0), last: word(len - 8) })
+    }
+}
+
+/// How long the bytes are, and the key that lies in front of the value.
+#[derive(Clone, Copy)]
+struct Lengths(u64);
+
+impl Lengths {
+    /// As the length of a key: it is too long to lie in front of the value.
+    const LONG: u16 = u16::MAX;
+
+    /// No allocation has 2^48 bytes.
+    fn new(key: u16, all: usize) -> Self {
+        Self(((all as u64) << 16) | u64::from(key))
+    }
+
+    #[inline(always)]
+    fn all(self) -> usize {
+        (self.0 >> 16) as usize
+    }
+
+    #[inline(always)]
+    fn key(self) -> Option<usize> {
+        let key = self.0 as u16;
+        (key != Self::LONG).then_some(usize::from(key))
+    }
+
+    /// Where the value begins.
+    #[inline(always)]
+    fn at(self) -> usize {
+        self.key().map_or(0, room)
+    }
+}
+
+/// What one allocation begins with; the key follows, up to a multiple of 16 (so
+/// that the value is aligned to that), then the value. A short key and the
+/// beginning of its value share a cache line or two with it. What is not
+/// private is for the engine that keeps the bytes, to find and to judge them;
+/// nothing of that but deadline and slot changes, under its lock.
+#[repr(C, align(16))]
+pub(crate) struct Head {
+    count: AtomicU32,
+    /// Where the engine keeps it.
+    pub(crate) slot: AtomicU32,
+    /// When it ends, by the engine's clock.
+    pub(crate) deadline: AtomicU64,
+    /// What few entries have.
+    pub(crate) aside: Option<Arc<Aside>>,
+    lengths: Lengths,
+}
+
+const START: usize = size_of::<Head>();
+const _: () = assert!(START == 32);
+
+/// Beyond this many owners they are not counted any more, and the block stays
+/// for ever: all but a few of them were forgotten.
+const COUNTED: u32 = i32::MAX as u32;
+/// What the count is then. Wherever owners that come and go at once may take
+/// it, it stays beyond [`COUNTED`].
+const FOREVER: u32 = 3 << 30;
 
 /// One of the owners of a counted copy.
-pub struct Counted(NonNull<Block>);
+pub struct Counted(NonNull<Head>);
 
 #[expect(unsafe_code, reason = "shared between threads")]
 // SAFETY: what is in a block is `Send + Sync`, and the count is atomic.
@@ -70,39 +130,28 @@ pub(crate) fn packs(key: &[u8]) -> bool {
 
 fn layout(len: usize) -> Layout {
     // No slice is longer than an allocation can be, but with a block it may be.
-    Layout::from_size_align(START + len, align_of::<Block>())
-        .unwrap_or_else(|_| handle_alloc_error(Layout::new::<Block>()))
+    Layout::from_size_align(START + len, align_of::<Head>())
+        .unwrap_or_else(|_| handle_alloc_error(Layout::new::<Head>()))
 }
 
 #[expect(unsafe_code, reason = "an allocation of a length known at run time")]
 impl Counted {
     /// A copy of a value behind its key, where [`packs`] says so; else of the
     /// value alone.
-    pub(crate) fn new(
-        key: &[u8],
-        value: &[u8],
-        hash: u64,
-        deadline: u64,
-        aside: Option<Arc<Aside>>,
-    ) -> Self {
-        let mut head = Head {
-            deadline: AtomicU64::new(deadline),
-            hash,
+    pub(crate) fn new(key: &[u8], value: &[u8], deadline: u64, aside: Option<Arc<Aside>>) -> Self {
+        let packed = packs(key);
+        let (key_len, key) =
+            if packed { (key.len() as u16, key) } else { (Lengths::LONG, &b""[..]) };
+        let at = room(key.len());
+        let lengths = Lengths::new(key_len, at + value.len());
+        let head = Head {
+            count: AtomicU32::new(1),
             slot: AtomicU32::default(),
-            key: 0,
-            at: 0,
+            deadline: AtomicU64::new(deadline),
             aside,
+            lengths,
         };
-        if !key.is_empty() {
-            if packs(key) {
-                // Neither is more than PACKED.
-                (head.key, head.at) = (key.len() as u16, room(key.len()) as u16);
-            } else {
-                head.key = LONG;
-            }
-        }
-        let (key, at) = (if head.at > 0 { key } else { b"" }, usize::from(head.at));
-        let (len, layout) = (at + value.len(), layout(at + value.len()));
+        let layout = layout(lengths.all());
         // SAFETY: the layout is that of a block, which is not empty.
         let Some(block) = NonNull::new(unsafe { alloc(layout) }) else {
             handle_alloc_error(layout)
@@ -117,16 +166,10 @@ impl Counted {
             }
             bytes.copy_from_nonoverlapping(key.as_ptr(), key.len());
             bytes.add(at).copy_from_nonoverlapping(value.as_ptr(), value.len());
-            let block = block.cast::<Block>();
-            block.write(Block { count: AtomicUsize::new(1), head, len });
+            let block = block.cast::<Head>();
+            block.write(head);
             Self(block)
         }
-    }
-
-    #[inline(always)]
-    fn block(&self) -> &Block {
-        // SAFETY: alive while there is an owner.
-        unsafe { self.0.as_ref() }
     }
 
     /// Where it lies.
@@ -138,30 +181,62 @@ impl Counted {
     /// What lies in front of its bytes.
     #[inline(always)]
     pub(crate) fn head(&self) -> &Head {
-        &self.block().head
+        // SAFETY: alive while there is an owner.
+        unsafe { self.0.as_ref() }
     }
 
     #[inline(always)]
     fn bytes(&self) -> &[u8] {
-        // SAFETY: `new` has written so many bytes behind the block.
-        unsafe {
-            std::slice::from_raw_parts(self.0.cast::<u8>().add(START).as_ptr(), self.block().len)
-        }
+        // SAFETY: `new` has written so many.
+        unsafe { self.first(self.head().lengths.all()) }
     }
 
     /// The key in front of the value; `None` where it is too long for that.
     #[inline(always)]
     pub(crate) fn key(&self) -> Option<&[u8]> {
-        match self.head().key {
-            LONG => None,
-            len => self.bytes().get(..usize::from(len)),
+        self.bytes().get(..self.head().lengths.key()?)
+    }
+
+    /// Whether this is the key in front of the value.
+    #[inline(always)]
+    pub(crate) fn has_key(&self, key: &[u8]) -> bool {
+        // A key that is not in front of its value has another length than any.
+        // SAFETY: so many bytes of a key lie there.
+        self.head().lengths.key() == Some(key.len())
+            && same_key(unsafe { self.first(key.len()) }, key)
+    }
+
+    /// The value, where this is the key in front of it.
+    #[inline(always)]
+    pub(crate) fn value_of(&self, key: ShortKey) -> Option<&[u8]> {
+        let lengths = self.head().lengths;
+        if lengths.key() != Some(key.len) {
+            return None;
         }
+        // SAFETY: a key of this length, and what lies behind it is the value.
+        unsafe {
+            let bytes = self.0.cast::<u8>().add(START);
+            let word = |at: usize| bytes.add(at).cast::<u64>().read_unaligned();
+            let same = word(0) == key.first && word(key.len - 8) == key.last;
+            let (value, len) = (bytes.add(ShortKey::ROOM), lengths.all() - ShortKey::ROOM);
+            same.then(|| std::slice::from_raw_parts(value.as_ptr(), len))
+        }
+    }
+
+    /// The first bytes behind the head.
+    ///
+    /// # Safety
+    /// There are so many.
+    #[inline(always)]
+    unsafe fn first(&self, len: usize) -> &[u8] {
+        // SAFETY: this function's own contract.
+        unsafe { std::slice::from_raw_parts(self.0.cast::<u8>().add(START).as_ptr(), len) }
     }
 
     /// The value.
     #[inline(always)]
     pub(crate) fn value(&self) -> &[u8] {
-        self.bytes().get(usize::from(self.head().at)..).unwrap_or_default()
+        self.bytes().get(self.head().lengths.at()..).unwrap_or_default()
     }
 
     /// Gives this owner's share away, to be taken back by [`Self::from_raw`].
@@ -181,10 +256,17 @@ impl Counted {
         Self(unsafe { NonNull::new_unchecked(raw.cast()) })
     }
 
+    /// What is to be done when an owner goes and there are no others, or
+    /// nobody knows.
     #[cold]
     #[inline(never)]
-    fn free(&self) {
-        let layout = layout(self.block().len);
+    fn last(&self, before: u32) {
+        if before > COUNTED {
+            return self.keep_forever();
+        }
+        // What the other owners did comes before the end.
+        self.head().count.load(Ordering::Acquire);
+        let layout = layout(self.head().lengths.all());
         // SAFETY: the last owner; `new` allocated it with this layout.
         unsafe {
             self.0.drop_in_place();
@@ -194,10 +276,26 @@ impl Counted {
 }
 
 impl Counted {
+    #[cold]
+    #[inline(never)]
+    fn keep_forever(&self) {
+        self.head().count.store(FOREVER, Ordering::Relaxed);
+    }
+
+    /// Another owner while [`solo::alone`] says so. Nothing is called.
+    #[inline(always)]
+    pub(crate) fn share_at_once(&self) -> Self {
+        let count = &self.head().count;
+        let before = count.load(Ordering::Relaxed);
+        // Beyond COUNTED it stays as it is, and whoever goes finds it there.
+        count.store(before + u32::from(before <= COUNTED), Ordering::Relaxed);
+        Self(self.0)
+    }
+
     /// Another owner. `alone` is what [`solo::alone`] says now.
     #[inline(always)]
     pub(crate) fn share(&self, alone: bool) -> Self {
-        let count = &self.block().count;
+        let count = &self.head().count;
         let before = if alone {
             let before = count.load(Ordering::Relaxed);
             count.store(before.wrapping_add(1), Ordering::Relaxed);
@@ -205,9 +303,8 @@ impl Counted {
         } else {
             count.fetch_add(1, Ordering::Relaxed)
         };
-        if before > isize::MAX as usize {
-            // Owners that were forgotten, one after another, for centuries.
-            std::process::abort();
+        if before > COUNTED {
+            self.keep_forever();
         }
         Self(self.0)
     }
@@ -222,21 +319,19 @@ impl Clone for Counted {
 impl Drop for Counted {
     #[inline(always)]
     fn drop(&mut self) {
-        let count = &self.block().count;
-        if solo::alone() {
+        /// Of these, neither the last one nor one that was not counted.
+        const SOME: std::ops::RangeInclusive<u32> = 2..=COUNTED;
+        let count = &self.head().count;
+        let before = if solo::alone() {
             let before = count.load(Ordering::Relaxed);
-            if before != 1 {
-                count.store(before.wrapping_sub(1), Ordering::Relaxed);
-                return;
-            }
+            count.store(before.wrapping_sub(1), Ordering::Relaxed);
+            before
         } else {
-            if count.fetch_sub(1, Ordering::Release) != 1 {
-                return;
-            }
-            // What the other owners did comes before the end.
-            count.load(Ordering::Acquire);
+            count.fetch_sub(1, Ordering::Release)
+        };
+        if !SOME.contains(&before) {
+            self.last(before);
         }
-        self.free();
     }
 }
 
@@ -273,7 +368,7 @@ mod tests {
         for key in (0..70).chain(PACKED - 20..PACKED + 3) {
             for value in [0, 1, 100, 500, 5000] {
                 let (key, value) = (vec![1; key], vec![2; value]);
-                let counted = Counted::new(&key, &value, 0, 0, None);
+                let counted = Counted::new(&key, &value, 0, None);
                 assert_eq!(counted.value(), value);
                 assert_eq!(counted.value().as_ptr().addr() % 16, 0);
                 let packed = packs(&key).then_some(&key[..]);
@@ -285,7 +380,7 @@ mod tests {
     #[test]
     fn the_last_of_many_owners_frees_it() {
         let aside = Arc::new(Box::new(()) as Aside);
-        let counted = Counted::new(b"key", b"value", 0, 0, Some(Arc::clone(&aside)));
+        let counted = Counted::new(b"key", b"value", 0, Some(Arc::clone(&aside)));
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 let mine = counted.clone();

@@ -4,8 +4,9 @@
 
 use crate::error::{Code, Error, Result};
 use crate::solo;
-use std::cell::{Cell, UnsafeCell};
+use std::cell::UnsafeCell;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -13,6 +14,8 @@ const FREE: u32 = 0;
 const HELD: u32 = 1;
 /// Held, and somebody sleeps until it is not.
 const AWAITED: u32 = 2;
+/// A thread panicked while it held the lock: nobody gets it any more.
+const BROKEN: u32 = 3;
 
 /// Looks at a held lock before sleeping.
 const SPINS: u32 = 100;
@@ -22,8 +25,6 @@ const SPINS: u32 = 100;
 #[repr(C)]
 pub(crate) struct Lock<T> {
     state: AtomicU32,
-    /// A thread panicked while it held the lock, which alone may touch this.
-    broken: Cell<bool>,
     value: UnsafeCell<T>,
 }
 
@@ -36,7 +37,7 @@ unsafe impl<T: Send> Sync for Lock<T> {}
 
 /// The right to use it, until dropped. Stays with its thread.
 pub(crate) struct Guard<'a, T> {
-    held: Calm<'a, T, false>,
+    held: ManuallyDrop<Calm<'a, T, false>>,
     /// The thread was panicking before: not our panic.
     panicking: bool,
 }
@@ -48,26 +49,20 @@ pub(crate) struct Calm<'a, T, const ALONE: bool> {
     stays: PhantomData<*const ()>,
 }
 
+#[expect(unsafe_code, reason = "a lock")]
 impl<T> Lock<T> {
     /// Puts something under a lock.
     pub(crate) const fn new(value: T) -> Self {
-        Self {
-            state: AtomicU32::new(FREE),
-            broken: Cell::new(false),
-            value: UnsafeCell::new(value),
-        }
+        Self { state: AtomicU32::new(FREE), value: UnsafeCell::new(value) }
     }
 
     /// Waits for one's turn.
     #[inline]
     pub(crate) fn lock(&self) -> Result<Guard<'_, T>> {
         if !self.take(solo::alone()) {
-            self.wait();
+            self.wait()?;
         }
-        let held = Calm { lock: self, stays: PhantomData };
-        if self.broken.get() {
-            return Err(Error::new(Code::Panic, "a bug in twat-cache: an earlier call panicked"));
-        }
+        let held = ManuallyDrop::new(Calm { lock: self, stays: PhantomData });
         Ok(Guard { held, panicking: std::thread::panicking() })
     }
 
@@ -75,11 +70,24 @@ impl<T> Lock<T> {
     /// earlier holder panicked. `ALONE` is what [`solo::alone`] says now.
     #[inline(always)]
     pub(crate) fn calm<const ALONE: bool>(&self) -> Option<Calm<'_, T, ALONE>> {
-        if !self.take(ALONE) {
-            return None;
-        }
-        let held = Calm { lock: self, stays: PhantomData };
-        (!self.broken.get()).then_some(held)
+        // Not `then_some`: one that is made in vain would give back what
+        // another thread holds.
+        self.take(ALONE).then(|| Calm { lock: self, stays: PhantomData })
+    }
+
+    /// What the lock is for, without taking it: as [`Self::calm`], but nothing
+    /// is written, and nothing must be given back.
+    ///
+    /// # Safety
+    /// [`solo::alone`] says so, and while the answer is in use nothing is
+    /// called that takes this lock, starts a thread or can panic.
+    #[inline(always)]
+    #[expect(clippy::mut_from_ref, reason = "what a lock is for")]
+    pub(crate) unsafe fn alone(&self) -> Option<&mut T> {
+        let free = self.state.load(Ordering::Relaxed) == FREE;
+        // SAFETY: nobody holds the lock, and until the answer is out of use
+        // nobody is there to take it.
+        free.then(|| unsafe { &mut *self.value.get() })
     }
 
     #[inline(always)]
@@ -100,21 +108,38 @@ impl<T> Lock<T> {
     fn give_back(&self, alone: bool) {
         if alone && self.state.load(Ordering::Relaxed) == HELD {
             self.state.store(FREE, Ordering::Release);
-        } else if self.state.swap(FREE, Ordering::Release) == AWAITED {
-            self.wake();
+        } else {
+            self.leave(FREE);
+        }
+    }
+
+    /// Ends the holding, and wakes those who wait for that.
+    #[inline(always)]
+    fn leave(&self, state: u32) {
+        if self.state.swap(state, Ordering::Release) == AWAITED {
+            self.wake(if state == FREE { 1 } else { i32::MAX as u32 });
         }
     }
 
     #[cold]
-    fn wait(&self) {
+    fn wait(&self) -> Result<()> {
         for _ in 0..SPINS {
             if self.state.load(Ordering::Relaxed) == FREE && self.take(false) {
-                return;
+                return Ok(());
             }
             std::hint::spin_loop();
         }
-        while self.state.swap(AWAITED, Ordering::Acquire) != FREE {
-            self.sleep();
+        loop {
+            // Others may sleep too: whoever gets it now wakes the next one.
+            let next = |state| (state != BROKEN).then_some(AWAITED);
+            match self.state.fetch_update(Ordering::Acquire, Ordering::Relaxed, next) {
+                Ok(FREE) => return Ok(()),
+                Ok(_) => self.sleep(),
+                Err(_) => {
+                    let text = "a bug in twat-cache: an earlier call panicked";
+                    return Err(Error::new(Code::Panic, text));
+                }
+            }
         }
     }
 
@@ -127,9 +152,9 @@ impl<T> Lock<T> {
 
     #[cfg(all(target_os = "linux", not(miri)))]
     #[cold]
-    fn wake(&self) {
+    fn wake(&self, most: u32) {
         use rustix::thread::futex::{Flags, wake};
-        let _ = wake(&self.state, Flags::PRIVATE, 1);
+        let _ = wake(&self.state, Flags::PRIVATE, most);
     }
 
     #[cfg(any(not(target_os = "linux"), miri))]
@@ -139,7 +164,7 @@ impl<T> Lock<T> {
     }
 
     #[cfg(any(not(target_os = "linux"), miri))]
-    fn wake(&self) {}
+    fn wake(&self, _most: u32) {}
 }
 
 impl<T: Default> Default for Lock<T> {
@@ -195,7 +220,9 @@ impl<T> Drop for Guard<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
         if !self.panicking && std::thread::panicking() {
-            self.held.lock.broken.set(true);
+            self.held.lock.leave(BROKEN);
+        } else {
+            self.held.lock.give_back(solo::alone());
         }
     }
 }
@@ -227,6 +254,34 @@ mod tests {
             *held = true;
             drop(held);
             assert!(waiting.into_iter().all(|thread| thread.join().expect("no panic")));
+        });
+    }
+
+    #[test]
+    fn who_looks_in_vain_leaves_the_lock_to_its_holder() {
+        let lock = Lock::new(());
+        let held = lock.lock().expect("whole");
+        assert!(lock.calm::<false>().is_none() && lock.calm::<false>().is_none());
+        drop(held);
+        assert!(lock.calm::<false>().is_some() && lock.calm::<false>().is_some());
+    }
+
+    #[test]
+    fn a_panic_tells_those_who_wait_for_the_lock() {
+        let lock = std::panic::AssertUnwindSafe(Lock::new(()));
+        std::thread::scope(|scope| {
+            let held = lock.lock().expect("whole");
+            let waits = || lock.lock().err().map(|error| error.code());
+            let waiting: Vec<_> = (0..3).map(|_| scope.spawn(waits)).collect();
+            std::thread::sleep(Duration::from_millis(50));
+            let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                let _held = held;
+                panic!("under the lock");
+            }));
+            assert!(panicked.is_err());
+            for thread in waiting {
+                assert_eq!(thread.join().expect("no panic"), Some(Code::Panic));
+            }
         });
     }
 

@@ -9,11 +9,34 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub enum Value {
     /// A counted copy.
-    Shared(Counted),
-    /// A counted copy but for its last bytes, which are a tier's own.
-    Trimmed(Counted, u8),
+    Shared(Hit),
     /// A view into something that stays mapped as long as the view lives.
     Mapped(Arc<Mapped>),
+}
+
+/// A counted copy but for its last bytes, which are a tier's own.
+#[derive(Clone)]
+pub struct Hit {
+    pub(crate) copy: Counted,
+    /// How many bytes at its end are not the value's. A whole word: what is
+    /// written in parts and moved as a whole is waited for.
+    pub(crate) cut: usize,
+}
+
+impl Hit {
+    /// The value.
+    #[inline(always)]
+    pub fn value(&self) -> &[u8] {
+        let copy = self.copy.value();
+        copy.get(..copy.len().saturating_sub(self.cut)).unwrap_or_default()
+    }
+}
+
+impl From<Counted> for Hit {
+    #[inline(always)]
+    fn from(copy: Counted) -> Self {
+        Self { copy, cut: 0 }
+    }
 }
 
 /// A range of a mapped file.
@@ -38,7 +61,14 @@ impl Mapped {
 impl Value {
     /// A counted copy of `bytes`.
     pub fn copy_of(bytes: &[u8]) -> Self {
-        Value::Shared(Counted::new(b"", bytes, 0, u64::MAX, None))
+        Counted::new(b"", bytes, u64::MAX, None).into()
+    }
+}
+
+impl From<Counted> for Value {
+    #[inline(always)]
+    fn from(copy: Counted) -> Self {
+        Value::Shared(copy.into())
     }
 }
 
@@ -48,11 +78,7 @@ impl Deref for Value {
     #[inline]
     fn deref(&self) -> &[u8] {
         match self {
-            Value::Shared(bytes) => bytes.value(),
-            Value::Trimmed(bytes, cut) => {
-                let bytes = bytes.value();
-                &bytes[..bytes.len().saturating_sub(usize::from(*cut))]
-            }
+            Value::Shared(shared) => shared.value(),
             Value::Mapped(mapped) => mapped.bytes(),
         }
     }

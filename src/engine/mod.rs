@@ -9,10 +9,9 @@ pub mod redis;
 pub mod tiered;
 
 use crate::config::Config;
-use crate::counted::Counted;
 use crate::error::{Error, Result};
 use crate::stats::EngineStats;
-use crate::value::Value;
+use crate::value::{Hit, Value};
 use serde_json::{Map, Value as Json};
 use std::num::NonZeroU64;
 use std::path::Path;
@@ -133,40 +132,6 @@ pub struct ScanState {
     pub seen: std::collections::HashSet<u64>,
     /// Nothing follows.
     pub done: bool,
-}
-
-/// A value that was found: a counted copy but for its last bytes, which are a
-/// tier's own.
-pub struct Hit {
-    /// The copy.
-    pub(crate) copy: Counted,
-    /// How many bytes at its end are not the value's.
-    pub(crate) cut: usize,
-}
-
-impl Hit {
-    /// The value.
-    #[inline(always)]
-    pub fn value(&self) -> &[u8] {
-        let copy = self.copy.value();
-        copy.get(..copy.len().saturating_sub(self.cut)).unwrap_or_default()
-    }
-
-    /// The same, to keep.
-    #[inline]
-    pub fn into_value(self) -> Value {
-        match self.cut {
-            0 => Value::Shared(self.copy),
-            cut => Value::Trimmed(self.copy, cut as u8),
-        }
-    }
-}
-
-impl From<Counted> for Hit {
-    #[inline(always)]
-    fn from(copy: Counted) -> Self {
-        Self { copy, cut: 0 }
-    }
 }
 
 /// A store of byte keys and byte values.

@@ -4,9 +4,8 @@
 use super::guard::guard;
 use super::ptr;
 use crate::counted::Counted;
-use crate::engine::Hit;
 use crate::error::{Error, Result};
-use crate::value::{Mapped, Value};
+use crate::value::{Hit, Mapped, Value};
 use std::ffi::c_void;
 use std::sync::Arc;
 
@@ -59,7 +58,7 @@ impl twat_bytes {
     pub(super) fn of(value: Value) -> Self {
         let (data, len) = (value.as_ptr().cast::<c_void>(), value.len());
         let owner = match value {
-            Value::Shared(shared) | Value::Trimmed(shared, _) => shared.into_raw(),
+            Value::Shared(shared) => shared.copy.into_raw(),
             Value::Mapped(mapped) => {
                 Arc::into_raw(mapped).cast_mut().cast::<c_void>().map_addr(|at| at | MAPPED)
             }

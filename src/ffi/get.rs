@@ -7,8 +7,9 @@ use super::guard::{Answer as _, guard};
 use super::ptr;
 use super::status::{TWAT_MISS, TWAT_OK, TWAT_TRUNCATED};
 use crate::cache::Cache;
-use crate::engine::Hit;
+use crate::counted::{Counted, ShortKey};
 use crate::error::Result;
+use crate::value::Hit;
 use std::ffi::c_void;
 
 /// Gets a value: `TWAT_OK` with `*out_value`, or `TWAT_MISS`.
@@ -27,6 +28,46 @@ pub unsafe extern "C" fn twat_cache_get(
     key_len: usize,
     out_value: *mut twat_bytes,
 ) -> i32 {
+    // SAFETY: this function's own contract.
+    unsafe { get_at_once::<false>(cache, key, key_len, out_value) }
+        // SAFETY: as above.
+        .unwrap_or_else(|| unsafe { other_get(cache, key, key_len, out_value) })
+}
+
+/// # Safety
+/// As `twat_cache_get`.
+#[inline(always)]
+unsafe fn get_at_once<const TIMED: bool>(
+    cache: *mut twat_cache,
+    key: *const c_void,
+    key_len: usize,
+    out_value: *mut twat_bytes,
+) -> Option<i32> {
+    let wrong = out_value.is_null();
+    // SAFETY: this function's own contract; no call of the cache follows.
+    let (copy, value) = unsafe { at_once::<TIMED>(cache, key, key_len, wrong, usize::MAX) }?;
+    let (data, len) = (value.as_ptr().cast(), value.len());
+    // SAFETY: not NULL; the caller promises that it is writable.
+    unsafe { out_value.write(twat_bytes { data, len, owner: copy.share_at_once().into_raw() }) };
+    Some(TWAT_OK)
+}
+
+/// What the plainest get does not answer. Behind a call, so that the plainest
+/// has no registers to save.
+///
+/// # Safety
+/// As `twat_cache_get`.
+#[inline(never)]
+unsafe extern "C" fn other_get(
+    cache: *mut twat_cache,
+    key: *const c_void,
+    key_len: usize,
+    out_value: *mut twat_bytes,
+) -> i32 {
+    // SAFETY: this function's own contract.
+    if let Some(answer) = unsafe { get_at_once::<true>(cache, key, key_len, out_value) } {
+        return answer;
+    }
     guard(|| {
         // SAFETY: this function's own contract.
         let Some(found) =
@@ -40,6 +81,32 @@ pub unsafe extern "C" fn twat_cache_get(
         unsafe { out_value.write(twat_bytes::of_hit(value)) };
         TWAT_OK
     })
+}
+
+/// A hit of the plainest kind on a value of at most `most` bytes. Nothing in it
+/// can panic, so that it needs no guard. See `Memory::get_at_once`.
+///
+/// # Safety
+/// As `twat_cache_get`, and what is answered is not used after the next call
+/// of this cache.
+#[inline(always)]
+unsafe fn at_once<'a, const TIMED: bool>(
+    cache: *mut twat_cache,
+    key: *const c_void,
+    key_len: usize,
+    wrong: bool,
+    most: usize,
+) -> Option<(&'a Counted, &'a [u8])> {
+    if wrong || key.is_null() {
+        return None;
+    }
+    // SAFETY: this function's own contract; the pointers are not NULL.
+    let (handle, key) = unsafe { (cache.as_ref()?, ShortKey::at(key.cast(), key_len)?) };
+    if handle.poison.is_poisoned() {
+        return None;
+    }
+    // SAFETY: this function's own contract.
+    unsafe { handle.cache.get_at_once(key, TIMED, most) }
 }
 
 /// A get from an engine that answers at once; `None` where it is for the slow
@@ -105,6 +172,51 @@ pub unsafe extern "C" fn twat_cache_get_into(
     capacity: usize,
     out_len: *mut usize,
 ) -> i32 {
+    // SAFETY: this function's own contract.
+    unsafe { read_at_once::<false>(cache, key, key_len, (buffer, capacity), out_len) }
+        // SAFETY: as above.
+        .unwrap_or_else(|| unsafe { other_read(cache, key, key_len, buffer, capacity, out_len) })
+}
+
+/// # Safety
+/// As `twat_cache_get_into`.
+#[inline(always)]
+unsafe fn read_at_once<const TIMED: bool>(
+    cache: *mut twat_cache,
+    key: *const c_void,
+    key_len: usize,
+    (buffer, capacity): (*mut c_void, usize),
+    out_len: *mut usize,
+) -> Option<i32> {
+    let wrong = out_len.is_null() || buffer.is_null();
+    // SAFETY: this function's own contract; no call of the cache follows.
+    let (_, value) = unsafe { at_once::<TIMED>(cache, key, key_len, wrong, capacity) }?;
+    // SAFETY: as above; `out_len` is not NULL.
+    unsafe {
+        out_len.write(value.len());
+        copy_out(value, buffer, capacity);
+    }
+    Some(TWAT_OK)
+}
+
+/// As `other_get`.
+///
+/// # Safety
+/// As `twat_cache_get_into`.
+#[inline(never)]
+unsafe extern "C" fn other_read(
+    cache: *mut twat_cache,
+    key: *const c_void,
+    key_len: usize,
+    buffer: *mut c_void,
+    capacity: usize,
+    out_len: *mut usize,
+) -> i32 {
+    // SAFETY: this function's own contract.
+    let read = unsafe { read_at_once::<true>(cache, key, key_len, (buffer, capacity), out_len) };
+    if let Some(answer) = read {
+        return answer;
+    }
     guard(|| {
         let wrong = out_len.is_null() || (buffer.is_null() && capacity > 0);
         // SAFETY: this function's own contract.

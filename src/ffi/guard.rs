@@ -116,6 +116,12 @@ impl Poison {
     /// Begins to watch; `None` where the handle is poisoned.
     #[inline(always)]
     pub(super) fn watching(&self) -> Option<OnUnwind<'_>> {
-        (!self.0.load(Ordering::Relaxed)).then_some(OnUnwind(self))
+        (!self.is_poisoned()).then_some(OnUnwind(self))
+    }
+
+    /// Whether an earlier call panicked.
+    #[inline(always)]
+    pub(super) fn is_poisoned(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }

@@ -1,6 +1,8 @@
 //! Doubly linked lists threaded through a table that is indexed by slot: the
 //! one building block of the policies. No allocation an entry, no unsafe.
 
+use crate::prefetch::prefetch;
+
 /// No slot.
 pub(super) const NIL: u32 = u32::MAX;
 
@@ -141,6 +143,16 @@ impl Order {
     pub(super) fn insert_front(&mut self, slot: u32) {
         grow(&mut self.0, slot as usize + 2, Link::default);
         self.link_front(slot + 1);
+    }
+
+    /// Has the places fetched that [`Self::move_to_front`] will write to: the
+    /// processor would wait for one after the other.
+    #[inline]
+    pub(super) fn prefetch(&self, slot: u32) {
+        let Link { prev, next } = self.0[slot as usize + 1];
+        for place in [prev, next] {
+            prefetch((&raw const self.0[place as usize]).addr());
+        }
     }
 
     #[inline]

@@ -21,6 +21,11 @@ impl Policy for Lru {
         self.0.move_to_front(slot);
     }
 
+    fn hits(&mut self, slots: &[u32]) {
+        slots.iter().for_each(|slot| self.0.prefetch(*slot));
+        slots.iter().for_each(|slot| self.0.move_to_front(*slot));
+    }
+
     fn remove(&mut self, slot: u32) {
         self.0.remove(slot);
     }

@@ -10,7 +10,7 @@ mod lifo;
 mod list;
 mod lru;
 mod mru;
-mod random;
+pub(crate) mod random;
 mod rr;
 mod s3fifo;
 mod sieve;

@@ -16,13 +16,13 @@ mod scan;
 mod shared;
 mod write;
 
-use super::{Changes, Engine, Entry, Hit, Identity, Place, Put, ScanState, Stored};
+use super::{Changes, Engine, Entry, Identity, Place, Put, ScanState, Stored};
 use crate::compress::Compressor;
 use crate::counted::Counted;
 use crate::error::Result;
 use crate::stats::EngineStats;
 use crate::store::env_registry::StoreRef;
-use crate::value::Value;
+use crate::value::{Hit, Value};
 use serde_json::{Map, Value as Json};
 use shared::{Policy, Shared};
 use std::num::NonZeroU64;
@@ -54,7 +54,7 @@ impl Engine for Disk {
     }
 
     fn quick_get(&self, key: &[u8]) -> Option<Option<Hit>> {
-        let copy = |bytes: &[u8]| Counted::new(b"", bytes, 0, u64::MAX, None);
+        let copy = |bytes: &[u8]| Counted::new(b"", bytes, u64::MAX, None);
         Some(self.find_here(key, copy)?.map(Hit::from))
     }
 

@@ -3,7 +3,7 @@
 
 use super::tags::Mark;
 use crate::clock;
-use crate::counted::{Aside, Counted, packs, same_key};
+use crate::counted::{Aside, Counted, ShortKey, packs};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -32,34 +32,28 @@ const _: () = assert!(size_of::<Option<Entry>>() == 8);
 
 impl Entry {
     /// An entry without anything that few have; its key packs.
-    pub(super) fn plain(hash: u64, key: &[u8], value: &[u8], deadline: u64) -> Self {
-        Self(Counted::new(key, value, hash, deadline, None))
+    pub(super) fn of(key: &[u8], value: &[u8], deadline: u64) -> Self {
+        Self(Counted::new(key, value, deadline, None))
     }
 
-    pub(super) fn new(hash: u64, key: &[u8], value: &[u8], deadline: u64, extra: Extra) -> Self {
+    pub(super) fn new(key: &[u8], value: &[u8], deadline: u64, extra: Extra) -> Self {
         let long = !packs(key);
         let extra = Extra { key: long.then(|| key.into()), ..extra };
         let plain = extra.cost == 0 && extra.marks.is_empty() && extra.key.is_none();
         let aside = (!plain).then(|| Arc::new(Box::new(extra) as Aside));
-        Self(Counted::new(key, value, hash, deadline, aside))
+        Self(Counted::new(key, value, deadline, aside))
     }
 
     /// The same entry with another value that is no longer.
     pub(super) fn with_value(&self, value: &[u8]) -> Self {
-        let head = &self.0.head();
-        let aside = head.aside.clone();
-        Self(Counted::new(self.key(), value, head.hash, self.deadline(), aside))
+        let aside = self.0.head().aside.clone();
+        Self(Counted::new(self.key(), value, self.deadline(), aside))
     }
 
     /// Where it lies: the entries that there are now differ in it.
     #[inline]
     pub(super) fn address(&self) -> usize {
         self.0.address()
-    }
-
-    #[inline]
-    pub(super) fn hash(&self) -> u64 {
-        self.0.head().hash
     }
 
     /// Where it is, once a shard has it.
@@ -104,19 +98,25 @@ impl Entry {
         self.0.clone()
     }
 
-    /// The same where that is quick: `None` where its key lies aside, or a get
-    /// may not serve it, or that takes more to say. `now` is the time; just
-    /// before [`NEVER`] it lets pass what never ends.
+    /// The same to read, where it can be told at once that a get may serve it.
+    /// `now` is the time; just before [`NEVER`] it lets pass what never ends.
     #[inline(always)]
-    pub(super) fn quick_share(&self, now: u64, alone: bool) -> Option<Counted> {
-        let plain = self.0.head().aside.is_none() && self.deadline() > now;
-        plain.then(|| self.0.share(alone))
+    pub(super) fn plain(&self, now: u64) -> Option<&Counted> {
+        (self.0.head().aside.is_none() && self.deadline() > now).then_some(&self.0)
     }
 
     /// Whether this is its key, for keys that lie in front of their values.
     #[inline(always)]
-    pub(super) fn has_short_key<const ALONE: bool>(&self, key: &[u8]) -> bool {
-        self.0.key().is_some_and(|own| same_key(own, key))
+    pub(super) fn has_packed_key(&self, key: &[u8]) -> bool {
+        self.0.has_key(key)
+    }
+
+    /// The copy and its value, where this is its key and a get may serve it,
+    /// as [`Self::plain`] tells.
+    #[inline(always)]
+    pub(super) fn plain_of(&self, key: ShortKey, now: u64) -> Option<(&Counted, &[u8])> {
+        let value = self.0.value_of(key)?;
+        Some((self.plain(now)?, value))
     }
 
     #[inline]

@@ -7,6 +7,7 @@
 
 mod budget;
 mod entry;
+mod index;
 mod quick;
 mod shard;
 mod slots;
@@ -180,7 +181,7 @@ impl Engine for Memory {
             shard.hit(slot);
             value
         })?;
-        Ok(shared.map(Value::Shared))
+        Ok(shared.map(Value::from))
     }
 
     fn read(&self, key: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<bool> {
@@ -206,7 +207,7 @@ impl Engine for Memory {
 
     fn entry(&self, key: &[u8]) -> Result<Option<Entry>> {
         let read = |entry: &entry::Entry| Entry {
-            value: Value::Shared(entry.share()),
+            value: entry.share().into(),
             ttl: entry.ttl(),
             sequence: 0,
             version: 0,
@@ -286,9 +287,9 @@ impl Engine for Memory {
                 return Ok(Attempt::Done(next));
             }
             if new.is_none() {
-                new = Some(self.prepare(hash, key, &bytes, &Put { ttl, ..Put::default() })?);
+                new = Some(self.prepare(key, &bytes, &Put { ttl, ..Put::default() })?);
             }
-            Ok(match self.insert(shard, &mut new, garbage)? {
+            Ok(match self.insert(shard, hash, &mut new, garbage)? {
                 Attempt::Done(()) => Attempt::Done(next),
                 Attempt::Elsewhere => Attempt::Elsewhere,
             })

@@ -2,10 +2,11 @@
 //! of it lies under one lock, which the engine holds.
 
 use super::entry::{Entry, NEVER};
+use super::index::Index;
 use super::slots::{FREE, Slots};
 use crate::clock;
+use crate::counted::{Counted, ShortKey};
 use crate::policy::{AnyPolicy, Policy};
-use hashbrown::HashTable;
 use std::hash::{BuildHasher, Hasher as _};
 
 /// Hashes keys; seeded at random in each process.
@@ -13,8 +14,20 @@ pub(super) type Hasher = foldhash::fast::RandomState;
 
 #[inline]
 pub(super) fn hash_of(hasher: &Hasher, key: &[u8]) -> u64 {
+    if let Some(short) = ShortKey::new(key) {
+        return hash_of_short(hasher, short);
+    }
     let mut state = hasher.build_hasher();
     state.write(key);
+    state.finish().max(FREE + 1)
+}
+
+/// The same of a short key, in a few instructions.
+#[inline(always)]
+pub(super) fn hash_of_short(hasher: &Hasher, key: ShortKey) -> u64 {
+    let mut state = hasher.build_hasher();
+    state.write_u64(key.first);
+    state.write_u64(key.last.wrapping_add(key.len as u64));
     state.finish().max(FREE + 1)
 }
 
@@ -66,7 +79,7 @@ const HITS: usize = 64;
 #[repr(C)]
 pub(super) struct Shard {
     noted: u32,
-    index: HashTable<Entry>,
+    index: Index<Entry>,
     /// Gets that were answered in the quick way, which counts them here.
     pub(super) gets_hit: u64,
     pub(super) gets_missed: u64,
@@ -91,7 +104,7 @@ pub(super) struct Shard {
 impl Shard {
     pub(super) fn new(policy: AnyPolicy) -> Self {
         Self {
-            index: HashTable::new(),
+            index: Index::default(),
             slots: Slots::default(),
             policy,
             hits: [0; HITS],
@@ -116,12 +129,33 @@ impl Shard {
         self.index.find(hash, |entry| entry.has_key(key))
     }
 
-    /// The same for keys that lie in front of their values.
+    /// A hit of the plainest kind, noted and counted, on a value of at most
+    /// `most` bytes; see `Memory::get_at_once`.
     #[inline(always)]
-    pub(super) fn quick_find<const ALONE: bool>(&self, hash: u64, key: &[u8]) -> Option<&Entry> {
-        // A closure of each caller's own: what is called once is inlined.
-        let same = |entry: &Entry| entry.has_short_key::<ALONE>(key);
-        self.index.find(hash, same)
+    pub(super) fn get_at_once(
+        &mut self,
+        hash: u64,
+        key: ShortKey,
+        now: u64,
+        most: usize,
+    ) -> Option<(&Counted, &[u8])> {
+        let note = self.hits.get_mut(self.noted as usize)?;
+        for (_, entry) in self.index.likely(hash)? {
+            let Some((copy, value)) = entry.plain_of(key, now) else { continue };
+            if value.len() > most {
+                return None;
+            }
+            *note = entry.slot();
+            self.noted += 1;
+            self.gets_hit += 1;
+            return Some((copy, value));
+        }
+        None
+    }
+
+    /// Whether no more hits can be noted before the policy is told.
+    pub(super) fn is_full_of_notes(&self) -> bool {
+        self.noted as usize == HITS
     }
 
     /// The entry in a slot.
@@ -147,9 +181,30 @@ impl Shard {
         }
     }
 
-    /// The same where there is room for it.
+    /// A get without detours, of a key that lies in front of its value, where
+    /// it is there. `None` asks to come another way.
     #[inline(always)]
-    pub(super) fn note(&mut self, slot: u32) -> bool {
+    pub(super) fn quick_get(
+        &mut self,
+        hash: u64,
+        key: &[u8],
+        now: u64,
+        alone: bool,
+    ) -> Option<Option<Counted>> {
+        let note = self.hits.get_mut(self.noted as usize)?;
+        let Some(entry) = self.index.find(hash, |entry| entry.has_packed_key(key)) else {
+            self.gets_missed += 1;
+            return Some(None);
+        };
+        let shared = entry.plain(now)?.share(alone);
+        *note = entry.slot();
+        self.noted += 1;
+        self.gets_hit += 1;
+        Some(Some(shared))
+    }
+
+    /// The same where there is room for it.
+    fn note(&mut self, slot: u32) -> bool {
         let Some(place) = self.hits.get_mut(self.noted as usize) else { return false };
         *place = slot;
         self.noted += 1;
@@ -171,13 +226,12 @@ impl Shard {
     }
 
     /// Adds an entry whose key is not there; there is a slot for it.
-    pub(super) fn insert(&mut self, entry: Entry, cost: u64) {
-        let hash = entry.hash();
+    pub(super) fn insert(&mut self, hash: u64, entry: Entry, cost: u64) {
         self.bytes = self.bytes.saturating_add(cost);
         self.note_deadline(entry.deadline());
-        let slot = self.slots.insert(&entry);
+        let slot = self.slots.insert(hash, &entry);
         self.policy().insert(slot, hash, cost);
-        self.index.insert_unique(hash, entry, Entry::hash);
+        self.index.insert(hash, entry, |entry| self.slots.hash(entry.slot()));
     }
 
     /// Puts another entry of the same key into a slot; what was there.
@@ -198,8 +252,7 @@ impl Shard {
         if why == Why::Evicted {
             self.prefetch_next_victim();
         }
-        let found = self.index.find_entry(place.hash, |entry| place.is_of(entry)).ok()?;
-        let (entry, _) = found.remove();
+        let entry = self.index.remove(place.hash, |entry| place.is_of(entry))?;
         let cost = entry.cost();
         self.bytes = self.bytes.saturating_sub(cost);
         match why {

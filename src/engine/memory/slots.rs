@@ -43,6 +43,11 @@ impl Slots {
         self.places.get(slot as usize).copied().filter(|place| place.hash != FREE)
     }
 
+    /// The hash of the key of a slot's entry.
+    pub(super) fn hash(&self, slot: u32) -> u64 {
+        self.places.get(slot as usize).map_or(FREE, |place| place.hash)
+    }
+
     /// Whether another entry has a slot to go to.
     pub(super) fn has_room(&self) -> bool {
         // The last number means "no slot" to the policies, and the one before
@@ -51,8 +56,8 @@ impl Slots {
     }
 
     /// Takes a slot for an entry, which is told.
-    pub(super) fn insert(&mut self, entry: &Entry) -> u32 {
-        let place = Place { hash: entry.hash(), address: entry.address() };
+    pub(super) fn insert(&mut self, hash: u64, entry: &Entry) -> u32 {
+        let place = Place { hash, address: entry.address() };
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.places[slot as usize] = place;

@@ -119,29 +119,24 @@ impl Memory {
     }
 
     /// Makes an entry, or refuses what can never fit.
-    pub(super) fn prepare(
-        &self,
-        hash: u64,
-        key: &[u8],
-        value: &[u8],
-        put: &Put<'_>,
-    ) -> Result<entry::Entry> {
+    pub(super) fn prepare(&self, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<entry::Entry> {
         check_cost(self.bytes.most(), weight(key.len(), value.len(), put.cost), key, value)?;
         if put.tags.is_empty() && put.cost == 0 && packs(key) {
-            return Ok(entry::Entry::plain(hash, key, value, self.deadline(put.ttl)));
+            return Ok(entry::Entry::of(key, value, self.deadline(put.ttl)));
         }
         let extra = Extra { cost: put.cost, marks: self.tags.marks(put.tags)?, key: None };
-        Ok(entry::Entry::new(hash, key, value, self.deadline(put.ttl), extra))
+        Ok(entry::Entry::new(key, value, self.deadline(put.ttl), extra))
     }
 
     /// Adds an entry whose key is not in the shard. `new` is taken when done.
     pub(super) fn insert(
         &self,
         shard: &mut Shard,
+        hash: u64,
         new: &mut Option<entry::Entry>,
         garbage: &mut Garbage,
     ) -> Result<Attempt<()>> {
-        let Some((hash, cost)) = new.as_ref().map(|new| (new.hash(), new.cost())) else {
+        let Some(cost) = new.as_ref().map(entry::Entry::cost) else {
             return Ok(Attempt::Done(()));
         };
         shard.policy().announce(hash);
@@ -160,7 +155,7 @@ impl Memory {
             return Err(Error::new(Code::Full, "a shard holds 2^32 entries already"));
         }
         if let Some(new) = new.take() {
-            shard.insert(new, cost);
+            shard.insert(hash, new, cost);
         }
         Ok(Attempt::Done(()))
     }
@@ -175,12 +170,12 @@ impl Memory {
         stored: impl Fn(&mut Shard),
     ) -> Result<Stored> {
         let hash = hash_of(&self.hasher, key);
-        let mut new = Some(self.prepare(hash, key, value, put)?);
+        let mut new = Some(self.prepare(key, value, put)?);
         self.write(hash, key, |shard, slot, garbage| {
             let attempt = match slot {
                 Some(_) if put.add => return Ok(Attempt::Done(Stored::Exists)),
-                Some(slot) => self.replace(shard, slot, &mut new, garbage),
-                None => self.insert(shard, &mut new, garbage)?,
+                Some(slot) => self.replace(shard, (hash, slot), &mut new, garbage),
+                None => self.insert(shard, hash, &mut new, garbage)?,
             };
             Ok(match attempt {
                 Attempt::Done(()) => {
@@ -203,13 +198,13 @@ impl Memory {
     pub(super) fn replace(
         &self,
         shard: &mut Shard,
-        slot: u32,
+        (hash, slot): (u64, u32),
         new: &mut Option<entry::Entry>,
         garbage: &mut Garbage,
     ) -> Attempt<()> {
         let old = shard.get(slot).map(entry::Entry::cost);
-        let made = new.as_ref().map(|new| (new.hash(), new.cost()));
-        let (Some(old), Some((hash, cost))) = (old, made) else { return Attempt::Done(()) };
+        let made = new.as_ref().map(entry::Entry::cost);
+        let (Some(old), Some(cost)) = (old, made) else { return Attempt::Done(()) };
         // While others make room for it, the entry itself may be named.
         let mut named = false;
         while cost > old && !self.bytes.reserve(cost - old) {

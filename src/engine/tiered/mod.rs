@@ -9,11 +9,11 @@ mod stamp;
 mod tier;
 mod watch;
 
-use super::{Change, Engine, Entry, Hearing, Hit, Identity, Put, ScanState, Stored, words};
+use super::{Change, Engine, Entry, Hearing, Identity, Put, ScanState, Stored, words};
 use crate::config::Config;
 use crate::error::Result;
 use crate::stats::{Count, EngineStats};
-use crate::value::Value;
+use crate::value::{Hit, Value};
 use guard::{Guard, Ticket};
 use numbered::Numbered;
 use serde_json::{Map, Value as Json};

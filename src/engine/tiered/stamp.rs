@@ -1,6 +1,6 @@
 //! What a first-tier copy knows of its original: 16 bytes behind the value.
 
-use crate::value::Value;
+use crate::value::{Hit, Value};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes behind the value.
@@ -40,7 +40,7 @@ impl Stamp {
 #[inline]
 pub fn trimmed(copy: Value) -> Value {
     match copy {
-        Value::Shared(bytes) => Value::Trimmed(bytes, TRAILER as u8),
+        Value::Shared(hit) => Value::Shared(Hit { cut: hit.cut + TRAILER, ..hit }),
         other => Value::copy_of(&other[..other.len().saturating_sub(TRAILER)]),
     }
 }

@@ -34,7 +34,7 @@ impl Tier {
     #[inline]
     pub(super) fn get(&self, key: &[u8]) -> Result<Option<Value>> {
         match self.memory.as_ref().and_then(|memory| memory.quick_get(key)) {
-            Some(found) => Ok(found.map(Value::Shared)),
+            Some(found) => Ok(found.map(Value::from)),
             None => self.engine.get(key),
         }
     }
