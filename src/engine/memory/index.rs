@@ -10,7 +10,7 @@
 /// Entries of a chunk.
 const LANES: usize = 7;
 /// Of 16 lanes so many are in use before the table grows.
-const FULL: usize = 13;
+const FULL: usize = 12;
 
 /// A cache line.
 #[repr(C, align(64))]
@@ -217,7 +217,7 @@ impl<T> Index<T> {
 
     #[cold]
     fn grow(&mut self, hash_of: impl Fn(&T) -> u64) {
-        let len = self.chunks.len() + (self.chunks.len() / 2).max(4);
+        let len = self.chunks.len() + (self.chunks.len() / 4).max(4);
         let mut chunks = Vec::with_capacity(len);
         chunks.resize_with(len, || Chunk::EMPTY);
         for chunk in std::mem::replace(&mut self.chunks, chunks) {
