@@ -4,7 +4,6 @@
 mod export;
 
 use crate::config::Config;
-use crate::counted::{Counted, ShortKey};
 use crate::engine::memory::Memory;
 use crate::engine::{self, Engine, Entry, Put, ScanState, Stored};
 use crate::error::{Code, Error, Result};
@@ -179,37 +178,18 @@ impl Cache {
     /// The value of a key, or `None`.
     #[inline]
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>> {
-        match self.memory().and_then(|memory| memory.share_at_once(key, false)) {
-            Some(copy) => Ok(Some(copy.into())),
-            None => self.other_get(key),
+        if let Some(copy) = self.memory().and_then(|memory| memory.share_at_once(key)) {
+            return Ok(Some(copy.into()));
         }
+        self.other_get(key)
     }
 
     #[inline(never)]
     fn other_get(&self, key: &[u8]) -> Result<Option<Value>> {
-        if let Some(copy) = self.memory().and_then(|memory| memory.share_at_once(key, true)) {
-            return Ok(Some(copy.into()));
-        }
         match self.quick_get(key) {
             Some(found) => Ok(found.map(Value::Shared)),
             None => self.slow_get(key),
         }
-    }
-
-    /// A hit of the plainest kind; `None` asks to call [`Self::quick_get`].
-    ///
-    /// # Safety
-    /// As [`Memory::get_at_once`], where the rest is said too.
-    #[inline(always)]
-    #[expect(unsafe_code, reason = "handed on")]
-    pub(crate) unsafe fn get_at_once(
-        &self,
-        key: ShortKey,
-        timed: bool,
-        most: usize,
-    ) -> Option<(&Counted, &[u8])> {
-        // SAFETY: this function's own contract.
-        unsafe { self.memory()?.get_at_once(key, timed, most) }
     }
 
     /// A get that the engine answers at once, counted; `None` where it does
@@ -238,7 +218,7 @@ impl Cache {
 
     /// The memory engine, where that is what this process has opened.
     #[inline(always)]
-    fn memory(&self) -> Option<&Memory> {
+    pub(crate) fn memory(&self) -> Option<&Memory> {
         let now = fork::generation();
         let mut process = &self.first;
         while process.generation != now {

@@ -27,26 +27,24 @@ pub(crate) struct ShortKey {
 impl ShortKey {
     /// What every such key takes in front of a value.
     const ROOM: usize = 16;
+    pub(crate) const LENGTHS: std::ops::RangeInclusive<usize> = 8..=Self::ROOM;
 
     /// `None` for a key of another length.
     #[inline(always)]
     pub(crate) fn new(key: &[u8]) -> Option<Self> {
         // SAFETY: so many bytes are there.
-        unsafe { Self::at(key.as_ptr(), key.len()) }
+        Self::LENGTHS.contains(&key.len()).then(|| unsafe { Self::at(key.as_ptr(), key.len()) })
     }
 
-    /// The same from its parts, without looking at more than is needed.
+    /// The same from its parts.
     ///
     /// # Safety
-    /// `len` bytes are readable there.
+    /// `len` bytes are readable there, and it is one of [`Self::LENGTHS`].
     #[inline(always)]
-    pub(crate) unsafe fn at(key: *const u8, len: usize) -> Option<Self> {
-        if !(8..=Self::ROOM).contains(&len) {
-            return None;
-        }
+    pub(crate) unsafe fn at(key: *const u8, len: usize) -> Self {
         // SAFETY: at least 8 bytes.
         let word = |at: usize| unsafe { key.add(at).cast::<u64>().read_unaligned() };
-        Some(Self { len, first: word(0), last: word(len - 8) })
+        Self { len, first: word(0), last: word(len - 8) }
     }
 }
 
@@ -107,6 +105,9 @@ const COUNTED: u32 = i32::MAX as u32;
 /// What the count is then. Wherever owners that come and go at once may take
 /// it, it stays beyond [`COUNTED`].
 const FOREVER: u32 = 3 << 30;
+
+/// Counts from which one owner may go without being the last one.
+const SOME: std::ops::RangeInclusive<u32> = 2..=COUNTED;
 
 /// One of the owners of a counted copy.
 pub struct Counted(NonNull<Head>);
@@ -210,7 +211,8 @@ impl Counted {
     #[inline(always)]
     pub(crate) fn value_of(&self, key: ShortKey) -> Option<&[u8]> {
         let lengths = self.head().lengths;
-        if lengths.key() != Some(key.len) {
+        // (That of a key that does not lie here is longer than a short one.)
+        if lengths.0 as u16 != key.len as u16 {
             return None;
         }
         // SAFETY: a key of this length, and what lies behind it is the value.
@@ -282,14 +284,30 @@ impl Counted {
         self.head().count.store(FOREVER, Ordering::Relaxed);
     }
 
-    /// Another owner while [`solo::alone`] says so. Nothing is called.
+    /// Whether another owner can be counted.
+    #[inline(always)]
+    pub(crate) fn is_counted(&self) -> bool {
+        self.head().count.load(Ordering::Relaxed) < COUNTED
+    }
+
+    /// Another owner, where [`Self::is_counted`] and [`solo::alone`] say so.
     #[inline(always)]
     pub(crate) fn share_at_once(&self) -> Self {
         let count = &self.head().count;
-        let before = count.load(Ordering::Relaxed);
-        // Beyond COUNTED it stays as it is, and whoever goes finds it there.
-        count.store(before + u32::from(before <= COUNTED), Ordering::Relaxed);
+        count.store(count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         Self(self.0)
+    }
+
+    /// One owner less, without dropping it, while this thread is alone and it
+    /// is neither the last one nor one that is not counted; else false.
+    #[inline(always)]
+    pub(crate) fn leave_at_once(&self) -> bool {
+        let count = &self.head().count;
+        let leaves = solo::alone() && SOME.contains(&count.load(Ordering::Relaxed));
+        if leaves {
+            count.store(count.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+        }
+        leaves
     }
 
     /// Another owner. `alone` is what [`solo::alone`] says now.
@@ -319,8 +337,6 @@ impl Clone for Counted {
 impl Drop for Counted {
     #[inline(always)]
     fn drop(&mut self) {
-        /// Of these, neither the last one nor one that was not counted.
-        const SOME: std::ops::RangeInclusive<u32> = 2..=COUNTED;
         let count = &self.head().count;
         let before = if solo::alone() {
             let before = count.load(Ordering::Relaxed);

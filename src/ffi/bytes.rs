@@ -7,6 +7,7 @@ use crate::counted::Counted;
 use crate::error::{Error, Result};
 use crate::value::{Hit, Mapped, Value};
 use std::ffi::c_void;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 /// A byte string that the library hands out.
@@ -94,6 +95,32 @@ pub(super) unsafe fn slices<'a>(
 /// `bytes` is NULL, zeroed, or was filled by this library and not yet freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn twat_bytes_free(bytes: *mut twat_bytes) {
+    // SAFETY: this function's own contract.
+    unsafe { free_at_once(bytes) }
+        // SAFETY: as above.
+        .unwrap_or_else(|| unsafe { other_free(bytes) });
+}
+
+/// One of several owners of a counted copy goes, while there is one thread.
+///
+/// # Safety
+/// As `twat_bytes_free`.
+#[inline(always)]
+unsafe fn free_at_once(bytes: *mut twat_bytes) -> Option<()> {
+    // SAFETY: this function's own contract.
+    let taken = unsafe { bytes.as_mut() }?;
+    if taken.owner.is_null() || taken.owner.addr() & MAPPED != 0 {
+        return None;
+    }
+    // SAFETY: untagged, so it is what `Counted::into_raw` gave in `of`.
+    let copy = ManuallyDrop::new(unsafe { Counted::from_raw(taken.owner) });
+    copy.leave_at_once().then(|| *taken = twat_bytes::EMPTY)
+}
+
+/// # Safety
+/// As `twat_bytes_free`.
+#[inline(never)]
+unsafe extern "C" fn other_free(bytes: *mut twat_bytes) {
     guard(|| {
         if bytes.is_null() {
             return;

@@ -31,7 +31,7 @@ pub unsafe extern "C" fn twat_cache_get(
     // SAFETY: this function's own contract.
     unsafe { get_at_once::<false>(cache, key, key_len, out_value) }
         // SAFETY: as above.
-        .unwrap_or_else(|| unsafe { other_get(cache, key, key_len, out_value) })
+        .unwrap_or_else(|| unsafe { timed_get(cache, key, key_len, out_value) })
 }
 
 /// # Safety
@@ -52,8 +52,24 @@ unsafe fn get_at_once<const TIMED: bool>(
     Some(TWAT_OK)
 }
 
-/// What the plainest get does not answer. Behind a call, so that the plainest
-/// has no registers to save.
+/// The plainest get again, where entries end.
+///
+/// # Safety
+/// As `twat_cache_get`.
+#[inline(never)]
+unsafe extern "C" fn timed_get(
+    cache: *mut twat_cache,
+    key: *const c_void,
+    key_len: usize,
+    out_value: *mut twat_bytes,
+) -> i32 {
+    // SAFETY: this function's own contract.
+    unsafe { get_at_once::<true>(cache, key, key_len, out_value) }
+        // SAFETY: as above.
+        .unwrap_or_else(|| unsafe { other_get(cache, key, key_len, out_value) })
+}
+
+/// What the plainest get does not answer.
 ///
 /// # Safety
 /// As `twat_cache_get`.
@@ -64,10 +80,6 @@ unsafe extern "C" fn other_get(
     key_len: usize,
     out_value: *mut twat_bytes,
 ) -> i32 {
-    // SAFETY: this function's own contract.
-    if let Some(answer) = unsafe { get_at_once::<true>(cache, key, key_len, out_value) } {
-        return answer;
-    }
     guard(|| {
         // SAFETY: this function's own contract.
         let Some(found) =
@@ -83,8 +95,10 @@ unsafe extern "C" fn other_get(
     })
 }
 
-/// A hit of the plainest kind on a value of at most `most` bytes. Nothing in it
-/// can panic, so that it needs no guard. See `Memory::get_at_once`.
+/// A hit of the plainest kind on a value of at most `most` bytes; those that
+/// need the time are told apart from those that do not. Nothing in it can
+/// panic, so it has no guard, and what it does not answer is left to a
+/// function of its own, so that it saves no registers for that.
 ///
 /// # Safety
 /// As `twat_cache_get`, and what is answered is not used after the next call
@@ -97,16 +111,20 @@ unsafe fn at_once<'a, const TIMED: bool>(
     wrong: bool,
     most: usize,
 ) -> Option<(&'a Counted, &'a [u8])> {
-    if wrong || key.is_null() {
-        return None;
-    }
-    // SAFETY: this function's own contract; the pointers are not NULL.
-    let (handle, key) = unsafe { (cache.as_ref()?, ShortKey::at(key.cast(), key_len)?) };
-    if handle.poison.is_poisoned() {
+    if wrong || key.is_null() || !ShortKey::LENGTHS.contains(&key_len) {
         return None;
     }
     // SAFETY: this function's own contract.
-    unsafe { handle.cache.get_at_once(key, TIMED, most) }
+    let handle = unsafe { cache.as_ref() }?;
+    if handle.poison.is_poisoned() {
+        return None;
+    }
+    let memory = handle.cache.memory()?;
+    if memory.is_timed_alone()? != TIMED {
+        return None;
+    }
+    // SAFETY: this function's own contract; the key is short, and it was asked.
+    unsafe { memory.get_at_once(ShortKey::at(key.cast(), key_len), TIMED, most) }
 }
 
 /// A get from an engine that answers at once; `None` where it is for the slow
@@ -173,9 +191,9 @@ pub unsafe extern "C" fn twat_cache_get_into(
     out_len: *mut usize,
 ) -> i32 {
     // SAFETY: this function's own contract.
-    unsafe { read_at_once::<false>(cache, key, key_len, (buffer, capacity), out_len) }
+    unsafe { read_at_once::<false>(cache, key, key_len, buffer, capacity, out_len) }
         // SAFETY: as above.
-        .unwrap_or_else(|| unsafe { other_read(cache, key, key_len, buffer, capacity, out_len) })
+        .unwrap_or_else(|| unsafe { timed_read(cache, key, key_len, buffer, capacity, out_len) })
 }
 
 /// # Safety
@@ -185,13 +203,14 @@ unsafe fn read_at_once<const TIMED: bool>(
     cache: *mut twat_cache,
     key: *const c_void,
     key_len: usize,
-    (buffer, capacity): (*mut c_void, usize),
+    buffer: *mut c_void,
+    capacity: usize,
     out_len: *mut usize,
 ) -> Option<i32> {
     let wrong = out_len.is_null() || buffer.is_null();
     // SAFETY: this function's own contract; no call of the cache follows.
     let (_, value) = unsafe { at_once::<TIMED>(cache, key, key_len, wrong, capacity) }?;
-    // SAFETY: as above; `out_len` is not NULL.
+    // SAFETY: as above; neither pointer is NULL.
     unsafe {
         out_len.write(value.len());
         copy_out(value, buffer, capacity);
@@ -199,7 +218,26 @@ unsafe fn read_at_once<const TIMED: bool>(
     Some(TWAT_OK)
 }
 
-/// As `other_get`.
+/// The plainest get again, where entries end.
+///
+/// # Safety
+/// As `twat_cache_get_into`.
+#[inline(never)]
+unsafe extern "C" fn timed_read(
+    cache: *mut twat_cache,
+    key: *const c_void,
+    key_len: usize,
+    buffer: *mut c_void,
+    capacity: usize,
+    out_len: *mut usize,
+) -> i32 {
+    // SAFETY: this function's own contract.
+    unsafe { read_at_once::<true>(cache, key, key_len, buffer, capacity, out_len) }
+        // SAFETY: as above.
+        .unwrap_or_else(|| unsafe { other_read(cache, key, key_len, buffer, capacity, out_len) })
+}
+
+/// What the plainest get does not answer.
 ///
 /// # Safety
 /// As `twat_cache_get_into`.
@@ -212,11 +250,6 @@ unsafe extern "C" fn other_read(
     capacity: usize,
     out_len: *mut usize,
 ) -> i32 {
-    // SAFETY: this function's own contract.
-    let read = unsafe { read_at_once::<true>(cache, key, key_len, (buffer, capacity), out_len) };
-    if let Some(answer) = read {
-        return answer;
-    }
     guard(|| {
         let wrong = out_len.is_null() || (buffer.is_null() && capacity > 0);
         // SAFETY: this function's own contract.

@@ -145,22 +145,37 @@ impl Order {
         self.link_front(slot + 1);
     }
 
-    /// Has the places fetched that [`Self::move_to_front`] will write to: the
-    /// processor would wait for one after the other.
-    #[inline]
-    pub(super) fn prefetch(&self, slot: u32) {
-        let Link { prev, next } = self.0[slot as usize + 1];
-        for place in [prev, next] {
-            prefetch((&raw const self.0[place as usize]).addr());
-        }
-    }
-
     #[inline]
     pub(super) fn move_to_front(&mut self, slot: u32) {
-        if self.0[JOINT as usize].next != slot + 1 {
-            self.remove(slot);
-            self.link_front(slot + 1);
+        self.move_all_to_front(&[slot]);
+    }
+
+    /// Moves one after the other. What is moved lies far apart: all that will
+    /// be written to is fetched first, or it would be waited for each time.
+    pub(super) fn move_all_to_front(&mut self, slots: &[u32]) {
+        let links = &mut self.0[..];
+        if slots.len() > 1 {
+            for slot in slots {
+                let Link { prev, next } = links[*slot as usize + 1];
+                for place in [prev, next] {
+                    prefetch((&raw const links[place as usize]).addr());
+                }
+            }
         }
+        let mut front = links[JOINT as usize].next;
+        for slot in slots {
+            let place = slot + 1;
+            if place == front {
+                continue;
+            }
+            let Link { prev, next } = links[place as usize];
+            links[prev as usize].next = next;
+            links[next as usize].prev = prev;
+            links[front as usize].prev = place;
+            links[place as usize] = Link { prev: JOINT, next: front };
+            front = place;
+        }
+        links[JOINT as usize].next = front;
     }
 
     #[inline]

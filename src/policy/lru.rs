@@ -22,8 +22,7 @@ impl Policy for Lru {
     }
 
     fn hits(&mut self, slots: &[u32]) {
-        slots.iter().for_each(|slot| self.0.prefetch(*slot));
-        slots.iter().for_each(|slot| self.0.move_to_front(*slot));
+        self.0.move_all_to_front(slots);
     }
 
     fn remove(&mut self, slot: u32) {

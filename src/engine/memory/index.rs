@@ -15,19 +15,15 @@ const FULL: usize = 12;
 /// A cache line.
 #[repr(C, align(64))]
 struct Chunk<T> {
-    /// A byte of the hash of each lane's entry; 0 where it is free. The last
-    /// byte is how many entries went on; at 255 it is not known any more.
+    /// A byte of the hash of each lane's entry. (Some are 0, as are those of
+    /// free lanes.) The last byte is how many entries went on; at 255 it is
+    /// not known any more.
     tags: [u8; LANES + 1],
     lanes: [Option<T>; LANES],
 }
 
 impl<T> Chunk<T> {
     const EMPTY: Self = Self { tags: [0; LANES + 1], lanes: [const { None }; LANES] };
-
-    #[inline(always)]
-    fn of(&self, tag: u8) -> Likely<'_, T> {
-        Likely { lanes: lanes_of(self.tags, tag), chunk: self }
-    }
 
     #[inline(always)]
     fn went_on(&self) -> bool {
@@ -69,29 +65,6 @@ fn lanes_by_word(tags: [u8; LANES + 1], tag: u8) -> u32 {
     ((same >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32
 }
 
-/// What a chunk has of a tag, with the lanes. An iterator rather than a closure
-/// for each: that is sure to become part of a hit, which has no call to spare.
-pub(super) struct Likely<'a, T> {
-    chunk: &'a Chunk<T>,
-    lanes: u32,
-}
-
-impl<'a, T> Iterator for Likely<'a, T> {
-    type Item = (usize, &'a T);
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<Self::Item> {
-        while self.lanes != 0 {
-            let lane = self.lanes.trailing_zeros() as usize;
-            self.lanes &= self.lanes - 1;
-            if let Some(item) = self.chunk.lanes.get(lane)? {
-                return Some((lane, item));
-            }
-        }
-        None
-    }
-}
-
 /// Where something is.
 #[derive(Clone, Copy)]
 struct Place {
@@ -112,7 +85,19 @@ impl<T> Default for Index<T> {
 
 #[inline(always)]
 fn tag_of(hash: u64) -> u8 {
-    ((hash >> 56) as u8).max(1)
+    (hash >> 56) as u8
+}
+
+/// The chunk, of so many, where the search for a hash begins.
+#[inline(always)]
+fn first(hash: u64, chunks: usize) -> usize {
+    ((u64::from(hash as u32) * chunks as u64) >> 32) as usize
+}
+
+/// The one where it goes on.
+#[inline(always)]
+fn after(chunk: usize, chunks: usize) -> usize {
+    if chunk + 1 == chunks { 0 } else { chunk + 1 }
 }
 
 impl<T> Index<T> {
@@ -120,44 +105,37 @@ impl<T> Index<T> {
         self.len
     }
 
-    /// The chunk where the search for a hash begins, of `chunks`.
-    #[inline(always)]
-    fn first(hash: u64, chunks: usize) -> usize {
-        ((u64::from(hash as u32) * chunks as u64) >> 32) as usize
-    }
-
-    #[inline(always)]
-    fn after(&self, chunk: usize) -> usize {
-        if chunk + 1 == self.chunks.len() { 0 } else { chunk + 1 }
-    }
-
     #[inline(always)]
     fn place(&self, hash: u64, mut is: impl FnMut(&T) -> bool) -> Option<Place> {
         let tag = tag_of(hash);
-        let mut at = Self::first(hash, self.chunks.len());
+        let mut at = first(hash, self.chunks.len());
         loop {
             let chunk = self.chunks.get(at)?;
-            for (lane, item) in chunk.of(tag) {
-                if is(item) {
+            let mut lanes = lanes_of(chunk.tags, tag);
+            while lanes != 0 {
+                let lane = lanes.trailing_zeros() as usize;
+                if chunk.lanes.get(lane)?.as_ref().is_some_and(&mut is) {
                     return Some(Place { chunk: at, lane });
                 }
+                lanes &= lanes - 1;
             }
             if !chunk.went_on() {
                 return None;
             }
-            at = self.after(at);
-            if at == Self::first(hash, self.chunks.len()) {
+            at = after(at, self.chunks.len());
+            if at == first(hash, self.chunks.len()) {
                 return None;
             }
         }
     }
 
-    /// What is likely to be stored under the hash, of what lies in the first
-    /// chunk that is looked at, as most does.
+    /// What is most likely to be stored under the hash: the first of its tag in
+    /// the first chunk that is looked at.
     #[inline(always)]
-    pub(super) fn likely(&self, hash: u64) -> Option<Likely<'_, T>> {
-        let chunk = self.chunks.get(Self::first(hash, self.chunks.len()))?;
-        Some(chunk.of(tag_of(hash)))
+    pub(super) fn likeliest(&self, hash: u64) -> Option<&T> {
+        let chunk = self.chunks.get(first(hash, self.chunks.len()))?;
+        let lane = lanes_of(chunk.tags, tag_of(hash)).trailing_zeros();
+        chunk.lanes.get(lane as usize)?.as_ref()
     }
 
     /// What is stored under the hash and is the one asked for.
@@ -176,13 +154,13 @@ impl<T> Index<T> {
     /// Takes it out.
     pub(super) fn remove(&mut self, hash: u64, is: impl FnMut(&T) -> bool) -> Option<T> {
         let Place { chunk, lane } = self.place(hash, is)?;
-        let mut at = Self::first(hash, self.chunks.len());
+        let mut at = first(hash, self.chunks.len());
         while at != chunk {
             let went_on = &mut self.chunks[at].tags[LANES];
             if *went_on != u8::MAX {
                 *went_on -= 1;
             }
-            at = self.after(at);
+            at = after(at, self.chunks.len());
         }
         self.len -= 1;
         let chunk = &mut self.chunks[chunk];
@@ -202,16 +180,16 @@ impl<T> Index<T> {
 
     /// There is a free lane.
     fn put(&mut self, hash: u64, item: T) {
-        let mut at = Self::first(hash, self.chunks.len());
+        let mut at = first(hash, self.chunks.len());
         loop {
             let chunk = &mut self.chunks[at];
-            if let Some(lane) = chunk.tags[..LANES].iter().position(|tag| *tag == 0) {
+            if let Some(lane) = chunk.lanes.iter().position(Option::is_none) {
                 chunk.tags[lane] = tag_of(hash);
                 chunk.lanes[lane] = Some(item);
                 return;
             }
             chunk.tags[LANES] = chunk.tags[LANES].saturating_add(1);
-            at = self.after(at);
+            at = after(at, self.chunks.len());
         }
     }
 

@@ -14,13 +14,20 @@ use std::sync::atomic::Ordering;
 const ANY_TIME: u64 = NEVER - 1;
 
 impl Memory {
+    /// Whether the plainest gets may be tried, and if so whether they need the
+    /// time: `None` while there are other threads.
+    #[inline(always)]
+    pub(crate) fn is_timed_alone(&self) -> Option<bool> {
+        solo::alone().then(|| self.timed.load(Ordering::Relaxed))
+    }
+
     /// The plainest of all gets: a hit on a short key, with a value of at most
-    /// `most` bytes, while this thread is alone. Nothing is called (but for
-    /// the time, where entries end; `timed` says whether that is to be) and
-    /// nothing is locked. `None` asks to call [`Self::quick_get`].
+    /// `most` bytes, while this thread is alone. Nothing is locked, and nothing
+    /// is called but for the time. `None` asks to call [`Self::quickly`].
     ///
     /// # Safety
-    /// What is answered is not used after the next call of this cache.
+    /// [`Self::is_timed_alone`] says `timed`, and what is answered is not used
+    /// after the next call of this cache.
     #[inline(always)]
     #[expect(unsafe_code, reason = "a lock that is not taken")]
     pub(crate) unsafe fn get_at_once(
@@ -29,9 +36,6 @@ impl Memory {
         timed: bool,
         most: usize,
     ) -> Option<(&Counted, &[u8])> {
-        if self.timed.load(Ordering::Relaxed) != timed || !solo::alone() {
-            return None;
-        }
         let now = if timed { clock::monotonic_ms() } else { ANY_TIME };
         let hash = hash_of_short(&self.hasher, key);
         // SAFETY: alone, and what takes the lock comes after the last use.
@@ -42,7 +46,7 @@ impl Memory {
     /// A get without detours. `None` asks to call `get` instead.
     #[inline]
     pub fn quick_get(&self, key: &[u8]) -> Option<Option<Counted>> {
-        match self.share_at_once(key, self.timed.load(Ordering::Relaxed)) {
+        match self.share_at_once(key) {
             Some(copy) => Some(Some(copy)),
             None => self.quickly(key),
         }
@@ -51,9 +55,9 @@ impl Memory {
     /// [`Self::get_at_once`], to keep.
     #[inline(always)]
     #[expect(unsafe_code, reason = "a short use")]
-    pub(crate) fn share_at_once(&self, key: &[u8], timed: bool) -> Option<Counted> {
-        let key = ShortKey::new(key)?;
-        // SAFETY: no call of the cache follows.
+    pub(crate) fn share_at_once(&self, key: &[u8]) -> Option<Counted> {
+        let (key, timed) = (ShortKey::new(key)?, self.is_timed_alone()?);
+        // SAFETY: asked just now, and no call of the cache follows.
         unsafe { self.get_at_once(key, timed, usize::MAX) }.map(|(copy, _)| copy.share_at_once())
     }
 

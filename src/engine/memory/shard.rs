@@ -3,7 +3,7 @@
 
 use super::entry::{Entry, NEVER};
 use super::index::Index;
-use super::slots::{FREE, Slots};
+use super::slots::Slots;
 use crate::clock;
 use crate::counted::{Counted, ShortKey};
 use crate::policy::{AnyPolicy, Policy};
@@ -19,7 +19,7 @@ pub(super) fn hash_of(hasher: &Hasher, key: &[u8]) -> u64 {
     }
     let mut state = hasher.build_hasher();
     state.write(key);
-    state.finish().max(FREE + 1)
+    state.finish()
 }
 
 /// The same of a short key, in a few instructions.
@@ -28,7 +28,7 @@ pub(super) fn hash_of_short(hasher: &Hasher, key: ShortKey) -> u64 {
     let mut state = hasher.build_hasher();
     state.write_u64(key.first);
     state.write_u64(key.last.wrapping_add(key.len as u64));
-    state.finish().max(FREE + 1)
+    state.finish()
 }
 
 /// Entries on their way out: dropped when the lock is not held any more.
@@ -71,7 +71,7 @@ struct Sweep {
 }
 
 /// Hits that are noted before the policy is told of them.
-const HITS: usize = 64;
+const HITS: usize = 128;
 
 /// What a hit changes comes first, on the cache line of the lock: whoever had
 /// the shard before may have been on another core, and each line that it wrote
@@ -140,17 +140,15 @@ impl Shard {
         most: usize,
     ) -> Option<(&Counted, &[u8])> {
         let note = self.hits.get_mut(self.noted as usize)?;
-        for (_, entry) in self.index.likely(hash)? {
-            let Some((copy, value)) = entry.plain_of(key, now) else { continue };
-            if value.len() > most {
-                return None;
-            }
-            *note = entry.slot();
-            self.noted += 1;
-            self.gets_hit += 1;
-            return Some((copy, value));
+        let entry = self.index.likeliest(hash)?;
+        let (copy, value) = entry.plain_of(key, now)?;
+        if value.len() > most || !copy.is_counted() {
+            return None;
         }
-        None
+        *note = entry.slot();
+        self.noted += 1;
+        self.gets_hit += 1;
+        Some((copy, value))
     }
 
     /// Whether no more hits can be noted before the policy is told.

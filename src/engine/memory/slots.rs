@@ -3,8 +3,8 @@
 
 use super::entry::Entry;
 
-/// The hash of a free slot; no key has it.
-pub(super) const FREE: u64 = 0;
+/// The address of a free slot's entry; none lies there.
+const FREE: usize = 0;
 
 /// How an entry is found in the index without touching any entry, which
 /// mostly is in no processor's cache.
@@ -40,12 +40,12 @@ impl Slots {
     /// Where the entry is.
     #[inline]
     pub(super) fn get(&self, slot: u32) -> Option<Place> {
-        self.places.get(slot as usize).copied().filter(|place| place.hash != FREE)
+        self.places.get(slot as usize).copied().filter(|place| place.address != FREE)
     }
 
     /// The hash of the key of a slot's entry.
     pub(super) fn hash(&self, slot: u32) -> u64 {
-        self.places.get(slot as usize).map_or(FREE, |place| place.hash)
+        self.places.get(slot as usize).map_or(0, |place| place.hash)
     }
 
     /// Whether another entry has a slot to go to.
@@ -88,7 +88,7 @@ impl Slots {
     /// Gives a slot back; where its entry is.
     pub(super) fn take(&mut self, slot: u32) -> Option<Place> {
         let place = self.get(slot)?;
-        self.places[slot as usize].hash = FREE;
+        self.places[slot as usize].address = FREE;
         self.free.push(slot);
         Some(place)
     }
