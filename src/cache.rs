@@ -178,15 +178,11 @@ impl Cache {
     /// The value of a key, or `None`.
     #[inline]
     pub fn get(&self, key: &[u8]) -> Result<Option<Value>> {
-        if let Some(copy) = self.memory().and_then(|memory| memory.share_at_once(key)) {
-            return Ok(Some(copy.into()));
-        }
-        self.other_get(key)
-    }
-
-    #[inline(never)]
-    fn other_get(&self, key: &[u8]) -> Result<Option<Value>> {
-        match self.quick_get(key) {
+        let found = match self.memory() {
+            Some(memory) => memory.quick_get(key).map(|found| found.map(Hit::from)),
+            None => self.quick_get(key),
+        };
+        match found {
             Some(found) => Ok(found.map(Value::Shared)),
             None => self.slow_get(key),
         }

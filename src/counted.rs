@@ -290,11 +290,16 @@ impl Counted {
         self.head().count.load(Ordering::Relaxed) < COUNTED
     }
 
-    /// Another owner, where [`Self::is_counted`] and [`solo::alone`] say so.
+    /// Another owner, where [`Self::is_counted`] says so. `alone` is what
+    /// [`solo::alone`] says now.
     #[inline(always)]
-    pub(crate) fn share_at_once(&self) -> Self {
+    pub(crate) fn share_once(&self, alone: bool) -> Self {
         let count = &self.head().count;
-        count.store(count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        if alone {
+            count.store(count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        } else {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
         Self(self.0)
     }
 
@@ -313,18 +318,10 @@ impl Counted {
     /// Another owner. `alone` is what [`solo::alone`] says now.
     #[inline(always)]
     pub(crate) fn share(&self, alone: bool) -> Self {
-        let count = &self.head().count;
-        let before = if alone {
-            let before = count.load(Ordering::Relaxed);
-            count.store(before.wrapping_add(1), Ordering::Relaxed);
-            before
-        } else {
-            count.fetch_add(1, Ordering::Relaxed)
-        };
-        if before > COUNTED {
+        if !self.is_counted() {
             self.keep_forever();
         }
-        Self(self.0)
+        self.share_once(alone)
     }
 }
 

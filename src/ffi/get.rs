@@ -8,6 +8,7 @@ use super::ptr;
 use super::status::{TWAT_MISS, TWAT_OK, TWAT_TRUNCATED};
 use crate::cache::Cache;
 use crate::counted::{Counted, ShortKey};
+use crate::engine::memory::Memory;
 use crate::error::Result;
 use crate::value::Hit;
 use std::ffi::c_void;
@@ -29,44 +30,29 @@ pub unsafe extern "C" fn twat_cache_get(
     out_value: *mut twat_bytes,
 ) -> i32 {
     // SAFETY: this function's own contract.
-    unsafe { get_at_once::<false>(cache, key, key_len, out_value) }
+    unsafe { get_at_once::<true>(cache, key, key_len, out_value) }
         // SAFETY: as above.
-        .unwrap_or_else(|| unsafe { timed_get(cache, key, key_len, out_value) })
+        .unwrap_or_else(|| unsafe { other_get(cache, key, key_len, out_value) })
 }
 
 /// # Safety
 /// As `twat_cache_get`.
 #[inline(always)]
-unsafe fn get_at_once<const TIMED: bool>(
+unsafe fn get_at_once<const PLAIN: bool>(
     cache: *mut twat_cache,
     key: *const c_void,
     key_len: usize,
     out_value: *mut twat_bytes,
 ) -> Option<i32> {
-    let wrong = out_value.is_null();
-    // SAFETY: this function's own contract; no call of the cache follows.
-    let (copy, value) = unsafe { at_once::<TIMED>(cache, key, key_len, wrong, usize::MAX) }?;
-    let (data, len) = (value.as_ptr().cast(), value.len());
-    // SAFETY: not NULL; the caller promises that it is writable.
-    unsafe { out_value.write(twat_bytes { data, len, owner: copy.share_at_once().into_raw() }) };
-    Some(TWAT_OK)
-}
-
-/// The plainest get again, where entries end.
-///
-/// # Safety
-/// As `twat_cache_get`.
-#[inline(never)]
-unsafe extern "C" fn timed_get(
-    cache: *mut twat_cache,
-    key: *const c_void,
-    key_len: usize,
-    out_value: *mut twat_bytes,
-) -> i32 {
     // SAFETY: this function's own contract.
-    unsafe { get_at_once::<true>(cache, key, key_len, out_value) }
-        // SAFETY: as above.
-        .unwrap_or_else(|| unsafe { other_get(cache, key, key_len, out_value) })
+    let (memory, key) = unsafe { at_once(cache, key, key_len, out_value.is_null()) }?;
+    let take = |copy: &Counted, value: &[u8], alone| {
+        let (data, len) = (value.as_ptr().cast(), value.len());
+        twat_bytes { data, len, owner: copy.share_once(alone).into_raw() }
+    };
+    // SAFETY: counting calls nothing; the caller promises that it is writable.
+    unsafe { out_value.write(memory.hit::<PLAIN, _>(key, usize::MAX, take)?) };
+    Some(TWAT_OK)
 }
 
 /// What the plainest get does not answer.
@@ -80,6 +66,10 @@ unsafe extern "C" fn other_get(
     key_len: usize,
     out_value: *mut twat_bytes,
 ) -> i32 {
+    // SAFETY: this function's own contract.
+    if let Some(answer) = unsafe { get_at_once::<false>(cache, key, key_len, out_value) } {
+        return answer;
+    }
     guard(|| {
         // SAFETY: this function's own contract.
         let Some(found) =
@@ -95,22 +85,19 @@ unsafe extern "C" fn other_get(
     })
 }
 
-/// A hit of the plainest kind on a value of at most `most` bytes; those that
-/// need the time are told apart from those that do not. Nothing in it can
-/// panic, so it has no guard, and what it does not answer is left to a
-/// function of its own, so that it saves no registers for that.
+/// The memory engine and the key, where a hit may be answered at once. Nothing
+/// in that can panic, so it has no guard, and what is not answered is left to a
+/// function of its own, so that the plainest hit saves no registers for it.
 ///
 /// # Safety
-/// As `twat_cache_get`, and what is answered is not used after the next call
-/// of this cache.
+/// As `twat_cache_get`.
 #[inline(always)]
-unsafe fn at_once<'a, const TIMED: bool>(
+unsafe fn at_once<'a>(
     cache: *mut twat_cache,
     key: *const c_void,
     key_len: usize,
     wrong: bool,
-    most: usize,
-) -> Option<(&'a Counted, &'a [u8])> {
+) -> Option<(&'a Memory, ShortKey)> {
     if wrong || key.is_null() || !ShortKey::LENGTHS.contains(&key_len) {
         return None;
     }
@@ -120,11 +107,8 @@ unsafe fn at_once<'a, const TIMED: bool>(
         return None;
     }
     let memory = handle.cache.memory()?;
-    if memory.is_timed_alone()? != TIMED {
-        return None;
-    }
-    // SAFETY: this function's own contract; the key is short, and it was asked.
-    unsafe { memory.get_at_once(ShortKey::at(key.cast(), key_len), TIMED, most) }
+    // SAFETY: so long, says this function's own contract.
+    Some((memory, unsafe { ShortKey::at(key.cast(), key_len) }))
 }
 
 /// A get from an engine that answers at once; `None` where it is for the slow
@@ -191,15 +175,15 @@ pub unsafe extern "C" fn twat_cache_get_into(
     out_len: *mut usize,
 ) -> i32 {
     // SAFETY: this function's own contract.
-    unsafe { read_at_once::<false>(cache, key, key_len, buffer, capacity, out_len) }
+    unsafe { read_at_once::<true>(cache, key, key_len, buffer, capacity, out_len) }
         // SAFETY: as above.
-        .unwrap_or_else(|| unsafe { timed_read(cache, key, key_len, buffer, capacity, out_len) })
+        .unwrap_or_else(|| unsafe { other_read(cache, key, key_len, buffer, capacity, out_len) })
 }
 
 /// # Safety
 /// As `twat_cache_get_into`.
 #[inline(always)]
-unsafe fn read_at_once<const TIMED: bool>(
+unsafe fn read_at_once<const PLAIN: bool>(
     cache: *mut twat_cache,
     key: *const c_void,
     key_len: usize,
@@ -208,33 +192,15 @@ unsafe fn read_at_once<const TIMED: bool>(
     out_len: *mut usize,
 ) -> Option<i32> {
     let wrong = out_len.is_null() || buffer.is_null();
-    // SAFETY: this function's own contract; no call of the cache follows.
-    let (_, value) = unsafe { at_once::<TIMED>(cache, key, key_len, wrong, capacity) }?;
+    // SAFETY: this function's own contract.
+    let (memory, key) = unsafe { at_once(cache, key, key_len, wrong) }?;
     // SAFETY: as above; neither pointer is NULL.
-    unsafe {
+    let take = |_: &Counted, value: &[u8], _| unsafe {
         out_len.write(value.len());
         copy_out(value, buffer, capacity);
-    }
-    Some(TWAT_OK)
-}
-
-/// The plainest get again, where entries end.
-///
-/// # Safety
-/// As `twat_cache_get_into`.
-#[inline(never)]
-unsafe extern "C" fn timed_read(
-    cache: *mut twat_cache,
-    key: *const c_void,
-    key_len: usize,
-    buffer: *mut c_void,
-    capacity: usize,
-    out_len: *mut usize,
-) -> i32 {
-    // SAFETY: this function's own contract.
-    unsafe { read_at_once::<true>(cache, key, key_len, buffer, capacity, out_len) }
-        // SAFETY: as above.
-        .unwrap_or_else(|| unsafe { other_read(cache, key, key_len, buffer, capacity, out_len) })
+    };
+    // SAFETY: copying calls nothing of ours.
+    unsafe { memory.hit::<PLAIN, _>(key, capacity, take) }.map(|()| TWAT_OK)
 }
 
 /// What the plainest get does not answer.
@@ -250,6 +216,11 @@ unsafe extern "C" fn other_read(
     capacity: usize,
     out_len: *mut usize,
 ) -> i32 {
+    // SAFETY: this function's own contract.
+    let read = unsafe { read_at_once::<false>(cache, key, key_len, buffer, capacity, out_len) };
+    if let Some(answer) = read {
+        return answer;
+    }
     guard(|| {
         let wrong = out_len.is_null() || (buffer.is_null() && capacity > 0);
         // SAFETY: this function's own contract.

@@ -41,6 +41,7 @@ const SCANNED_AT_ONCE: usize = 512;
 /// Values up to so many bytes are read out under the lock; nobody is to wait
 /// for the copying of larger ones.
 const READ_UNDER_LOCK: usize = 16 << 10;
+
 /// The memory engine.
 pub struct Memory {
     shards: Box<[CachePadded<Lock<Shard>>]>,

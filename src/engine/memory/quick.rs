@@ -2,9 +2,9 @@
 //! with few enough of them the processor waits for the entries of several calls
 //! at once. They count what they answer in the shard.
 
-use super::Memory;
 use super::entry::NEVER;
 use super::shard::{hash_of, hash_of_short};
+use super::{Memory, READ_UNDER_LOCK};
 use crate::clock;
 use crate::counted::{Counted, ShortKey, packs};
 use crate::solo;
@@ -14,51 +14,57 @@ use std::sync::atomic::Ordering;
 const ANY_TIME: u64 = NEVER - 1;
 
 impl Memory {
-    /// Whether the plainest gets may be tried, and if so whether they need the
-    /// time: `None` while there are other threads.
-    #[inline(always)]
-    pub(crate) fn is_timed_alone(&self) -> Option<bool> {
-        solo::alone().then(|| self.timed.load(Ordering::Relaxed))
-    }
-
-    /// The plainest of all gets: a hit on a short key, with a value of at most
-    /// `most` bytes, while this thread is alone. Nothing is locked, and nothing
-    /// is called but for the time. `None` asks to call [`Self::quickly`].
+    /// A hit on a short key, with a value of at most `most` bytes: `take` gets
+    /// the counted copy, the value, and whether this thread is alone. `None`
+    /// asks to call [`Self::quickly`], which answers the rest.
+    ///
+    /// With `PLAIN` the thread is alone and entries do not end, or it is
+    /// `None`: then nothing is called and nothing locked.
     ///
     /// # Safety
-    /// [`Self::is_timed_alone`] says `timed`, and what is answered is not used
-    /// after the next call of this cache.
+    /// `take` does not panic, call this cache or start a thread: the lock may
+    /// not be held.
     #[inline(always)]
     #[expect(unsafe_code, reason = "a lock that is not taken")]
-    pub(crate) unsafe fn get_at_once(
+    pub(crate) unsafe fn hit<const PLAIN: bool, T>(
         &self,
         key: ShortKey,
-        timed: bool,
         most: usize,
-    ) -> Option<(&Counted, &[u8])> {
+        take: impl FnOnce(&Counted, &[u8], bool) -> T,
+    ) -> Option<T> {
+        let (alone, timed) = (solo::alone(), self.timed.load(Ordering::Relaxed));
+        if PLAIN && (timed || !alone) {
+            return None;
+        }
         let now = if timed { clock::monotonic_ms() } else { ANY_TIME };
         let hash = hash_of_short(&self.hasher, key);
-        // SAFETY: alone, and what takes the lock comes after the last use.
-        let shard = unsafe { self.shards.get(self.shard_of(hash))?.alone() }?;
-        shard.get_at_once(hash, key, now, most)
+        let lock = self.shards.get(self.shard_of(hash))?;
+        if PLAIN || alone {
+            // SAFETY: alone, and nothing is called but `take`.
+            let shard = unsafe { lock.alone() }?;
+            let (copy, value) = shard.get_at_once(hash, key, now, most)?;
+            return Some(take(copy, value, true));
+        }
+        let mut shard = lock.calm::<false>()?;
+        let (copy, value) = shard.get_at_once(hash, key, now, most.min(READ_UNDER_LOCK))?;
+        Some(take(copy, value, false))
+    }
+
+    /// The same, to keep.
+    #[inline]
+    #[expect(unsafe_code, reason = "counting calls nothing")]
+    fn share(&self, key: &[u8]) -> Option<Counted> {
+        let key = ShortKey::new(key)?;
+        // SAFETY: it counts.
+        unsafe { self.hit::<false, _>(key, usize::MAX, |copy, _, alone| copy.share_once(alone)) }
     }
 
     /// A get without detours. `None` asks to call `get` instead.
-    #[inline]
     pub fn quick_get(&self, key: &[u8]) -> Option<Option<Counted>> {
-        match self.share_at_once(key) {
+        match self.share(key) {
             Some(copy) => Some(Some(copy)),
             None => self.quickly(key),
         }
-    }
-
-    /// [`Self::get_at_once`], to keep.
-    #[inline(always)]
-    #[expect(unsafe_code, reason = "a short use")]
-    pub(crate) fn share_at_once(&self, key: &[u8]) -> Option<Counted> {
-        let (key, timed) = (ShortKey::new(key)?, self.is_timed_alone()?);
-        // SAFETY: asked just now, and no call of the cache follows.
-        unsafe { self.get_at_once(key, timed, usize::MAX) }.map(|(copy, _)| copy.share_at_once())
     }
 
     /// [`Self::quick_get`] for keys of any length that lies in front of a
