@@ -407,6 +407,50 @@ mod tests {
     }
 
     #[test]
+    fn a_short_key_gives_the_value_behind_that_key_alone() {
+        let value = |counted: &Counted, key: &[u8]| {
+            counted.value_of(ShortKey::new(key).expect("a short key")).map(<[u8]>::to_vec)
+        };
+        for len in 8..=16 {
+            let key: Vec<u8> = (0..len).collect();
+            let counted = Counted::new(&key, b"value", 0, None);
+            assert_eq!(value(&counted, &key), Some(b"value".to_vec()));
+            for at in 0..key.len() {
+                let mut other = key.clone();
+                other[at] ^= 1;
+                assert_eq!(value(&counted, &other), None);
+            }
+            let longer: Vec<u8> = (0..32).collect();
+            for other in (8..=16).filter(|other| *other != len) {
+                assert_eq!(value(&counted, &longer[..usize::from(other)]), None);
+            }
+            assert_eq!(value(&Counted::new(&longer, b"", 0, None), &key), None);
+            assert_eq!(value(&Counted::new(&key, b"", 0, None), &key), Some(vec![]));
+        }
+        assert!(ShortKey::new(&[0; 7]).is_none() && ShortKey::new(&[0; 17]).is_none());
+    }
+
+    #[test]
+    fn what_has_too_many_owners_to_count_is_kept_for_ever() {
+        let aside = Arc::new(Box::new(()) as Aside);
+        let counted = Counted::new(b"key", b"value", 0, Some(Arc::clone(&aside)));
+        let count = |n| counted.head().count.store(n, Ordering::Relaxed);
+        count(COUNTED);
+        assert!(!counted.is_counted());
+        let more: Vec<Counted> = (0..5).map(|_| counted.clone()).collect();
+        drop(more);
+        // Whoever leaves, nobody is the last.
+        for _ in 0..5 {
+            drop(Counted(counted.0));
+        }
+        assert_eq!(counted.value(), b"value");
+        assert_eq!(Arc::strong_count(&aside), 2);
+        count(1);
+        drop(counted);
+        assert_eq!(Arc::strong_count(&aside), 1);
+    }
+
+    #[test]
     fn keys_are_the_same_only_if_every_byte_is() {
         for len in 0..70 {
             let key: Vec<u8> = (0..len).collect();
