@@ -56,7 +56,9 @@ impl Lengths {
     /// As the length of a key: it is too long to lie in front of the value.
     const LONG: u16 = u16::MAX;
 
-    /// No allocation has 2^48 bytes.
+    /// No allocation is longer.
+    const MOST: usize = (u64::MAX >> 16) as usize;
+
     fn new(key: u16, all: usize) -> Self {
         Self(((all as u64) << 16) | u64::from(key))
     }
@@ -132,7 +134,9 @@ pub(crate) fn packs(key: &[u8]) -> bool {
 fn layout(len: usize) -> Layout {
     // No slice is longer than an allocation can be, but with a block it may be.
     Layout::from_size_align(START + len, align_of::<Head>())
-        .unwrap_or_else(|_| handle_alloc_error(Layout::new::<Head>()))
+        .ok()
+        .filter(|_| len <= Lengths::MOST)
+        .unwrap_or_else(|| handle_alloc_error(Layout::new::<Head>()))
 }
 
 #[expect(unsafe_code, reason = "an allocation of a length known at run time")]
@@ -152,7 +156,8 @@ impl Counted {
             aside,
             lengths,
         };
-        let layout = layout(lengths.all());
+        // What does not fit in `lengths` is no allocation either.
+        let layout = layout(at + value.len());
         // SAFETY: the layout is that of a block, which is not empty.
         let Some(block) = NonNull::new(unsafe { alloc(layout) }) else {
             handle_alloc_error(layout)

@@ -31,8 +31,9 @@ pub(crate) struct Lock<T> {
 #[expect(unsafe_code, reason = "a lock")]
 // SAFETY: the state leaves FREE by the compare-exchange of one thread, or by
 // the plain store of the only thread there is; whoever comes later, that
-// thread's children included, sees it held until it is FREE again. So one
-// thread at a time reaches the rest.
+// thread's children included, sees it held until it is FREE again; or it stays
+// FREE while the only thread there is, by `alone`, neither takes it nor starts
+// another. So one thread at a time reaches the rest.
 unsafe impl<T: Send> Sync for Lock<T> {}
 
 /// The right to use it, until dropped. Stays with its thread.
@@ -109,16 +110,25 @@ impl<T> Lock<T> {
         if alone && self.state.load(Ordering::Relaxed) == HELD {
             self.state.store(FREE, Ordering::Release);
         } else {
-            self.leave(FREE);
+            self.leave();
         }
     }
 
-    /// Ends the holding, and wakes those who wait for that.
+    /// Ends the holding, and wakes one of those who wait for that.
     #[inline(always)]
-    fn leave(&self, state: u32) {
-        if self.state.swap(state, Ordering::Release) == AWAITED {
-            self.wake(if state == FREE { 1 } else { i32::MAX as u32 });
+    fn leave(&self) {
+        if self.state.swap(FREE, Ordering::Release) == AWAITED {
+            self.wake(1);
         }
+    }
+
+    /// Ends the holding for ever. All are woken: some may sleep although the
+    /// lock is not marked, since it was taken before one that was woken could
+    /// mark it for those behind.
+    #[cold]
+    fn break_it(&self) {
+        self.state.store(BROKEN, Ordering::Release);
+        self.wake(i32::MAX as u32);
     }
 
     #[cold]
@@ -220,7 +230,7 @@ impl<T> Drop for Guard<'_, T> {
     #[inline(always)]
     fn drop(&mut self) {
         if !self.panicking && std::thread::panicking() {
-            self.held.lock.leave(BROKEN);
+            self.held.lock.break_it();
         } else {
             self.held.lock.give_back(solo::alone());
         }
@@ -283,6 +293,30 @@ mod tests {
                 assert_eq!(thread.join().expect("no panic"), Some(Code::Panic));
             }
         });
+    }
+
+    #[test]
+    fn a_panic_of_one_who_was_quicker_than_those_woken_tells_all_of_them() {
+        for _ in 0..100 {
+            let lock = std::panic::AssertUnwindSafe(Lock::new(()));
+            std::thread::scope(|scope| {
+                let held = lock.lock().expect("whole");
+                let waits = || lock.lock().err().map(|error| error.code());
+                let waiting: Vec<_> = (0..3).map(|_| scope.spawn(waits)).collect();
+                std::thread::sleep(Duration::from_millis(3));
+                let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    drop(held);
+                    let _held = lock.lock();
+                    // At once: a text would take long to print.
+                    std::panic::resume_unwind(Box::new(()));
+                }));
+                assert!(panicked.is_err());
+                for thread in waiting {
+                    let told = thread.join().expect("no panic");
+                    assert!(told.is_none_or(|code| code == Code::Panic));
+                }
+            });
+        }
     }
 
     #[test]

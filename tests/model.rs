@@ -211,6 +211,7 @@ impl<'a> Run<'a> {
             0 => vec![],
             n @ 1..10 => vec![b'l'; 500 + 10 * n as usize],
             n @ 10..20 => vec![b'm'; 30 + n as usize],
+            n @ 20..50 => format!("{}/{n:0>1$}", n % 5, n as usize % 13).into_bytes(),
             n => format!("{}/{n}", n % 5).into_bytes(),
         }
     }

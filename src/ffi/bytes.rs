@@ -112,7 +112,7 @@ unsafe fn free_at_once(bytes: *mut twat_bytes) -> Option<()> {
     if taken.owner.is_null() || taken.owner.addr() & MAPPED != 0 {
         return None;
     }
-    // SAFETY: untagged, so it is what `Counted::into_raw` gave in `of`.
+    // SAFETY: untagged, so it is what `Counted::into_raw` gave.
     let copy = ManuallyDrop::new(unsafe { Counted::from_raw(taken.owner) });
     copy.leave_at_once().then(|| *taken = twat_bytes::EMPTY)
 }
@@ -132,10 +132,10 @@ unsafe extern "C" fn other_free(bytes: *mut twat_bytes) {
         }
         if taken.owner.addr() & MAPPED != 0 {
             let mapped = taken.owner.map_addr(|at| at & !MAPPED).cast::<Mapped>();
-            // SAFETY: tagged as what `Arc::into_raw` gave in `of`.
+            // SAFETY: tagged as what `Arc::into_raw` gave.
             drop(unsafe { Arc::from_raw(mapped.cast_const()) });
         } else {
-            // SAFETY: untagged, so it is what `Counted::into_raw` gave in `of`.
+            // SAFETY: untagged, so it is what `Counted::into_raw` gave.
             drop(unsafe { Counted::from_raw(taken.owner) });
         }
     });

@@ -8,7 +8,7 @@ use super::ptr;
 use super::status::{TWAT_MISS, TWAT_OK, TWAT_TRUNCATED};
 use crate::cache::Cache;
 use crate::counted::{Counted, ShortKey};
-use crate::engine::memory::Memory;
+use crate::engine::memory::{Memory, READ_UNDER_LOCK};
 use crate::error::Result;
 use crate::value::Hit;
 use std::ffi::c_void;
@@ -199,8 +199,10 @@ unsafe fn read_at_once<const PLAIN: bool>(
         out_len.write(value.len());
         copy_out(value, buffer, capacity);
     };
+    // Others may wait for the lock.
+    let most = if PLAIN { capacity } else { capacity.min(READ_UNDER_LOCK) };
     // SAFETY: copying calls nothing of ours.
-    unsafe { memory.hit::<PLAIN, _>(key, capacity, take) }.map(|()| TWAT_OK)
+    unsafe { memory.hit::<PLAIN, _>(key, most, take) }.map(|()| TWAT_OK)
 }
 
 /// What the plainest get does not answer.

@@ -1,4 +1,5 @@
-//! Nothing unwinds into C: every exported function is one call of [`guard`].
+//! Nothing unwinds into C: every exported function is one call of [`guard`], or
+//! leaves all that could panic to one that is.
 
 use super::status::{TWAT_E_PANIC, set_last_error};
 use crate::error::{Code, Error, Result};

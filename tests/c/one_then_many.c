@@ -15,16 +15,16 @@ enum { THREADS = 4, ROUNDS = 20000, KEYS = 16, LEN = 100 };
 
 static twat_cache *cache;
 
-static void get(int key, twat_bytes *value)
+static void get(uint64_t key, twat_bytes *value)
 {
     CHECK_STATUS(twat_cache_get(cache, &key, sizeof key, value), TWAT_OK);
     CHECK(value->len == LEN && ((const char *)value->data)[0] == (char)key);
 }
 
-static void set(int key)
+static void set(uint64_t key)
 {
     char value[LEN];
-    memset(value, key, sizeof value);
+    memset(value, (int)key, sizeof value);
     CHECK_STATUS(twat_cache_set(cache, &key, sizeof key, value, sizeof value, 0), TWAT_OK);
 }
 
@@ -33,13 +33,13 @@ static void *worker(void *argument)
 {
     twat_bytes held[KEYS] = {{0}};
     for (int i = 0; i < ROUNDS; i++) {
-        int key = (i + *(const int *)argument) % KEYS;
+        uint64_t key = (uint64_t)(i + *(const int *)argument) % KEYS;
         twat_bytes_free(&held[key]);
         if (i % 64 == 0)
             set(key);
         get(key, &held[key]);
     }
-    for (int key = 0; key < KEYS; key++)
+    for (uint64_t key = 0; key < KEYS; key++)
         twat_bytes_free(&held[key]);
     return NULL;
 }
@@ -70,12 +70,12 @@ int main(void)
 #ifdef KNOWS_OF_THREADS
     CHECK(__libc_single_threaded);
 #endif
-    for (int key = 0; key < KEYS; key++) {
+    for (uint64_t key = 0; key < KEYS; key++) {
         set(key);
         get(key, &before[key]);
     }
     threads_come_and_go();
-    for (int key = 0; key < KEYS; key++) {
+    for (uint64_t key = 0; key < KEYS; key++) {
         get(key, &after[key]);
         CHECK(((const char *)before[key].data)[LEN - 1] == (char)key);
         twat_bytes_free(&before[key]);

@@ -15,7 +15,7 @@ static void *worker(void *argument)
     size_t len;
     snprintf(wrong, sizeof wrong, "option%u", seed);
     for (int i = 0; i < ROUNDS; i++) {
-        unsigned key = (seed = seed * 1664525u + 1013904223u) >> 16;
+        uint64_t key = (seed = seed * 1664525u + 1013904223u) >> 16;
         int32_t status;
         key %= KEYS;
         memset(value, (int)('A' + key % 26), sizeof value);

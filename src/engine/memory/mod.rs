@@ -40,7 +40,7 @@ const ONE_SHARD_BYTES: u64 = ONE_SHARD_ENTRIES << 10;
 const SCANNED_AT_ONCE: usize = 512;
 /// Values up to so many bytes are read out under the lock; nobody is to wait
 /// for the copying of larger ones.
-const READ_UNDER_LOCK: usize = 16 << 10;
+pub(crate) const READ_UNDER_LOCK: usize = 16 << 10;
 
 /// The memory engine.
 pub struct Memory {

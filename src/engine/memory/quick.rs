@@ -2,9 +2,9 @@
 //! with few enough of them the processor waits for the entries of several calls
 //! at once. They count what they answer in the shard.
 
+use super::Memory;
 use super::entry::NEVER;
 use super::shard::{hash_of, hash_of_short};
-use super::{Memory, READ_UNDER_LOCK};
 use crate::clock;
 use crate::counted::{Counted, ShortKey, packs};
 use crate::solo;
@@ -46,7 +46,7 @@ impl Memory {
             return Some(take(copy, value, true));
         }
         let mut shard = lock.calm::<false>()?;
-        let (copy, value) = shard.get_at_once(hash, key, now, most.min(READ_UNDER_LOCK))?;
+        let (copy, value) = shard.get_at_once(hash, key, now, most)?;
         Some(take(copy, value, false))
     }
 

@@ -130,7 +130,7 @@ impl Shard {
     }
 
     /// A hit of the plainest kind, noted and counted, on a value of at most
-    /// `most` bytes; see `Memory::get_at_once`.
+    /// `most` bytes; see `Memory::hit`.
     #[inline(always)]
     pub(super) fn get_at_once(
         &mut self,
