@@ -27,8 +27,8 @@ impl Policy for Fifo {
         self.0.pop_back()
     }
 
-    fn next_victim(&self) -> Option<u32> {
-        self.0.back()
+    fn next_victims(&self) -> [Option<u32>; 2] {
+        self.0.last_two()
     }
 
     fn clear(&mut self) {

@@ -27,8 +27,8 @@ impl Policy for Lifo {
         self.0.pop_front()
     }
 
-    fn next_victim(&self) -> Option<u32> {
-        self.0.front()
+    fn next_victims(&self) -> [Option<u32>; 2] {
+        self.0.first_two()
     }
 
     fn clear(&mut self) {

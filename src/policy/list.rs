@@ -200,6 +200,24 @@ impl Order {
         self.0[JOINT as usize].prev.checked_sub(1)
     }
 
+    /// The two at the front. The link of the second is fetched, for who asks
+    /// when it has become the first.
+    pub(super) fn first_two(&self) -> [Option<u32>; 2] {
+        self.two(|link| link.next)
+    }
+
+    /// The same at the back.
+    pub(super) fn last_two(&self) -> [Option<u32>; 2] {
+        self.two(|link| link.prev)
+    }
+
+    fn two(&self, after: impl Fn(&Link) -> u32) -> [Option<u32>; 2] {
+        let first = after(&self.0[JOINT as usize]);
+        let second = after(&self.0[first as usize]);
+        prefetch((&raw const self.0[second as usize]).addr());
+        [first.checked_sub(1), second.checked_sub(1)]
+    }
+
     pub(super) fn pop_front(&mut self) -> Option<u32> {
         self.front().inspect(|slot| self.remove(*slot))
     }

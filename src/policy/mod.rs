@@ -54,10 +54,10 @@ pub trait Policy: Send {
     /// insertion.
     fn victim(&mut self) -> Option<u32>;
 
-    /// The slot that `victim` will most likely name, if it costs nothing to say:
-    /// a hint for the processor's cache.
-    fn next_victim(&self) -> Option<u32> {
-        None
+    /// The two slots that `victim` will most likely name next, if it costs
+    /// nothing to say: a hint for the processor's cache.
+    fn next_victims(&self) -> [Option<u32>; 2] {
+        [None; 2]
     }
 
     /// Forgets every slot.
@@ -107,8 +107,8 @@ macro_rules! any_policy {
             fn victim(&mut self) -> Option<u32> {
                 match self { $(Self::$variant(policy) => policy.victim()),* }
             }
-            fn next_victim(&self) -> Option<u32> {
-                match self { $(Self::$variant(policy) => policy.next_victim()),* }
+            fn next_victims(&self) -> [Option<u32>; 2] {
+                match self { $(Self::$variant(policy) => policy.next_victims()),* }
             }
             fn clear(&mut self) {
                 match self { $(Self::$variant(policy) => policy.clear()),* }

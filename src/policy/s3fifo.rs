@@ -154,9 +154,9 @@ impl Policy for S3Fifo {
         self.victim_of_main().or_else(|| self.victim_of_small())
     }
 
-    fn next_victim(&self) -> Option<u32> {
+    fn next_victims(&self) -> [Option<u32>; 2] {
         let small = (self.main.size <= self.main_share).then(|| self.small.list.front());
-        small.flatten().or_else(|| self.main.list.front())
+        [small.flatten().or_else(|| self.main.list.front()), None]
     }
 
     fn clear(&mut self) {

@@ -52,8 +52,8 @@ impl Policy for Sieve {
         }
     }
 
-    fn next_victim(&self) -> Option<u32> {
-        if self.hand == NIL { self.list.back() } else { Some(self.hand) }
+    fn next_victims(&self) -> [Option<u32>; 2] {
+        [if self.hand == NIL { self.list.back() } else { Some(self.hand) }, None]
     }
 
     fn clear(&mut self) {

@@ -138,6 +138,14 @@ impl<T> Index<T> {
         chunk.lanes.get(lane as usize)?.as_ref()
     }
 
+    /// Has what a search for the hash will look at fetched into the processor's
+    /// cache.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u64) {
+        let chunk = self.chunks.as_ptr().wrapping_add(first(hash, self.chunks.len()));
+        crate::prefetch::prefetch(chunk.addr());
+    }
+
     /// What is stored under the hash and is the one asked for.
     #[inline(always)]
     pub(super) fn find(&self, hash: u64, is: impl FnMut(&T) -> bool) -> Option<&T> {

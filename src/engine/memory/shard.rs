@@ -248,7 +248,7 @@ impl Shard {
     pub(super) fn remove(&mut self, slot: u32, why: Why) -> Option<(Entry, u64)> {
         let place = self.slots.take(slot)?;
         if why == Why::Evicted {
-            self.prefetch_next_victim();
+            self.prefetch_victims();
         }
         let entry = self.index.remove(place.hash, |entry| place.is_of(entry))?;
         let cost = entry.cost();
@@ -265,12 +265,16 @@ impl Shard {
         Some((entry, cost))
     }
 
-    /// The entry that leaves next was touched long ago: who evicts it is not to
-    /// wait for it to come from afar.
-    fn prefetch_next_victim(&self) {
-        let next = self.policy.next_victim().and_then(|slot| self.slots.get(slot));
-        if let Some(place) = next {
+    /// The entries that leave next were touched long ago: who evicts them is not
+    /// to wait for them to come from afar, nor for the way there.
+    fn prefetch_victims(&self) {
+        let [next, second] = self.policy.next_victims();
+        if let Some(place) = next.and_then(|slot| self.slots.get(slot)) {
             place.prefetch();
+            self.index.prefetch(place.hash);
+        }
+        if let Some(slot) = second {
+            self.slots.prefetch(slot);
         }
     }
 

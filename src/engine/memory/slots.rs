@@ -2,6 +2,7 @@
 //! its slot for life; the slot leads to it.
 
 use super::entry::Entry;
+use crate::prefetch::prefetch;
 
 /// The address of a free slot's entry; none lies there.
 const FREE: usize = 0;
@@ -25,8 +26,9 @@ impl Place {
     /// Has the entry fetched into the processor's cache: it is about to leave.
     #[inline]
     pub(super) fn prefetch(&self) {
-        crate::prefetch::prefetch(self.address);
-        crate::prefetch::prefetch(self.address + 64);
+        for line in 0..3 {
+            prefetch(self.address + 64 * line);
+        }
     }
 }
 
@@ -46,6 +48,12 @@ impl Slots {
     /// The hash of the key of a slot's entry.
     pub(super) fn hash(&self, slot: u32) -> u64 {
         self.places.get(slot as usize).map_or(0, |place| place.hash)
+    }
+
+    /// Has the place of a slot fetched into the processor's cache.
+    #[inline]
+    pub(super) fn prefetch(&self, slot: u32) {
+        prefetch(self.places.as_ptr().wrapping_add(slot as usize).addr());
     }
 
     /// Whether another entry has a slot to go to.
