@@ -126,6 +126,11 @@ const fn room(key: usize) -> usize {
     key.next_multiple_of(16)
 }
 
+/// How many bytes this one takes there.
+fn room_of(key: &[u8]) -> usize {
+    if packs(key) { room(key.len()) } else { 0 }
+}
+
 /// Whether a key lies in front of its value; else it must be kept aside.
 pub(crate) fn packs(key: &[u8]) -> bool {
     key.len() <= PACKED
@@ -144,38 +149,62 @@ impl Counted {
     /// A copy of a value behind its key, where [`packs`] says so; else of the
     /// value alone.
     pub(crate) fn new(key: &[u8], value: &[u8], deadline: u64, aside: Option<Arc<Aside>>) -> Self {
+        let layout = layout(room_of(key) + value.len());
+        // SAFETY: the layout is that of a block, which is not empty.
+        let Some(block) = NonNull::new(unsafe { alloc(layout) }) else {
+            handle_alloc_error(layout)
+        };
+        let copy = Self(block.cast());
+        // SAFETY: the block is as long as that, and is nobody else's.
+        unsafe { copy.fill(key, value, deadline, aside) };
+        copy
+    }
+
+    /// Writes all of a block.
+    ///
+    /// # Safety
+    /// It is as long as key and value need, nobody else has it, and what was
+    /// in it before need not be dropped.
+    #[inline]
+    unsafe fn fill(&self, key: &[u8], value: &[u8], deadline: u64, aside: Option<Arc<Aside>>) {
         let packed = packs(key);
         let (key_len, key) =
             if packed { (key.len() as u16, key) } else { (Lengths::LONG, &b""[..]) };
         let at = room(key.len());
-        let lengths = Lengths::new(key_len, at + value.len());
         let head = Head {
             count: AtomicU32::new(1),
             slot: AtomicU32::default(),
             deadline: AtomicU64::new(deadline),
             aside,
-            lengths,
+            lengths: Lengths::new(key_len, at + value.len()),
         };
-        // What does not fit in `lengths` is no allocation either.
-        let layout = layout(at + value.len());
-        // SAFETY: the layout is that of a block, which is not empty.
-        let Some(block) = NonNull::new(unsafe { alloc(layout) }) else {
-            handle_alloc_error(layout)
-        };
-        // SAFETY: the allocation has room for the block, the key up to `at`
-        // and the value, and is nobody else's.
+        // SAFETY: there is room for the head, the key up to `at`, the value.
         unsafe {
-            let bytes = block.add(START).as_ptr();
+            let bytes = self.0.cast::<u8>().add(START).as_ptr();
             if at >= 16 {
                 // What lies between key and value.
                 bytes.add(at - 16).write_bytes(0, 16);
             }
             bytes.copy_from_nonoverlapping(key.as_ptr(), key.len());
             bytes.add(at).copy_from_nonoverlapping(value.as_ptr(), value.len());
-            let block = block.cast::<Head>();
-            block.write(head);
-            Self(block)
+            self.0.write(head);
         }
+    }
+
+    /// Makes this copy one of another key and value, where it has no other
+    /// owner, nothing aside, and exactly the length for them; else false.
+    pub(crate) fn refill(&mut self, key: &[u8], value: &[u8], deadline: u64) -> bool {
+        let head = self.head();
+        let fits = packs(key)
+            && head.lengths.all() == room_of(key) + value.len()
+            && head.aside.is_none()
+            // What other owners did comes before.
+            && head.count.load(Ordering::Acquire) == 1;
+        if fits {
+            // SAFETY: so it is; only an owner makes another.
+            unsafe { self.fill(key, value, deadline, None) };
+        }
+        fits
     }
 
     /// Where it lies.
@@ -433,6 +462,26 @@ mod tests {
             assert_eq!(value(&Counted::new(&key, b"", 0, None), &key), Some(vec![]));
         }
         assert!(ShortKey::new(&[0; 7]).is_none() && ShortKey::new(&[0; 17]).is_none());
+    }
+
+    #[test]
+    fn a_block_is_filled_again_only_for_its_length_and_without_other_owners() {
+        let mut counted = Counted::new(b"first key", b"value", 1, None);
+        let address = counted.address();
+        assert!(!counted.refill(b"key", b"values", 2), "another length");
+        assert!(!counted.refill(b"a key of 17 bytes", b"value", 2), "another room");
+        assert!(!counted.refill(&[1; PACKED + 1], &[2; 21], 2), "a key that lies aside");
+        let other = counted.clone();
+        assert!(!counted.refill(b"key", b"other", 2), "another owner");
+        assert_eq!(other.value(), b"value");
+        drop(other);
+        assert!(counted.refill(b"key", b"other", 2));
+        assert_eq!((counted.key(), counted.value()), (Some(&b"key"[..]), &b"other"[..]));
+        assert_eq!(counted.head().deadline.load(Ordering::Relaxed), 2);
+        assert_eq!(counted.address(), address);
+        let aside = Arc::new(Box::new(()) as Aside);
+        let mut counted = Counted::new(b"key", b"value", 0, Some(aside));
+        assert!(!counted.refill(b"key", b"value", 2), "something aside");
     }
 
     #[test]

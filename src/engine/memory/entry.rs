@@ -44,6 +44,11 @@ impl Entry {
         Self(Counted::new(key, value, deadline, aside))
     }
 
+    /// Makes it a plain entry of another key, where it may be; else false.
+    pub(super) fn refill(&mut self, key: &[u8], value: &[u8], deadline: u64) -> bool {
+        self.0.refill(key, value, deadline)
+    }
+
     /// The same entry with another value that is no longer.
     pub(super) fn with_value(&self, value: &[u8]) -> Self {
         let aside = self.0.head().aside.clone();

@@ -275,7 +275,8 @@ impl Engine for Memory {
     }
 
     fn incr(&self, key: &[u8], delta: i64, initial: i64, ttl: Option<NonZeroU64>) -> Result<i64> {
-        let (hash, mut new) = (hash_of(&self.hasher, key), None);
+        let hash = hash_of(&self.hasher, key);
+        let put = Put { ttl, ..Put::default() };
         self.write(hash, key, |shard, slot, garbage| {
             let stored = slot.and_then(|slot| shard.get(slot));
             let next = counter::next(self.name(), stored.map(entry::Entry::value), delta, initial)?;
@@ -287,9 +288,7 @@ impl Engine for Memory {
                 garbage.push(shard.swap(slot, raised));
                 return Ok(Attempt::Done(next));
             }
-            if new.is_none() {
-                new = Some(self.prepare(key, &bytes, &Put { ttl, ..Put::default() })?);
-            }
+            let mut new = self.prepare(key, &bytes, &put)?;
             Ok(match self.insert(shard, hash, &mut new, garbage)? {
                 Attempt::Done(()) => Attempt::Done(next),
                 Attempt::Elsewhere => Attempt::Elsewhere,

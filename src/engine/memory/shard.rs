@@ -46,6 +46,12 @@ impl Garbage {
         }
     }
 
+    /// An entry made of what is on its way out, where that may be: its memory
+    /// is at hand, and to give it back and to ask for other is work.
+    pub(super) fn refilled(&mut self, key: &[u8], value: &[u8], deadline: u64) -> Option<Entry> {
+        self.first.take_if(|entry| entry.refill(key, value, deadline))
+    }
+
     pub(super) fn empty(&mut self) {
         *self = Self::default();
     }

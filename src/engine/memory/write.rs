@@ -8,6 +8,7 @@ use crate::counted::packs;
 use crate::engine::{Engine as _, Put, Stored};
 use crate::error::{Code, Error, Result};
 use crate::policy::Policy as _;
+use crate::solo;
 use std::num::NonZeroU64;
 use std::sync::atomic::Ordering;
 
@@ -15,6 +16,25 @@ use std::sync::atomic::Ordering;
 const SWEPT_BY_A_WRITER: u32 = 8;
 /// Rounds in which other threads hold all the room there is, before giving up.
 const FRUITLESS_ROUNDS: u32 = 10_000;
+
+/// What is to be stored: an entry, or what one is made of when room was made,
+/// perhaps of what left for it.
+pub(super) struct New<'a> {
+    key: &'a [u8],
+    value: &'a [u8],
+    deadline: u64,
+    cost: u64,
+    made: Option<entry::Entry>,
+}
+
+impl New<'_> {
+    /// The entry. (To be asked for once: an entry of something aside is gone then.)
+    fn take(&mut self, garbage: &mut Garbage) -> entry::Entry {
+        let made = self.made.take();
+        made.or_else(|| garbage.refilled(self.key, self.value, self.deadline))
+            .unwrap_or_else(|| entry::Entry::of(self.key, self.value, self.deadline))
+    }
+}
 
 /// What became of an attempt under the lock of one shard.
 pub(super) enum Attempt<T> {
@@ -118,27 +138,35 @@ impl Memory {
         deadline(ttl)
     }
 
-    /// Makes an entry, or refuses what can never fit.
-    pub(super) fn prepare(&self, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<entry::Entry> {
-        check_cost(self.bytes.most(), weight(key.len(), value.len(), put.cost), key, value)?;
-        if put.tags.is_empty() && put.cost == 0 && packs(key) {
-            return Ok(entry::Entry::of(key, value, self.deadline(put.ttl)));
-        }
-        let extra = Extra { cost: put.cost, marks: self.tags.marks(put.tags)?, key: None };
-        Ok(entry::Entry::new(key, value, self.deadline(put.ttl), extra))
+    /// Makes an entry, or refuses what can never fit. While others may wait for
+    /// the lock, memory is asked for before it is taken.
+    pub(super) fn prepare<'a>(
+        &self,
+        key: &'a [u8],
+        value: &'a [u8],
+        put: &Put<'_>,
+    ) -> Result<New<'a>> {
+        let cost = weight(key.len(), value.len(), put.cost);
+        check_cost(self.bytes.most(), cost, key, value)?;
+        let deadline = self.deadline(put.ttl);
+        let made = if !put.tags.is_empty() || put.cost != 0 || !packs(key) {
+            let extra = Extra { cost: put.cost, marks: self.tags.marks(put.tags)?, key: None };
+            Some(entry::Entry::new(key, value, deadline, extra))
+        } else {
+            (!solo::alone()).then(|| entry::Entry::of(key, value, deadline))
+        };
+        Ok(New { key, value, deadline, cost, made })
     }
 
-    /// Adds an entry whose key is not in the shard. `new` is taken when done.
+    /// Adds an entry whose key is not in the shard.
     pub(super) fn insert(
         &self,
         shard: &mut Shard,
         hash: u64,
-        new: &mut Option<entry::Entry>,
+        new: &mut New<'_>,
         garbage: &mut Garbage,
     ) -> Result<Attempt<()>> {
-        let Some(cost) = new.as_ref().map(entry::Entry::cost) else {
-            return Ok(Attempt::Done(()));
-        };
+        let cost = new.cost;
         shard.policy().announce(hash);
         if !self.entries.reserve(1) && !self.take_over(shard, garbage) {
             return Ok(Attempt::Elsewhere);
@@ -154,9 +182,7 @@ impl Memory {
             self.bytes.release(cost);
             return Err(Error::new(Code::Full, "a shard holds 2^32 entries already"));
         }
-        if let Some(new) = new.take() {
-            shard.insert(hash, new, cost);
-        }
+        shard.insert(hash, new.take(garbage), cost);
         Ok(Attempt::Done(()))
     }
 
@@ -170,7 +196,7 @@ impl Memory {
         stored: impl Fn(&mut Shard),
     ) -> Result<Stored> {
         let hash = hash_of(&self.hasher, key);
-        let mut new = Some(self.prepare(key, value, put)?);
+        let mut new = self.prepare(key, value, put)?;
         self.write(hash, key, |shard, slot, garbage| {
             let attempt = match slot {
                 Some(_) if put.add => return Ok(Attempt::Done(Stored::Exists)),
@@ -199,12 +225,11 @@ impl Memory {
         &self,
         shard: &mut Shard,
         (hash, slot): (u64, u32),
-        new: &mut Option<entry::Entry>,
+        new: &mut New<'_>,
         garbage: &mut Garbage,
     ) -> Attempt<()> {
         let old = shard.get(slot).map(entry::Entry::cost);
-        let made = new.as_ref().map(entry::Entry::cost);
-        let (Some(old), Some(cost)) = (old, made) else { return Attempt::Done(()) };
+        let (Some(old), cost) = (old, new.cost) else { return Attempt::Done(()) };
         // While others make room for it, the entry itself may be named.
         let mut named = false;
         while cost > old && !self.bytes.reserve(cost - old) {
@@ -229,9 +254,8 @@ impl Memory {
             shard.hit(slot);
         }
         shard.bytes = shard.bytes.saturating_sub(old).saturating_add(cost);
-        if let Some(new) = new.take() {
-            garbage.push(shard.swap(slot, new));
-        }
+        let new = new.take(garbage);
+        garbage.push(shard.swap(slot, new));
         Attempt::Done(())
     }
 }
