@@ -246,7 +246,7 @@ mod tests {
             let hash = |n: &u64| hash(*n, bits.min(63));
             let (mut index, mut map) = (Index::default(), HashMap::new());
             let mut random = SplitMix64::new(u64::from(bits));
-            for _ in 0..20_000 {
+            for _ in 0..if cfg!(miri) { 300 } else { 20_000 } {
                 let n = random.below(500) as u64;
                 if map.remove(&n).is_some() {
                     assert_eq!(index.remove(hash(&n), |other| *other == n), Some(n));
