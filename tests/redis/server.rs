@@ -40,8 +40,11 @@ fn spawn(port: u16, directory: &Path, arguments: &[String]) -> Child {
 fn comes_up(process: &mut Child, port: u16) -> bool {
     let end = Instant::now() + Duration::from_secs(20);
     while Instant::now() < end {
-        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-            return true;
+        match who_answers(port, process.id()) {
+            Some(pid) if pid == process.id() => return true,
+            // Another one was given the port at the same time.
+            Some(_) => return false,
+            None => {}
         }
         if process.try_wait().is_ok_and(|status| status.is_some()) {
             return false;
@@ -49,6 +52,27 @@ fn comes_up(process: &mut Child, port: u16) -> bool {
         std::thread::sleep(Duration::from_millis(5));
     }
     false
+}
+
+/// The process that listens on a port, which need not be the one started: the
+/// system's tables tell it of servers with passwords and TLS too. Where there
+/// are none it is believed.
+fn who_answers(port: u16, started: u32) -> Option<u32> {
+    TcpStream::connect(("127.0.0.1", port)).ok()?;
+    let Ok(table) = std::fs::read_to_string("/proc/net/tcp") else { return Some(started) };
+    // sl, local address, remote address, state (0A: listens), ..., inode
+    let inode = table.lines().skip(1).find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let is_it = fields[1] == format!("0100007F:{port:04X}") && fields[3] == "0A";
+        is_it.then(|| format!("socket:[{}]", fields[9]))
+    })?;
+    let processes = std::fs::read_dir("/proc").ok()?.flatten();
+    processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(|pid: &u32| {
+        let files = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        files
+            .filter_map(|file| std::fs::read_link(file.path()).ok())
+            .any(|link| link.to_str() == Some(&inode))
+    })
 }
 
 impl Server {
