@@ -276,46 +276,36 @@ mod tests {
         assert!(lock.calm::<false>().is_some() && lock.calm::<false>().is_some());
     }
 
-    #[test]
-    fn a_panic_tells_those_who_wait_for_the_lock() {
+    /// What three who wait are told when `panics` does while it is held.
+    fn told(rest: Duration, panics: impl FnOnce(&Lock<()>, Guard<'_, ()>)) -> Vec<Option<Code>> {
         let lock = std::panic::AssertUnwindSafe(Lock::new(()));
         std::thread::scope(|scope| {
             let held = lock.lock().expect("whole");
             let waits = || lock.lock().err().map(|error| error.code());
             let waiting: Vec<_> = (0..3).map(|_| scope.spawn(waits)).collect();
-            std::thread::sleep(Duration::from_millis(50));
-            let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                let _held = held;
-                panic!("under the lock");
-            }));
-            assert!(panicked.is_err());
-            for thread in waiting {
-                assert_eq!(thread.join().expect("no panic"), Some(Code::Panic));
-            }
-        });
+            std::thread::sleep(rest);
+            let panics = std::panic::AssertUnwindSafe(|| panics(&lock, held));
+            assert!(std::panic::catch_unwind(panics).is_err());
+            waiting.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        })
+    }
+
+    #[test]
+    fn a_panic_tells_those_who_wait_for_the_lock() {
+        let told = told(Duration::from_millis(50), |_, _held| panic!("under the lock"));
+        assert_eq!(told, [Some(Code::Panic); 3]);
     }
 
     #[test]
     fn a_panic_of_one_who_was_quicker_than_those_woken_tells_all_of_them() {
         for _ in 0..100 {
-            let lock = std::panic::AssertUnwindSafe(Lock::new(()));
-            std::thread::scope(|scope| {
-                let held = lock.lock().expect("whole");
-                let waits = || lock.lock().err().map(|error| error.code());
-                let waiting: Vec<_> = (0..3).map(|_| scope.spawn(waits)).collect();
-                std::thread::sleep(Duration::from_millis(3));
-                let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                    drop(held);
-                    let _held = lock.lock();
-                    // At once: a text would take long to print.
-                    std::panic::resume_unwind(Box::new(()));
-                }));
-                assert!(panicked.is_err());
-                for thread in waiting {
-                    let told = thread.join().expect("no panic");
-                    assert!(told.is_none_or(|code| code == Code::Panic));
-                }
+            let told = told(Duration::from_millis(3), |lock, held| {
+                drop(held);
+                let _held = lock.lock();
+                // At once: a text would take long to print.
+                std::panic::resume_unwind(Box::new(()));
             });
+            assert!(told.iter().all(|told| told.is_none_or(|code| code == Code::Panic)));
         }
     }
 
