@@ -103,10 +103,10 @@ static inline void msgpack_extension(msgpack_text *text, uint64_t len, int depth
 {
     static const char *const names[] = {"timestamp", "tuple", "set",   "int",   "decimal",
                                         "date",      "time",  "uuid",  "complex", "path",
-                                        "array",     "type",  "undefined"};
+                                        "array",     "type",  "undefined", "default"};
     int type = (int8_t)msgpack_number(text, 1);
     const unsigned char *end;
-    if (!text->ok || text->left < len || type < -1 || type > 12 || type == 0) {
+    if (!text->ok || text->left < len || type < -1 || type > 13 || type == 0) {
         text->ok = 0;
         return;
     }

@@ -94,7 +94,7 @@ if command -v python3 >/dev/null; then
     python "$tree/examples/cpp/collatz.py" "$work/shared" 9 | grep -q '^0 computed here$' ||
         fail "Python did not read what C++ wrote"
     run ./read_store shared collatz | tee listed | grep -q '^4 entries$' || fail "read_store of a shared store"
-    grep -q '^\[1, "collatz", \[27\], {}\]$' listed || fail "read_store shows no key"
+    grep -q '^\[3, "collatz", \[27\], {}\]$' listed || fail "read_store shows no key"
 else
     missing python3 "CPython 3.10 or later, for the example of a shared store"
 fi

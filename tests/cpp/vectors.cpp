@@ -176,6 +176,7 @@ template <> struct twat::codec<Typed> {
         else if (kind == "time") to.extension(ext::time, what.get<std::string>());
         else if (kind == "uuid") to.extension(ext::uuid, from_hex(what));
         else if (kind == "path") to.extension(ext::path, what.get<std::string>());
+        else if (kind == "default") to.extension(ext::omitted, what.get<std::string>());
         else if (kind == "undefined") to.extension(ext::undefined, View());
         else if (kind == "complex")
             to.extension(ext::complex, big_endian(bits_of(real_of(what[0])), 8) + big_endian(bits_of(real_of(what[1])), 8));
@@ -325,7 +326,7 @@ static void keys()
     for (const json& vector : load("keys.json")) {
         twat::Writer writer(twat::Writer::for_key);
         std::vector<std::pair<std::string, std::string>> keywords;
-        writer.array(4).integer(1).text(vector["name"].get<std::string>()).array(vector["args"].size());
+        writer.array(4).integer(twat::key_version).text(vector["name"].get<std::string>()).array(vector["args"].size());
         for (const json& argument : vector["args"]) writer.value(Typed{argument});
         for (const json& pair : vector["kwargs"])
             keywords.emplace_back(writer.encoded(pair[0].get<std::string>()), writer.encoded(Typed{pair[1]}));

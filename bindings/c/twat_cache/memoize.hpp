@@ -140,7 +140,7 @@ public:
             cache_->erase_prefix(head().str(), on);
     }
 
-    // What a call is stored under: canonical MessagePack of [1, name, [arguments...], {}].
+    // What a call is stored under: canonical MessagePack of [3, name, [arguments...], {}].
     std::string key(const std::decay_t<A>&... arguments) const
     {
         Writer writer = head();
@@ -158,7 +158,7 @@ private:
     Writer head() const
     {
         Writer writer(Writer::for_key);
-        writer.array(4).integer(1).text(name_);
+        writer.array(4).integer(key_version).text(name_);
         return writer;
     }
 

@@ -22,8 +22,12 @@ template <class T, class = void> struct codec;
 // Numbers of the extension types that languages share.
 namespace ext {
 constexpr int timestamp = -1, tuple = 1, set = 2, big_integer = 3, decimal = 4, date = 5, time = 6,
-              uuid = 7, complex = 8, path = 9, array = 10, named = 11, undefined = 12;
+              uuid = 7, complex = 8, path = 9, array = 10, named = 11, undefined = 12,
+              omitted = 13;
 }
+
+// The version of the encoding of keys (docs/format.md).
+constexpr int key_version = 3;
 
 inline bool is_utf8(std::string_view text) noexcept
 {

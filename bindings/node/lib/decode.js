@@ -197,6 +197,8 @@ function extended(type, from, n) {
     case 10: return arrayOf(inside(from))
     case 11: return named(inside(from))
     case 12: return undefined
+    // An omitted argument of a key, whose default has no encoding.
+    case 13: return undefined
     default:
       throw new TwatCacheError(`MessagePack: extension type ${type} is not known to this version`, 'TWAT_E_UNSUPPORTED')
   }
@@ -245,7 +247,11 @@ function arrayOf(parts) {
 
 function named(parts) {
   if (!Array.isArray(parts) || parts.length !== 2) throw corrupt('named type: expected [name, fields]')
-  return parts[0] === 'builtins.frozenset' && Array.isArray(parts[1]) ? new Set(parts[1]) : parts[1]
+  const [name, fields] = parts
+  if (!Array.isArray(fields)) return fields
+  if (name === 'builtins.frozenset') return new Set(fields)
+  // Times with a zone or a fold have it after the instant or the text. JavaScript's Date has neither.
+  return name === 'datetime.datetime' || name === 'datetime.time' ? fields[0] : fields
 }
 
 module.exports = { decode, forget, exact }

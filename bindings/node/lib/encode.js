@@ -13,6 +13,8 @@ const TUPLE = 1
 const SET = 2
 const ARRAY = 10
 const UNDEFINED = 12
+/** The version of the encoding of keys (docs/format.md). */
+const KEY_VERSION = 3
 
 function unencodable(value) {
   return wrongType(`expected a value that can be encoded, found ${describe(value)}`)
@@ -220,4 +222,4 @@ function arrayKey(w, [dtype, shape, order, bytes]) {
   arrayExtension(w, [dtype, shape, 'C', digest])
 }
 
-module.exports = { encodeAny, encodeKey, asBytes, encodeToBuffer, CACHE_KEY }
+module.exports = { encodeAny, encodeKey, asBytes, encodeToBuffer, CACHE_KEY, KEY_VERSION }

@@ -4,6 +4,7 @@
 const { ObjectStore, encodeArgument, isObject, LOG, LOGGED } = require('./objects.js')
 const { Cache, MISS } = require('./cache.js')
 const { encodeToBuffer } = require('./writer.js')
+const { KEY_VERSION } = require('./encode.js')
 const { native } = require('./binding.js')
 const { checkNames, bad, coreNames } = require('./options.js')
 const { TwatCacheError, wrongType, describe } = require('./errors.js')
@@ -222,7 +223,7 @@ function callKey(name, args) {
   while (n > 0 && args[n - 1] === undefined) n--
   return encodeToBuffer((w) => {
     w.array(4)
-    w.integer(1)
+    w.integer(KEY_VERSION)
     w.string(name)
     w.array(n)
     for (let i = 0; i < n; i++) encodeArgument(w, args[i], i, name)

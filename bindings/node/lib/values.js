@@ -3,7 +3,7 @@
 
 const { isUtf8 } = require('node:buffer')
 const { encode } = require('./writer.js')
-const { encodeAny, encodeKey, encodeToBuffer, asBytes } = require('./encode.js')
+const { encodeAny, encodeKey, encodeToBuffer, asBytes, KEY_VERSION } = require('./encode.js')
 const { Tuple } = require('./extensions.js')
 const { decode, forget, exact } = require('./decode.js')
 const { describeArray, makeArray } = require('./arrays.js')
@@ -157,7 +157,7 @@ function callOf(key) {
     throw error
   }
   const [version, name, args, kwargs] = parts
-  return version === 1 && Array.isArray(args) ? { name, args, kwargs } : undefined
+  return version === KEY_VERSION && Array.isArray(args) ? { name, args, kwargs } : undefined
 }
 
 module.exports = { callOf, encode, writerOf, writeBinary, writeMsgpack, decodeValue, directKey, givenKey, unreadable, forget }

@@ -7,7 +7,7 @@ import { SMALL, directory, later, open, twat } from './helpers.mjs'
 
 const require = createRequire(import.meta.url)
 const { callKey, namespaceOf } = require('../lib/memoize.js')
-const { encodeKey, encodeToBuffer } = require('../lib/encode.js')
+const { encodeKey, encodeToBuffer, KEY_VERSION } = require('../lib/encode.js')
 const { decodeValue, writerOf } = require('../lib/values.js')
 const { native } = require('../lib/binding.js')
 const { Extension, Float, NdArray, Tuple } = twat
@@ -26,7 +26,7 @@ const GIVEN = {
   timestamp: ([s, n]) => Extension.timestamp(s, n), decimal: Extension.decimal, date: Extension.date,
   time: Extension.time, uuid: Extension.uuid, complex: ([re, im]) => Extension.complex(float(re), float(im)),
   path: Extension.path, array, named: ([name, fields]) => Extension.named(name, given(fields)),
-  undefined: () => undefined, raw: bytes, json: (v) => v, surrogate: () => 'a\ud800',
+  undefined: () => undefined, raw: bytes, json: (v) => v, default: (name) => new Extension(13, Buffer.from(name)), surrogate: () => 'a\ud800',
 }
 
 const integer = (n) => (n >= -(2n ** 53n) && n <= 2n ** 53n && Number.isSafeInteger(Number(n)) ? Number(n) : n)
@@ -44,13 +44,19 @@ function readMap(pairs) {
   return entries.every(([key]) => typeof key === 'string') ? Object.fromEntries(entries) : new Map(entries)
 }
 
+function readNamed([name, fields]) {
+  const inside = read(fields)
+  if (name === 'builtins.frozenset') return new Set(inside)
+  return /^datetime\.(date)?time$/.test(name) && Array.isArray(inside) ? inside[0] : inside
+}
+
 /** What the decoder gives: the nearest JavaScript type. */
 const READ = {
   ...GIVEN, int: (v) => integer(BigInt(v)), float, list: (v) => v.map(read), tuple: (v) => v.map(read),
   set: (v) => new Set(v.map(read)), map: readMap, timestamp: ([s, n]) => new Date(s * 1000 + Math.floor(n / 1e6)),
   decimal: (v) => v, date: (v) => v, time: (v) => v, path: (v) => v, uuid: dashed, complex: ([re, im]) => [float(re), float(im)],
   array: readArray, counter: (v) => integer(BigInt(v)),
-  named: ([name, fields]) => (name === 'builtins.frozenset' ? new Set(read(fields)) : read(fields)),
+  named: readNamed,
 }
 
 const only = (table) => (typed) => {
@@ -67,7 +73,7 @@ test('keys: every vector is encoded to its bytes, or refused', () => {
     const what = JSON.stringify({ name, args, kwargs }).slice(0, 200)
     const encode = () => (kwargs.length === 0
       ? callKey(name, args.map(given))
-      : encodeToBuffer(encodeKey, [1, name, args.map(given), new Map(kwargs.map(([key, value]) => [key, given(value)]))]))
+      : encodeToBuffer(encodeKey, [KEY_VERSION, name, args.map(given), new Map(kwargs.map(([key, value]) => [key, given(value)]))]))
     if (error) assert.throws(encode, { code: 'TWAT_E_ARG' }, what)
     else assert.equal(encode().toString('hex'), hex, what)
   }

@@ -96,17 +96,45 @@ def arrays():
 
 NAMED = [
     {"named": ["shapes.Point", {"map": [[s("x"), i(1)], [s("y"), {"float": "2.5"}]]}]},
-    {"named": ["shapes.Pair", {"list": [i(1), s("b")]}]},
+    {"named": ["shapes.Pair", {"list": [{"list": [s("y"), i(1)]}, {"list": [s("x"), s("b")]}]}]},
     {"named": ["shapes.Colour", s("RED")]},
     {"named": ["datetime.datetime", s("2026-01-31T12:00:00")]},
     {"named": ["datetime.timedelta", {"list": [i(1), i(2), i(3)]}]},
+]
+
+
+def zoned(seconds, zone, fold=0, *local, nanoseconds=0):
+    instant = {"timestamp": [seconds, nanoseconds]}
+    return {"named": ["datetime.datetime", {"list": [instant, zone, i(fold), *map(s, local)]}]}
+
+
+def offset(seconds, name=None):
+    return {"list": [i(seconds * 10**6), {"nil": True} if name is None else s(name)]}
+
+
+ZONED = [
+    zoned(1577847600, s("Asia/Tokyo")),
+    zoned(1577847600, s("UTC")),
+    zoned(1577847600, offset(32400), nanoseconds=250000000),
+    zoned(1577847600, offset(32400, "JST")),
+    zoned(1577847600, offset(0), 1),
+    zoned(-1, offset(-34200)),
+    zoned(1635642000, s("Europe/Berlin"), 1),
+    zoned(1635638400, s("Europe/Berlin")),
+    # An hour that the zone skips: the instant gives another local time.
+    zoned(1616895000, s("Europe/Berlin"), 0, "2021-03-28T02:30:00"),
+]
+TIMES = [
+    {"named": ["datetime.datetime", {"list": [s("2026-01-31T12:00:00"), i(1)]}]},
+    {"named": ["datetime.time", {"list": [s("12:30:00"), s("Asia/Tokyo"), i(0)]}]},
+    {"named": ["datetime.time", {"list": [s("12:30:00"), {"nil": True}, i(1)]}]},
 ]
 ERRORS = [{"surrogate": True}, {"list": [{"surrogate": True}]}, {"map": [[{"surrogate": True}, i(1)]]}]
 
 
 def keys():
     cases = [("f", [], []), ("f", [i(12)], []), ("", [], []), ("módulo.función", [s("x")], []), ("n" * 300, [], [])]
-    for typed in [*scalars(), *containers(), *arrays(), *NAMED]:
+    for typed in [*scalars(), *containers(), *arrays(), *NAMED, *ZONED, *TIMES, {"default": "x"}, {"default": "größe"}]:
         cases.append(("f", [typed], []))
     cases += [
         ("f", [i(1), s("a"), {"float": "1.0"}, {"bool": True}, {"nil": True}], []),
@@ -165,7 +193,9 @@ def values():
         "value": {"list": [{"bytes": "00ff"}, *list(arrays())[:2]]},
         "hex": value_of({"list": [{"bytes": "00ff"}, *list(arrays())[:2]]}).hex(),
     }
-    for typed in NAMED[3:]:
+    for typed in ZONED:
+        yield {"value": typed, "hex": value_of(typed).hex()}
+    for typed in [*NAMED[3:], *TIMES]:
         yield {"value": typed, "hex": value_of(typed).hex(), "languages": ["python"]}
     frozen = {"named": ["builtins.frozenset", {"list": [i(1), i(2)]}]}
     yield {"value": frozen, "hex": value_of(frozen).hex(), "languages": ["python"]}

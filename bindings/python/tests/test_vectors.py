@@ -96,3 +96,23 @@ def test_msgpack_of_others_reads_ours_and_ours_theirs():
     ours = bytes(Codec().encode(b"", plain))[1:]
     assert msgpack.unpackb(ours) == plain
     assert ours == msgpack.packb(plain)
+
+
+def test_a_named_tuple_whose_fields_were_reordered_is_a_miss(monkeypatch):
+    import collections
+    import sys
+    import types
+
+    module = types.ModuleType("places_of_a_test")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+    def define(fields):
+        kind = collections.namedtuple("Place", fields, module=module.__name__)
+        module.Place = kind
+        return kind
+
+    data = Codec().encode(b"", define("lat lon")(1.0, 2.0))
+    assert Codec().decode(b"", data) == (1.0, 2.0)
+    define("lon lat")
+    with pytest.raises(Foreign, match=r"places_of_a_test\.Place"):
+        Codec().decode(b"", data)

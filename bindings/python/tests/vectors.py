@@ -47,7 +47,9 @@ def named(v):
     if name == "builtins.frozenset":
         return frozenset(fields)
     if name == "datetime.datetime":
-        return dt.datetime.fromisoformat(fields)
+        return date_time(fields)
+    if name == "datetime.time":
+        return dt.time.fromisoformat(fields[0]).replace(tzinfo=zone(fields[1]), fold=fields[2])
     if name == "datetime.timedelta":
         return dt.timedelta(*fields)
     if isinstance(fields, dict):
@@ -56,9 +58,8 @@ def named(v):
         cls = dataclasses.make_dataclass(name.rpartition(".")[2], list(fields))
         made = cls(**fields)
     elif isinstance(fields, list):
-        names = [f"f{i}" for i in range(len(fields))]
-        cls = collections.namedtuple(name.rpartition(".")[2], names)
-        made = cls(*fields)
+        cls = collections.namedtuple(name.rpartition(".")[2], [field for field, _ in fields])
+        made = cls(*[value for _, value in fields])
     else:
         import enum
 
@@ -66,6 +67,34 @@ def named(v):
         made = cls[fields]
     cls.__module__, _, cls.__qualname__ = name.rpartition(".")
     return made
+
+
+def zone(described):
+    if described is None:
+        return None
+    if isinstance(described, str):
+        from zoneinfo import ZoneInfo
+
+        return ZoneInfo(described)
+    shift, name = described
+    return dt.timezone(dt.timedelta(microseconds=shift), *([] if name is None else [name]))
+
+
+def date_time(fields):
+    if isinstance(fields, str):
+        return dt.datetime.fromisoformat(fields)
+    if isinstance(fields[0], str):
+        return dt.datetime.fromisoformat(fields[0]).replace(fold=fields[1])
+    instant, described, fold, *local = fields
+    if local:
+        return dt.datetime.fromisoformat(local[0]).replace(tzinfo=zone(described), fold=fold)
+    return instant.astimezone(zone(described)).replace(fold=fold)
+
+
+def default(name):
+    from twat_cache._msgpack_read import Omitted
+
+    return Omitted(name)
 
 
 def undefined(_):
@@ -97,6 +126,7 @@ READERS = {
     "array": array,
     "named": named,
     "undefined": undefined,
+    "default": default,
     "raw": lambda v: Raw(bytes.fromhex(v)),
     "json": Json,
     "counter": Counter,
@@ -129,6 +159,9 @@ def same(a, b):
         return a == b and {type(x) for x in a} == {type(x) for x in b}
     if isinstance(a, Decimal):
         return str(a) == str(b)
+    if isinstance(a, (dt.datetime, dt.time)):
+        name = a.tzinfo.tzname(None) == b.tzinfo.tzname(None) if isinstance(a.tzinfo, dt.timezone) else True
+        return a.isoformat() == b.isoformat() and a.fold == b.fold and type(a.tzinfo) is type(b.tzinfo) and name
     if type(a).__module__ == "numpy":
         return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
     return a == b

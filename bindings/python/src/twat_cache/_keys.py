@@ -10,7 +10,7 @@ from typing import Any
 from twat_cache import _arrays, _named
 from twat_cache import _msgpack as mp
 from twat_cache._msgpack import Encoder, Unencodable
-from twat_cache._msgpack_read import Undefined
+from twat_cache._msgpack_read import Omitted, Undefined
 from twat_cache.exceptions import CacheKeyError
 
 _WAYS_OUT = "give the decorator a key= function, or leave the argument out with ignore="
@@ -26,7 +26,9 @@ def write_other(encoder: Encoder, out: bytearray, value: Any) -> None:
         return
     named = _named.parts(value)
     if named is not None:
-        mp.write_named(encoder, out, *named)
+        name, fields = named
+        # Whoever has a tuple sees the order of its fields, which a map does not keep here.
+        mp.write_named(encoder, out, name, [*map(list, fields.items())] if isinstance(value, tuple) else fields)
     elif _is_numpy(value):
         _write_array(encoder, out, value)
     elif mp.is_path(value):
@@ -94,6 +96,7 @@ TABLE: dict[type, mp.Writer] = {
     dict: mp.write_sorted_map,
     frozenset: mp.write_set,
     Undefined: lambda _, out, __: mp.write_ext(out, mp.UNDEFINED, b""),
+    Omitted: lambda _, out, omitted: mp.write_ext(out, mp.DEFAULT, omitted.name.encode()),
     complex: lambda e, out, z: mp.write_complex(e, out, complex(z.real + 0.0, z.imag + 0.0)),
 }
 
@@ -102,7 +105,7 @@ ENCODER = Encoder(TABLE, write_other, canonical=True)
 
 def prefix_of(name: str) -> bytes:
     """What every key of a function begins with."""
-    out = bytearray(b"\x94\x01")
+    out = bytearray(b"\x94\x03")
     try:
         mp.write_str(ENCODER, out, name)
     except Unencodable as error:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datetime import datetime, time, timedelta
 
-TIMESTAMP, TUPLE, SET, BIGINT, DECIMAL, DATE, TIME, UUID_, COMPLEX, PATH, ARRAY, NAMED, UNDEFINED = (
-    -1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+TIMESTAMP, TUPLE, SET, BIGINT, DECIMAL, DATE, TIME, UUID_, COMPLEX, PATH, ARRAY, NAMED, UNDEFINED, DEFAULT = (
+    -1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
 )  # fmt: skip
 
 Writer = Callable[["Encoder", bytearray, Any], None]
@@ -307,16 +307,6 @@ def _text_ext(kind: int, text: Callable[[Any], str]) -> Writer:
     return write
 
 
-def write_datetime(encoder: Encoder, out: bytearray, value: datetime) -> None:
-    if value.tzinfo is None or value.utcoffset() is None:
-        write_named(encoder, out, "datetime.datetime", value.isoformat())
-        return
-    from datetime import datetime, timezone
-
-    since = value - datetime(1970, 1, 1, tzinfo=timezone.utc)
-    write_timestamp(out, since.days * 86400 + since.seconds, since.microseconds * 1000)
-
-
 def write_timestamp(out: bytearray, seconds: int, nanoseconds: int) -> None:
     if 0 <= seconds < 1 << 34:
         if nanoseconds == 0 and seconds < 1 << 32:
@@ -326,14 +316,6 @@ def write_timestamp(out: bytearray, seconds: int, nanoseconds: int) -> None:
     else:
         data = nanoseconds.to_bytes(4, "big") + seconds.to_bytes(8, "big", signed=True)
         write_ext(out, TIMESTAMP, data)
-
-
-def write_time(_: Encoder, out: bytearray, value: time) -> None:
-    from datetime import timezone
-
-    if value.tzinfo is not None and type(value.tzinfo) is not timezone:
-        raise Unencodable("a time of a named zone")
-    write_ext(out, TIME, value.isoformat().encode())
 
 
 def write_timedelta(encoder: Encoder, out: bytearray, value: timedelta) -> None:
@@ -355,13 +337,26 @@ PLAIN: dict[type, Writer] = {
     set: write_set,
 }
 
+
+def _datetime(encoder: Encoder, out: bytearray, value: datetime) -> None:
+    from twat_cache._times import write_datetime
+
+    write_datetime(encoder, out, value)
+
+
+def _time(encoder: Encoder, out: bytearray, value: time) -> None:
+    from twat_cache._times import write_time
+
+    write_time(encoder, out, value)
+
+
 _PATH = _text_ext(PATH, str)
 _LOADED: dict[tuple[str, str], Writer] = {
     ("uuid", "UUID"): lambda _, out, value: write_ext(out, UUID_, value.bytes),
     ("decimal", "Decimal"): _text_ext(DECIMAL, str),
     ("datetime", "date"): _text_ext(DATE, lambda value: value.isoformat()),
-    ("datetime", "datetime"): write_datetime,
-    ("datetime", "time"): write_time,
+    ("datetime", "datetime"): _datetime,
+    ("datetime", "time"): _time,
     ("datetime", "timedelta"): write_timedelta,
     ("pathlib", "PosixPath"): _PATH,
     ("pathlib", "WindowsPath"): _PATH,

@@ -38,6 +38,18 @@ class Undefined:
         return False
 
 
+class Omitted:
+    """An omitted argument of a key, whose default has no canonical encoding."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<default of {self.name}>"
+
+
 def decode(data: bytes, start: int = 0) -> Any:
     """The one value that the bytes are, from ``start`` on."""
     if len(data) - start >= LONG:
@@ -239,20 +251,9 @@ _LONG: list[Reader] = [
 
 
 def _timestamp(data: bytes) -> datetime:
-    from datetime import datetime, timedelta, timezone
+    from twat_cache._times import read_timestamp
 
-    epoch = datetime(1970, 1, 1, tzinfo=timezone.utc)
-    if len(data) == 4:
-        return epoch + timedelta(seconds=int.from_bytes(data, "big"))
-    if len(data) == 8:
-        both = int.from_bytes(data, "big")
-        nanoseconds, seconds = both >> 34, both & ((1 << 34) - 1)
-    elif len(data) == 12:
-        nanoseconds = int.from_bytes(data[:4], "big")
-        seconds = int.from_bytes(data[4:], "big", signed=True)
-    else:
-        raise Malformed(f"a timestamp of {len(data)} bytes")
-    return epoch + timedelta(seconds=seconds, microseconds=nanoseconds // 1000)
+    return read_timestamp(data)
 
 
 def _uuid(data: bytes) -> Any:
@@ -301,10 +302,14 @@ def _set(data: bytes) -> set[Any]:
 def _named(data: bytes) -> Any:
     from twat_cache._named import rebuild
 
-    pair = decode(data)
-    if type(pair) is not list or len(pair) != 2 or type(pair[0]) is not str:
+    name, at = _read(data, 1)
+    if data[0] != 0x92 or type(name) is not str:
         raise Malformed("a named type without name and fields")
-    return rebuild(pair[0], pair[1])
+    if name == "datetime.datetime":
+        from twat_cache._times import read_datetime
+
+        return read_datetime(data[at:])
+    return rebuild(name, decode(data, at))
 
 
 def _array_ext(data: bytes) -> Any:
@@ -327,4 +332,5 @@ _EXT: dict[int, Callable[[bytes], Any]] = {
     mp.ARRAY: _array_ext,
     mp.NAMED: _named,
     mp.UNDEFINED: lambda _: Undefined(),
+    mp.DEFAULT: lambda data: Omitted(data.decode()),
 }

@@ -22,7 +22,7 @@ def parts(value: Any) -> tuple[str, Any] | None:
     if _is_dataclass(kind):
         return name, {field: getattr(value, field) for field in _fields(kind)}
     if isinstance(value, tuple) and isinstance(getattr(kind, "_fields", None), tuple):
-        return name, list(value)
+        return name, dict(zip(kind._fields, value))
     return None
 
 
@@ -94,9 +94,9 @@ def rebuild(name: str, fields: Any) -> Any:
     elif _is_dataclass(kind) and isinstance(fields, dict):
         if _fields(kind).keys() == fields.keys():
             return _dataclass(kind, fields)
-    elif issubclass(kind, tuple) and hasattr(kind, "_make") and isinstance(fields, list):
-        if len(fields) == len(kind._fields):
-            return tuple.__new__(kind, fields)
+    elif issubclass(kind, tuple) and hasattr(kind, "_make") and isinstance(fields, dict):
+        if kind._fields == tuple(fields):
+            return tuple.__new__(kind, fields.values())
     raise Malformed(f"type {name} is not what it was when the value was written")
 
 
@@ -123,10 +123,10 @@ def _fields(kind: Any) -> dict[str, None]:
     return {field.name: None for field in sys.modules["dataclasses"].fields(kind)}
 
 
-def _datetime(text: str) -> Any:
-    from datetime import datetime
+def _time(fields: Any) -> Any:
+    from twat_cache._times import read_time
 
-    return datetime.fromisoformat(text)
+    return read_time(fields)
 
 
 def _timedelta(parts: list[int]) -> Any:
@@ -137,6 +137,6 @@ def _timedelta(parts: list[int]) -> Any:
 
 _BUILT_IN: dict[str, Any] = {
     "builtins.frozenset": frozenset,
-    "datetime.datetime": _datetime,
+    "datetime.time": _time,
     "datetime.timedelta": _timedelta,
 }
