@@ -37,11 +37,11 @@ fn any_payload(codec: u8, payload: &[u8], len: &[u8]) {
 fn round_trip(how: u8, payload: &[u8], key: &[u8]) {
     let flags = if how & 1 == 1 { HASHED_KEY } else { 0 };
     let meta = Meta {
-        codec: 0,
         flags,
         sequence: u64::from(how),
         expires: u64::from(how >> 1),
         value_len: payload.len() as u64,
+        ..Meta::default()
     };
     let tags = &payload[..payload.len() / 3];
     let sound = envelope::encode(&meta, key, tags, payload);

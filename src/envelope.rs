@@ -5,7 +5,7 @@
 //! | offset | bytes | field |
 //! |---|---|---|
 //! | 0 | 4 | magic `TWAT` |
-//! | 4 | 1 | format version, 2 |
+//! | 4 | 1 | format version, 3 |
 //! | 5 | 1 | codec: 0 none, 1 lz4, 2 zstd |
 //! | 6 | 2 | flags, below |
 //! | 8 | 8 | sequence number |
@@ -20,6 +20,14 @@
 //! | 4 | 8 | expires, unix ms; without it never |
 //! | 8 | 8 | value length before compression; without it that of the payload |
 //! | 16 | 4 | length of the tag section, which follows the key |
+//! | 32 | 8 | fresh until, unix ms |
+//! | 64 | 12 | idle limit, ms, u32; last recorded use, unix ms, u64 |
+//! | 128 | 4 | cost of the computation, ms, u32 |
+//! | 256 | 8 | created, unix ms |
+//! | 512 | 0 | a negative result |
+//!
+//! No writer of this release sets the flags from 32 on. An entry that has them
+//! is read, and keeps their fields when it is rewritten.
 //!
 //! The payload takes what is left. A header is read with each entry, and most
 //! entries need none of the optional fields: their rows are a quarter shorter
@@ -37,13 +45,13 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 /// Bytes of the shortest header.
 const FIXED: usize = 24;
 /// Bytes of the longest one: so many tell what an entry is.
-pub const MAX_HEADER: usize = FIXED + 4 + 8 + 8 + 4;
+pub const MAX_HEADER: usize = FIXED + 4 + 8 + 8 + 4 + RESERVED_LEN;
 /// Where the checksum stands.
 const SUM: usize = 16;
 /// The first four bytes.
 pub const MAGIC: [u8; 4] = *b"TWAT";
 /// The version this library writes.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 /// Flag: the full key follows the header (its row holds only a hash).
 pub const HASHED_KEY: u16 = 1;
 /// Flag: the payload is a reference to a blob file.
@@ -54,8 +62,14 @@ const EXPIRES: u16 = 4;
 const VALUE_LEN: u16 = 8;
 /// Flag of the layout: a tag section follows.
 const TAGS: u16 = 16;
+/// Reserved flags and the bytes of their fields, in the order of the header.
+const RESERVED_FIELDS: [(u16, usize); 5] = [(32, 8), (64, 12), (128, 4), (256, 8), (512, 0)];
+/// All reserved flags.
+const RESERVED: u16 = 32 | 64 | 128 | 256 | 512;
+/// Bytes of the fields of all reserved flags.
+const RESERVED_LEN: usize = 8 + 12 + 4 + 8;
 /// What the writer says; the layout's flags follow from the fields.
-const MEANING: u16 = HASHED_KEY | BLOB;
+const MEANING: u16 = HASHED_KEY | BLOB | RESERVED;
 const KNOWN_FLAGS: u16 = MEANING | EXPIRES | VALUE_LEN | TAGS;
 
 /// The fields of a header that the writer chooses.
@@ -63,7 +77,7 @@ const KNOWN_FLAGS: u16 = MEANING | EXPIRES | VALUE_LEN | TAGS;
 pub struct Meta {
     /// Number of the codec, see [`crate::compress`].
     pub codec: u8,
-    /// [`HASHED_KEY`], [`BLOB`].
+    /// [`HASHED_KEY`], [`BLOB`], and the reserved flags that were read.
     pub flags: u16,
     /// One a store, raised by each write.
     pub sequence: u64,
@@ -71,6 +85,8 @@ pub struct Meta {
     pub expires: u64,
     /// Bytes of the value before compression.
     pub value_len: u64,
+    /// The fields of the reserved flags, one after the other, then zeros.
+    pub reserved: [u8; RESERVED_LEN],
 }
 
 /// A decoded envelope over the bytes it was read from.
@@ -85,6 +101,13 @@ pub struct Envelope<'a> {
 }
 
 impl Meta {
+    /// With the reserved flags and fields of another entry: for a rewrite.
+    pub fn with_reserved(mut self, from: &Meta) -> Self {
+        self.flags |= from.flags & RESERVED;
+        self.reserved = from.reserved;
+        self
+    }
+
     /// Whether the entry's time is over.
     pub fn is_expired(&self, now: u64) -> bool {
         self.expires != 0 && self.expires <= now
@@ -110,7 +133,14 @@ fn flags_of(meta: &Meta, tags: &[u8], payload_len: usize) -> u16 {
 #[inline]
 fn header_len(flags: u16) -> usize {
     let field = |flag, len| if flags & flag != 0 { len } else { 0 };
-    FIXED + field(HASHED_KEY, 4) + field(EXPIRES, 8) + field(VALUE_LEN, 8) + field(TAGS, 4)
+    let ours = field(HASHED_KEY, 4) + field(EXPIRES, 8) + field(VALUE_LEN, 8) + field(TAGS, 4);
+    FIXED + ours + if flags & RESERVED == 0 { 0 } else { reserved_len(flags) }
+}
+
+/// Bytes of the fields of the reserved flags.
+#[cold]
+fn reserved_len(flags: u16) -> usize {
+    RESERVED_FIELDS.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, len)| len).sum()
 }
 
 /// Bytes an envelope takes.
@@ -142,6 +172,7 @@ pub fn encode_into(out: &mut [u8], meta: &Meta, key: &[u8], tags: &[u8], payload
     field(EXPIRES, &meta.expires.to_le_bytes());
     field(VALUE_LEN, &meta.value_len.to_le_bytes());
     field(TAGS, &(tags.len() as u32).to_le_bytes());
+    field(RESERVED, &meta.reserved[..reserved_len(flags)]);
     let (to_key, rest) = body.split_at_mut(stored_key.len());
     let (to_tags, to_payload) = rest.split_at_mut(tags.len());
     to_key.copy_from_slice(stored_key);
@@ -264,6 +295,10 @@ pub fn header(bytes: &[u8]) -> std::result::Result<Head, Refused> {
     if flags & TAGS != 0 {
         head.tags_len = u32_at(bytes, next(4));
     }
+    if flags & RESERVED != 0 {
+        let fields = &bytes[at..len];
+        head.meta.reserved[..fields.len()].copy_from_slice(fields);
+    }
     Ok(head)
 }
 
@@ -299,7 +334,7 @@ mod tests {
     use super::*;
 
     fn sample() -> Meta {
-        Meta { codec: 0, flags: 0, sequence: 7, expires: 0, value_len: 5 }
+        Meta { sequence: 7, value_len: 5, ..Meta::default() }
     }
 
     fn hex(bytes: &[u8]) -> String {
@@ -315,21 +350,34 @@ mod tests {
     fn golden_bytes() {
         assert_eq!(
             hex(&encode(&sample(), b"key", b"", b"value")),
-            "5457415402000000\
+            "5457415403000000\
              0700000000000000\
-             d3e56282c4364124\
+             2453bec83ef18f35\
              76616c7565"
         );
         assert_eq!(
             hex(&encode(&full(), b"key", b"tag!", b"value")),
-            "5457415402011f00\
+            "5457415403011f00\
              0700000000000000\
-             51295a20b8a137f5\
+             75b750034d3c40f7\
              03000000\
              d007000000000000\
              0900000000000000\
              04000000\
              6b657974616721\
+             76616c7565"
+        );
+        // One of a later release, with all that is reserved.
+        assert_eq!(
+            hex(&encode(&later(RESERVED, 0), b"key", b"", b"value")),
+            "545741540300e403\
+             0700000000000000\
+             21afd26b537c227f\
+             0900000000000000\
+             0102030405060708\
+             090a0b0c0d0e0f1011121314\
+             15161718\
+             191a1b1c1d1e1f20\
              76616c7565"
         );
     }
@@ -353,9 +401,44 @@ mod tests {
         assert_eq!(encode(&sample(), b"key", b"", b"value").len(), FIXED + 5);
     }
 
+    /// An entry of a later release, which sets these reserved flags.
+    fn later(reserved: u16, flags: u16) -> Meta {
+        let mut meta = Meta { flags: flags | reserved, expires: 9, ..sample() };
+        for (at, byte) in meta.reserved[..reserved_len(reserved)].iter_mut().enumerate() {
+            *byte = at as u8 + 1;
+        }
+        meta
+    }
+
+    #[test]
+    fn reserved_fields_are_read_over_and_kept() {
+        for reserved in (0..=RESERVED).step_by(32) {
+            for flags in 0..4 {
+                let meta = later(reserved, flags);
+                let bytes = encode(&meta, b"key", b"tags", b"value");
+                assert_eq!(bytes.len(), encoded_len(&meta, b"key", b"tags", 5));
+                let read = decode(&bytes, b"key").unwrap();
+                assert_eq!(read, Envelope { meta, tags: b"tags", payload: b"value" });
+                // A rewrite as `touch` makes it.
+                let touched = Meta { sequence: 8, expires: 0, ..read.meta };
+                let again = encode(&touched, b"key", read.tags, read.payload);
+                assert_eq!(decode(&again, b"key").unwrap().meta, touched);
+            }
+        }
+        let unknown = [1024_u16, 1 << 15];
+        for flag in unknown {
+            let mut bytes = encode(&sample(), b"key", b"", b"value");
+            bytes[6..8].copy_from_slice(&flag.to_le_bytes());
+            assert_eq!(header(&bytes), Err(Refused::Corrupt));
+        }
+    }
+
     #[test]
     fn every_flipped_bit_is_seen() {
-        for (meta, tags) in [(sample(), &b""[..]), (full(), b"tag"), (sample(), b"tag")] {
+        let reserved = later(RESERVED, HASHED_KEY);
+        for (meta, tags) in
+            [(sample(), &b""[..]), (full(), b"tag"), (sample(), b"tag"), (reserved, b"tag")]
+        {
             let sound = encode(&meta, b"key", tags, b"value");
             assert_eq!(decode(&sound, b"key").unwrap().payload, b"value");
             for bit in 0..sound.len() * 8 {

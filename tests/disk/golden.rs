@@ -1,9 +1,10 @@
 //! Stores of each format version, written once and read for ever.
 //!
-//! `tests/golden/store-2/` holds a store of format 2, its data file packed
+//! `tests/golden/store-3/` holds a store of format 3, its data file packed
 //! (gzip). A release that writes another format adds a directory and keeps
-//! reading this one. `TWAT_BLESS=1` writes the newest anew. Format 1 was never
-//! released: `tests/golden/store-1/` shows that it is refused and left alone.
+//! reading this one. `TWAT_BLESS=1` writes the newest anew. Formats 1 and 2
+//! were never released: `store-1` and `store-2` show that they are refused and
+//! left alone.
 
 use super::common::{check_books, config, get, keys};
 use std::io::{Read as _, Write as _};
@@ -17,7 +18,7 @@ fn golden(format: u64) -> PathBuf {
         if std::env::var_os("TWAT_BLESS").is_some() {
             let dir = tempfile::tempdir().unwrap();
             write(&dir.path().join("fresh"));
-            bless(&dir.path().join("fresh"), &place_of(2));
+            bless(&dir.path().join("fresh"), &place_of(3));
         }
     });
     place_of(format)
@@ -118,10 +119,10 @@ fn copy(from: &Path, to: &Path, each: &dyn Fn(&Path, &Path)) {
 }
 
 #[test]
-fn a_store_of_format_2_is_read_and_written_on() {
+fn a_store_of_format_3_is_read_and_written_on() {
     let dir = tempfile::tempdir().unwrap();
     let store = dir.path().join("store");
-    unpack(&golden(2), &store);
+    unpack(&golden(3), &store);
     for namespace in ["", "other"] {
         let cache = opened(&store, namespace);
         for (key, value) in contents() {
@@ -145,20 +146,25 @@ fn a_store_of_format_2_is_read_and_written_on() {
 
 #[test]
 fn a_store_of_another_format_is_refused_and_left_as_it_is() {
-    for format in [1, 3] {
+    for format in [1, 2, 4] {
         let dir = tempfile::tempdir().unwrap();
         let store = dir.path().join("store");
-        unpack(&golden(format.min(2)), &store);
+        unpack(&golden(format.min(3)), &store);
         std::fs::write(store.join("version"), format!("twat-cache {format}\n")).unwrap();
         let before = std::fs::read(store.join("data.mdb")).unwrap();
-        let error = Cache::open(&config(&store, &options())).map(drop).unwrap_err();
-        assert_eq!(error.code(), Code::Version, "{error}");
-        assert!(error.text().contains(&format!("expected format 2, found: {format}")), "{error}");
-        // Nor where the record beside the data was lost or edited.
-        if format == 1 {
-            std::fs::write(store.join("version"), "twat-cache 2\n").unwrap();
+        let refused = || {
             let error = Cache::open(&config(&store, &options())).map(drop).unwrap_err();
             assert_eq!(error.code(), Code::Version, "{error}");
+            let found = format!("expected format 3, found: {format}");
+            assert!(error.text().contains(&found), "{error}");
+            let advice = "delete the directory or choose another path";
+            assert!(format > 3 || error.text().contains(advice), "{error}");
+        };
+        refused();
+        // Nor where the record beside the data was lost or edited.
+        if format < 3 {
+            std::fs::write(store.join("version"), "twat-cache 3\n").unwrap();
+            refused();
         }
         assert!(std::fs::read(store.join("data.mdb")).unwrap() == before, "it was written to");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "it was set aside");

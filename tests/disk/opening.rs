@@ -84,12 +84,12 @@ fn a_newer_store_is_a_version_error_and_stays_as_it_is() {
     open(dir.path(), &[]).set(b"k", b"v", TTL_DEFAULT).unwrap();
     let record = dir.path().join("version");
     let data = std::fs::read(dir.path().join("data.mdb")).unwrap();
-    std::fs::write(&record, "twat-cache 3\n").unwrap();
+    std::fs::write(&record, "twat-cache 4\n").unwrap();
     let error = refused(dir.path(), &[]);
     assert_eq!(error.code(), Code::Version);
-    assert!(error.text().contains("found: 3"), "{error}");
+    assert!(error.text().contains("found: 4"), "{error}");
     assert_eq!(std::fs::read(dir.path().join("data.mdb")).unwrap(), data);
-    std::fs::write(&record, "twat-cache 2\n").unwrap();
+    std::fs::write(&record, "twat-cache 3\n").unwrap();
     assert_eq!(get(&open(dir.path(), &[]), b"k").unwrap(), b"v");
 }
 

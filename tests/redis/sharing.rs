@@ -16,7 +16,7 @@ fn keys_are_prefix_namespace_and_key_and_values_lie_in_the_envelope() {
     cache.set(b"key", b"value", 100_000).unwrap();
     let stored = server.command(&[b"GET", b"app/shop%3Aeu:key"]);
     assert_eq!(&stored[..5], b"$29\r\n");
-    assert_eq!(&stored[5..10], b"TWAT\x02");
+    assert_eq!(&stored[5..10], b"TWAT\x03");
     assert!(stored.ends_with(b"value\r\n"));
     let left = server.say("PTTL app/shop%3Aeu:key");
     let left: u64 = left.trim_start_matches(':').trim().parse().unwrap();

@@ -2,7 +2,8 @@
 
 use super::Disk;
 use super::keys;
-use super::row::{self, Row, Totals};
+use super::open::other_format;
+use super::row::{self, Reading, Row, Totals};
 use super::shared::{Policy, Shared};
 use crate::clock;
 use crate::error::{Code, Error, Result};
@@ -21,6 +22,8 @@ pub struct Writer<'d> {
     pub evictions: u64,
     pub expirations: u64,
     pub corrupt: u64,
+    /// A damaged entry was removed: what the totals had counted it as is unknown.
+    pub recount: bool,
     changed: bool,
     /// Buckets of keys whose entries changed, and the keys' hashes: one more
     /// than can be listed where there are more.
@@ -75,21 +78,28 @@ impl Disk {
             ));
         }
         let txn = self.env.write()?;
-        let stored = txn.get(MAIN, Totals::KEY)?.map(Totals::decode);
+        let stored = txn.get(MAIN, Totals::KEY)?.map(Totals::read);
+        let totals = match stored {
+            Some(Reading::Ours(totals)) => Some(totals),
+            // Another process has just made it one of another format.
+            Some(Reading::Other(format)) => return Err(other_format(self.env.dir(), format)),
+            Some(Reading::Damaged) | None => None,
+        };
         let mut writer = Writer {
             shared: &self.shared,
             txn,
-            totals: stored.flatten().unwrap_or_default(),
+            totals: totals.unwrap_or_default(),
             now: clock::unix_ms(),
             unlink: Vec::new(),
             evictions: 0,
             expirations: 0,
             corrupt: 0,
+            recount: false,
             changed: false,
             buckets: 0,
             hashes: Vec::new(),
         };
-        if stored.flatten().is_none() {
+        if totals.is_none() {
             self.make_totals(&mut writer, stored.is_some())?;
         }
         Ok(writer)
@@ -168,6 +178,7 @@ impl Writer<'_> {
     pub fn remove(&mut self, stored: &[u8], row: &Row) -> Result<()> {
         self.txn.del(self.shared.db.entries, stored)?;
         self.drop_blob(row)?;
+        self.recount |= row.damaged;
         self.account(stored, -1, -signed(row.cost))
     }
 
@@ -187,6 +198,11 @@ impl Writer<'_> {
 
     /// Commits; also tells whether the map was full.
     pub fn commit(mut self) -> (Result<()>, bool) {
+        if self.recount
+            && let Err(error) = self.count_anew()
+        {
+            return (Err(error), self.txn.map_full());
+        }
         let books = match self.changed {
             true => self.txn.put(MAIN, Totals::KEY, &self.totals.encode()),
             false => Ok(()),

@@ -1,16 +1,13 @@
 //! Verifying a whole store.
 
-use super::books::Writer;
-use super::row::{self, FORMAT, Row, Totals};
+use super::row::{self, Row};
 use super::{Disk, keys};
 use crate::compress::decompress;
 use crate::envelope::{self, Refused};
 use crate::error::{Error, Result};
 use crate::store::boot;
-use crate::store::txn::MAIN;
 use crate::store::walk::{self, Verdict};
 use serde_json::{Map, Value as Json};
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::ControlFlow;
 
@@ -48,7 +45,7 @@ impl Disk {
                 let orphans = (0..=255).try_fold(0, |n, first| {
                     Ok::<_, crate::error::Error>(n + self.sweep_blobs(writer, first)?)
                 })?;
-                let books = self.balance(writer)?;
+                let books = writer.count_anew()?;
                 Ok(((orphans, books), books))
             })?;
             let orphans = orphans + self.shared.blobs.sweep_drafts();
@@ -173,90 +170,6 @@ impl Disk {
             }
             Ok((removed, removed > 0))
         })
-    }
-
-    /// Totals for a store that has none: a new one, or one whose row is lost or
-    /// damaged. Then everything is counted, and the sequence goes on beyond all
-    /// that is stored, so that no version of a tag comes back.
-    #[cold]
-    pub(super) fn make_totals(&self, writer: &mut Writer<'_>, damaged: bool) -> Result<()> {
-        let (db, mut sequence, mut found) = (self.shared.db, 0, damaged);
-        writer.txn.walk(db.entries, &[], &mut |stored, bytes| {
-            if keys::is_record(stored) {
-                return Ok(ControlFlow::Break(()));
-            }
-            found = true;
-            let row = Row::of(stored, bytes);
-            sequence = sequence.max(row.meta.sequence).max(row.place);
-            Ok(ControlFlow::Continue(()))
-        })?;
-        writer.txn.walk(db.tags, &[], &mut |_, version| {
-            sequence = sequence.max(row::number(version).unwrap_or(0));
-            Ok(ControlFlow::Continue(()))
-        })?;
-        if let Some((place, _)) = writer.txn.last(db.order)? {
-            sequence = sequence.max(place.try_into().map_or(0, u64::from_be_bytes));
-        }
-        writer.totals = Totals {
-            format: FORMAT,
-            sequence,
-            max_entries: self.max_entries,
-            max_bytes: self.max_bytes,
-            policy: self.policy.number(),
-            // Entries may be waiting for a sweep.
-            invalidated: sequence,
-            ..Totals::default()
-        };
-        if found {
-            self.balance(writer)?;
-            writer.note_changes();
-            writer.touch_books();
-            writer.corrupt += 1;
-            // Who is alone with the store next looks at all of it.
-            self.env.suspect();
-        }
-        Ok(())
-    }
-
-    /// Counts everything anew; tells whether the books were wrong.
-    fn balance(&self, writer: &mut Writer<'_>) -> Result<bool> {
-        let mut namespaces: BTreeMap<Vec<u8>, (u64, u64)> = BTreeMap::new();
-        let (mut entries, mut bytes) = (0, 0u64);
-        writer.txn.walk(self.shared.db.entries, &[], &mut |stored, value| {
-            if keys::is_record(stored) {
-                return Ok(ControlFlow::Break(()));
-            }
-            let cost = Row::of(stored, value).cost;
-            let figures = namespaces.entry(row::namespace_of(stored).to_vec()).or_default();
-            *figures = (figures.0 + 1, figures.1.saturating_add(cost));
-            (entries, bytes) = (entries + 1, bytes.saturating_add(cost));
-            Ok(ControlFlow::Continue(()))
-        })?;
-        let mut wrong = (writer.totals.entries, writer.totals.bytes) != (entries, bytes);
-        (writer.totals.entries, writer.totals.bytes) = (entries, bytes);
-        let mut stale = Vec::new();
-        writer.txn.walk(MAIN, b"n", &mut |key, _| {
-            if key.first() != Some(&b'n') {
-                return Ok(ControlFlow::Break(()));
-            }
-            stale.push(key.to_vec());
-            Ok(ControlFlow::Continue(()))
-        })?;
-        for key in stale {
-            let figures = row::namespace_figures(writer.txn.get(MAIN, &key)?);
-            if namespaces.get(&key[1..]) != Some(&figures) {
-                writer.txn.del(MAIN, &key)?;
-                wrong = true;
-            }
-        }
-        for (namespace, (n, b)) in namespaces {
-            let figures = [n.to_le_bytes(), b.to_le_bytes()].concat();
-            writer.txn.put(MAIN, &row::namespace_key(&namespace), &figures)?;
-        }
-        if wrong {
-            writer.touch_books();
-        }
-        Ok(wrong)
     }
 }
 

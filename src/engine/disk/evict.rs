@@ -108,10 +108,11 @@ impl Disk {
         let order = self.shared.db.order;
         writer.txn.del(order, &candidate.key)?;
         let Some(row) = writer.row(&candidate.stored)? else { return Ok(()) };
-        if row.place != candidate.place {
+        if !row.damaged && row.place != candidate.place {
             return Ok(());
         }
-        let reprieve = matches!(policy, Policy::Lru | Policy::Lfu)
+        let reprieve = !row.damaged
+            && matches!(policy, Policy::Lru | Policy::Lfu)
             && *chances > 0
             && self.shared.was_read(&candidate.stored, policy);
         if reprieve {
@@ -251,14 +252,14 @@ impl Disk {
         let batch = self.rows(writer, &at.to_be_bytes(), SWEEP_ROWS)?;
         let next = match batch.last() {
             Some(last) if batch.len() == SWEEP_ROWS => {
-                last.key[..].try_into().map_or(0, u64::from_be_bytes) + 1
+                last.key[..].try_into().map_or(0, u64::from_be_bytes).wrapping_add(1)
             }
             _ => 0,
         };
         self.shared.sweep_at.store(next, Ordering::Relaxed);
         for candidate in batch {
             let row = writer.row(&candidate.stored)?;
-            if row.is_none_or(|row| row.place != candidate.place) {
+            if row.is_none_or(|row| !row.damaged && row.place != candidate.place) {
                 writer.txn.del(self.shared.db.order, &candidate.key)?;
             }
         }
@@ -284,7 +285,7 @@ impl Disk {
         for (key, stored) in batch {
             let sequence = row::expiry_row(&key).map(|(_, sequence)| sequence);
             let row = writer.row(&stored)?;
-            if row.map(|row| row.meta.sequence) != sequence {
+            if row.is_none_or(|row| !row.damaged && Some(row.meta.sequence) != sequence) {
                 writer.txn.del(expiry, &key)?;
             }
         }

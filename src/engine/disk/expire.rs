@@ -44,7 +44,7 @@ impl Disk {
             let Some((expires, sequence)) = row::expiry_row(key) else { continue };
             // Stale rows of entries that were replaced are dropped with it.
             if let Some(row) = writer.row(stored)?
-                && (row.meta.sequence, row.meta.expires) == (sequence, expires)
+                && (row.damaged || (row.meta.sequence, row.meta.expires) == (sequence, expires))
             {
                 writer.remove(stored, &row)?;
                 writer.expirations += 1;
@@ -149,8 +149,9 @@ impl Disk {
             };
             let namespace = row::namespace_of(stored);
             for (tag, version) in row::tags(envelope.tags) {
-                let found = writer.txn.get(db.tags, &row::tag_key(namespace, tag))?;
-                if found.and_then(row::number) != Some(version) {
+                let key = row::tag_key(namespace, tag);
+                let found = writer.txn.get(db.tags, &key)?;
+                if found.and_then(|found| row::tag_version(&key, found)) != Some(version) {
                     doomed.push((stored.to_vec(), Row::of(stored, bytes)));
                     break;
                 }

@@ -1,7 +1,7 @@
 //! Opening a store: what is looked at before LMDB sees the file.
 
 use super::Disk;
-use super::row::{FORMAT, Totals};
+use super::row::{FORMAT, Reading, Totals};
 use super::shared::{Databases, Policy, Shared};
 use crate::compress::Compressor;
 use crate::config::Config;
@@ -133,12 +133,10 @@ fn attach(env: &Env, blobs: Blobs, seed: u64, notes: Map<String, Json>) -> Resul
     };
     let totals = {
         let txn = env.read()?;
-        txn.get(MAIN, Totals::KEY)?.and_then(Totals::decode)
+        txn.get(MAIN, Totals::KEY)?.map(Totals::read)
     };
-    if let Some(totals) = totals
-        && totals.format != FORMAT
-    {
-        return Err(other_format(env.dir(), totals.format));
+    if let Some(Reading::Other(format)) = totals {
+        return Err(other_format(env.dir(), format));
     }
     let db = Databases { entries: MAIN, order, expiry, tags, blobs: blob_rows };
     Ok(Arc::new(Shared::new(db, blobs, seed, notes)))
@@ -151,11 +149,11 @@ fn shared_of(env: &StoreRef) -> Result<Arc<Shared>> {
 }
 
 /// A store that this library cannot read and therefore leaves alone.
-fn other_format(dir: &Path, found: u64) -> Error {
+pub(super) fn other_format(dir: &Path, found: u64) -> Error {
     let whose = if found > FORMAT {
         "a newer version of the library wrote it"
     } else {
-        "a version before 0.1.0 wrote it; remove the directory or choose another"
+        "a version before 0.1.0 wrote it; to start anew, delete the directory or choose another path"
     };
     let dir = dir.display();
     let text = format!("the store in {dir} ({whose}): expected format {FORMAT}, found: {found}");

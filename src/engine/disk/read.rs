@@ -192,7 +192,8 @@ impl Disk {
             return Ok(true);
         }
         for (tag, version) in row::tags(envelope.tags) {
-            let now = tag_row(&row::tag_key(&self.namespace, tag))?.and_then(row::number);
+            let key = row::tag_key(&self.namespace, tag);
+            let now = tag_row(&key)?.and_then(|row| row::tag_version(&key, row));
             if now != Some(version) {
                 return Ok(false);
             }

@@ -5,7 +5,7 @@
 //! | (unnamed) | stored key | envelope |
 //! | `order` | place, u64 big-endian | place the entry knows, u64 LE; stored key |
 //! | `expiry` | expires, sequence number, both u64 big-endian | stored key |
-//! | `tags` | namespace length, namespace, BLAKE3 of tag | version, u64 LE |
+//! | `tags` | namespace length, namespace, BLAKE3 of tag | version, u64 LE; XXH3-64 of key and version |
 //! | `blobs` | id, 16 bytes | length, u64 LE |
 //! | (unnamed) | `totals` | [`Totals`] |
 //! | (unnamed) | `changes` | [`changes`] |
@@ -16,11 +16,14 @@
 
 use super::keys;
 use crate::engine::{BUCKETS, Changes};
-use crate::envelope::{self, BLOB, Envelope, Meta};
+use crate::envelope::{self, BLOB, Envelope, Meta, Refused};
 use crate::store::blob::BlobRef;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// The version of everything in the store: databases, rows, envelopes, files.
-pub const FORMAT: u64 = 2;
+pub const FORMAT: u64 = 3;
+/// Sequence numbers stay below it. One that does not was never given.
+pub const MAX_SEQUENCE: u64 = 1 << 62;
 
 /// Extra: a tag (its bytes) and the version it had, u64 LE, before them.
 const TAG: u8 = 1;
@@ -101,7 +104,7 @@ fn number_of(section: &[u8], wanted: u8) -> Option<u64> {
     pieces(section).find(|(kind, ..)| *kind == wanted).map(|(_, number, _)| number)
 }
 
-/// An entry as the bookkeeping sees it. Its checksum was not verified.
+/// An entry as the accounting sees it.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The header; all zero where it cannot be read.
@@ -113,25 +116,60 @@ pub struct Row {
     pub place: u64,
     /// Its blob.
     pub blob: Option<BlobRef>,
+    /// It failed its checksum: what it weighed when it was stored is unknown.
+    pub damaged: bool,
 }
 
+/// Longer rows whose weight follows from their lengths are not read whole.
+const VERIFIED_UP_TO: usize = 4096;
+
 impl Row {
-    /// Reads what the books need of a row.
+    /// Reads what the accounting needs of a row. What a header says of weight,
+    /// place and file is used only after the checksum was verified.
     pub fn of(stored: &[u8], bytes: &[u8]) -> Self {
-        match envelope::split(bytes) {
-            Ok((meta, _, envelope)) => {
-                let blob = blob_of(&envelope);
-                let cost =
-                    cost(stored.len(), bytes.len(), blob.map(|blob| blob.len), envelope.tags);
-                let place = number_of(envelope.tags, PLACE).unwrap_or(meta.sequence);
-                Self { meta, cost, place, blob }
-            }
-            Err(_) => {
-                let cost = cost(stored.len(), bytes.len(), None, &[]);
-                Self { meta: Meta::default(), cost, place: 0, blob: None }
-            }
-        }
+        Self::read(stored, bytes, VERIFIED_UP_TO)
     }
+
+    /// The same, of a row that is verified whatever its length.
+    pub fn verified(stored: &[u8], bytes: &[u8]) -> Self {
+        Self::read(stored, bytes, usize::MAX)
+    }
+
+    fn read(stored: &[u8], bytes: &[u8], verified_up_to: usize) -> Self {
+        let cost_of = |blob: Option<BlobRef>, extras: &[u8]| {
+            cost(stored.len(), bytes.len(), blob.map(|blob| blob.len), extras)
+        };
+        let unreadable = |damaged| Self {
+            meta: Meta::default(),
+            cost: cost_of(None, &[]),
+            place: 0,
+            blob: None,
+            damaged,
+        };
+        let (meta, key, envelope) = match envelope::split(bytes) {
+            Ok(parts) => parts,
+            Err(Refused::Newer(_)) => return unreadable(false),
+            Err(_) => return unreadable(true),
+        };
+        let derived = envelope.tags.is_empty() && meta.flags & BLOB == 0;
+        if (!derived || bytes.len() <= verified_up_to) && !is_intact(stored, bytes, key) {
+            return unreadable(true);
+        }
+        let blob = blob_of(&envelope);
+        let place = number_of(envelope.tags, PLACE).unwrap_or(meta.sequence);
+        Self { meta, cost: cost_of(blob, envelope.tags), place, blob, damaged: false }
+    }
+}
+
+/// Whether a row is as it was stored. `full_key` is the one in the envelope.
+fn is_intact(stored: &[u8], bytes: &[u8], full_key: &[u8]) -> bool {
+    let key = match keys::split(stored) {
+        Some((keys::REAL, _, key)) => key,
+        Some(_) => full_key,
+        None => return false,
+    };
+    let intact = envelope::decode(bytes, key);
+    intact.is_ok_and(|envelope| envelope.meta.sequence < MAX_SEQUENCE)
 }
 
 /// The blob that an envelope refers to.
@@ -178,16 +216,35 @@ pub struct Totals {
     /// Version of the last tag that was invalidated; 0 once all entries that
     /// it made misses are swept.
     pub invalidated: u64,
+    /// Order of the queue: 0 is by sequence number (reserved).
+    pub order: u64,
+    /// Compression settings; 0 are none recorded.
+    pub compression: u64,
+    /// Not assigned: 0, and kept as it is found.
+    pub spare: u64,
+}
+
+/// What a row of totals says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// This format, and the checksum holds.
+    Ours(Totals),
+    /// An older or newer format.
+    Other(u64),
+    /// Neither.
+    Damaged,
 }
 
 impl Totals {
     /// Its key in the unnamed database.
     pub const KEY: &[u8] = b"totals";
-    const FIELDS: usize = 8;
+    const FIELDS: usize = 11;
+    /// Bytes of the row: the fields, and their checksum.
+    pub const SIZE: usize = 8 * (Self::FIELDS + 1);
 
     /// As it is stored.
-    pub fn encode(&self) -> [u8; 8 * Self::FIELDS] {
-        let fields = [
+    pub fn encode(&self) -> [u8; Self::SIZE] {
+        let fields: [u64; Self::FIELDS] = [
             self.format,
             self.sequence,
             self.entries,
@@ -196,28 +253,56 @@ impl Totals {
             self.max_bytes,
             self.policy,
             self.invalidated,
+            self.order,
+            self.compression,
+            self.spare,
         ];
-        let mut out = [0; 8 * Self::FIELDS];
+        let mut out = [0; Self::SIZE];
         for (to, field) in out.chunks_exact_mut(8).zip(fields) {
             to.copy_from_slice(&field.to_le_bytes());
         }
+        let sum = xxh3_64(&out[..8 * Self::FIELDS]);
+        out[8 * Self::FIELDS..].copy_from_slice(&sum.to_le_bytes());
         out
     }
 
-    /// As it was stored; more fields than we know are a newer version's.
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
+    /// Reads a row and verifies it.
+    pub fn read(bytes: &[u8]) -> Reading {
+        let format = number(bytes).unwrap_or(0);
+        let intact = bytes.len() >= Self::SIZE
+            && xxh3_64(&bytes[..8 * Self::FIELDS]) == le(&bytes[8 * Self::FIELDS..Self::SIZE]);
+        match format {
+            // Their rows were shorter and had no checksum.
+            1 | 2 if bytes.len() < Self::SIZE => return Reading::Other(format),
+            FORMAT if intact && bytes.len() == Self::SIZE => {}
+            FORMAT | 0 => return Reading::Damaged,
+            _ if intact => return Reading::Other(format),
+            _ => return Reading::Damaged,
+        }
         let mut fields = bytes.chunks_exact(8).map(le);
+        let mut next = || fields.next().unwrap_or(0);
         let totals = Self {
-            format: fields.next().filter(|format| *format != 0)?,
-            sequence: fields.next()?,
-            entries: fields.next()?,
-            bytes: fields.next()?,
-            max_entries: fields.next()?,
-            max_bytes: fields.next()?,
-            policy: fields.next()?,
-            invalidated: fields.next()?,
+            format: next(),
+            sequence: next(),
+            entries: next(),
+            bytes: next(),
+            max_entries: next(),
+            max_bytes: next(),
+            policy: next(),
+            invalidated: next(),
+            order: next(),
+            compression: next(),
+            spare: next(),
         };
-        Some(totals)
+        if totals.sequence < MAX_SEQUENCE { Reading::Ours(totals) } else { Reading::Damaged }
+    }
+
+    /// A verified row of this format.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        match Self::read(bytes) {
+            Reading::Ours(totals) => Some(totals),
+            Reading::Other(_) | Reading::Damaged => None,
+        }
     }
 }
 
@@ -338,6 +423,26 @@ pub fn tag_key(namespace: &[u8], tag: &[u8]) -> Vec<u8> {
     [&[namespace.len() as u8], namespace, blake3::hash(tag).as_bytes()].concat()
 }
 
+/// The row of a tag's version.
+pub fn tag_value(key: &[u8], version: u64) -> [u8; 16] {
+    let mut row = [0; 16];
+    row[..8].copy_from_slice(&version.to_le_bytes());
+    row[8..].copy_from_slice(&tag_sum(key, version).to_le_bytes());
+    row
+}
+
+/// The version in a tag's row; `None` where it fails its checksum. A flipped
+/// bit could bring an old version back, and with it what was invalidated.
+pub fn tag_version(key: &[u8], row: &[u8]) -> Option<u64> {
+    let (version, sum) = row.split_first_chunk::<8>()?;
+    let version = u64::from_le_bytes(*version);
+    (sum == tag_sum(key, version).to_le_bytes()).then_some(version)
+}
+
+fn tag_sum(key: &[u8], version: u64) -> u64 {
+    xxh3_64_with_seed(key, version)
+}
+
 /// The namespace of a stored key, empty where it is damaged.
 pub fn namespace_of(stored: &[u8]) -> &[u8] {
     keys::split(stored).map_or(&[], |(_, namespace, _)| namespace)
@@ -369,15 +474,77 @@ mod tests {
         }
     }
 
+    fn some_totals() -> Totals {
+        Totals {
+            format: FORMAT,
+            sequence: 2,
+            entries: 3,
+            bytes: 4,
+            compression: 5,
+            spare: 6,
+            ..Totals::default()
+        }
+    }
+
     #[test]
-    fn totals_come_back_and_tolerate_more_fields() {
-        let totals =
-            Totals { format: FORMAT, sequence: 2, entries: 3, bytes: 4, ..Totals::default() };
-        let mut bytes = totals.encode().to_vec();
-        assert_eq!(Totals::decode(&bytes), Some(totals));
-        bytes.extend_from_slice(&[1; 8]);
-        assert_eq!(Totals::decode(&bytes), Some(totals));
-        assert_eq!(Totals::decode(&bytes[..20]), None);
+    fn totals_come_back_and_every_flipped_bit_is_seen() {
+        let bytes = some_totals().encode();
+        assert_eq!(Totals::read(&bytes), Reading::Ours(some_totals()));
+        for bit in 0..bytes.len() * 8 {
+            let mut bad = bytes;
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Totals::read(&bad), Reading::Damaged, "bit {bit}");
+        }
+        for len in 0..bytes.len() {
+            assert_eq!(Totals::decode(&bytes[..len]), None);
+        }
+        let beyond = Totals { sequence: u64::MAX, ..some_totals() };
+        assert_eq!(Totals::read(&beyond.encode()), Reading::Damaged);
+    }
+
+    #[test]
+    fn totals_of_other_formats_are_told_from_damage() {
+        let newer = Totals { format: FORMAT + 1, ..some_totals() };
+        assert_eq!(Totals::read(&newer.encode()), Reading::Other(FORMAT + 1));
+        let longer = [&newer.encode()[..], &[1; 8]].concat();
+        assert_eq!(Totals::read(&longer), Reading::Other(FORMAT + 1));
+        for older in [1_u64, 2] {
+            let row = [&older.to_le_bytes()[..], &[7; 56]].concat();
+            assert_eq!(Totals::read(&row), Reading::Other(older));
+        }
+    }
+
+    #[test]
+    fn a_tag_row_with_a_flipped_bit_has_no_version() {
+        let key = tag_key(b"n", b"red");
+        let row = tag_value(&key, 8);
+        assert_eq!(tag_version(&key, &row), Some(8));
+        assert_eq!(tag_version(b"another", &row), None);
+        for bit in 0..row.len() * 8 {
+            let mut bad = row;
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(tag_version(&key, &bad), None, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_row_names_no_weight_place_or_file() {
+        let stored = keys::StoredKey::new(b"", b"key");
+        let mut extras = Extras::default();
+        extras.cost(9);
+        extras.place(5);
+        let meta = Meta { sequence: 7, value_len: 5, ..Meta::default() };
+        let bytes = envelope::encode(&meta, b"key", extras.bytes(), b"value");
+        let row = Row::of(&stored, &bytes);
+        assert_eq!((row.cost, row.place, row.damaged), (9, 5, false));
+        for bit in 0..bytes.len() * 8 {
+            let mut bad = bytes.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            let row = Row::of(&stored, &bad);
+            // The version byte cannot be told from one of a later release.
+            assert!(row.damaged || bad[4] > envelope::VERSION, "bit {bit}");
+            assert!(row.cost < 500 && row.place == 0, "bit {bit}: {row:?}");
+        }
     }
 
     /// The truth: every change, as version, bucket and hash.

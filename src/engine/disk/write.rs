@@ -136,6 +136,7 @@ impl Disk {
         self.write_entry(writer, item, &meta, &extras)?;
         if let Some(old) = &old {
             writer.drop_blob(old)?;
+            writer.recount |= old.damaged;
         }
         let cost = signed(item.cost(&extras, terms.expires))
             - old.as_ref().map_or(0, |old| signed(old.cost));
@@ -344,11 +345,12 @@ impl Disk {
     /// that no version ever comes back.
     fn tag_version(&self, writer: &mut Writer<'_>, tag: &[u8]) -> Result<u64> {
         let key = row::tag_key(&self.namespace, tag);
-        if let Some(version) = writer.txn.get(self.shared.db.tags, &key)?.and_then(row::number) {
+        let found = writer.txn.get(self.shared.db.tags, &key)?;
+        if let Some(version) = found.and_then(|found| row::tag_version(&key, found)) {
             return Ok(version);
         }
         let version = writer.next();
-        writer.txn.put(self.shared.db.tags, &key, &version.to_le_bytes())?;
+        writer.txn.put(self.shared.db.tags, &key, &row::tag_value(&key, version))?;
         Ok(version)
     }
 
@@ -361,7 +363,7 @@ impl Disk {
             let version = writer.next();
             writer.totals.invalidated = version;
             writer.note_changes();
-            writer.txn.put(self.shared.db.tags, &key, &version.to_le_bytes())?;
+            writer.txn.put(self.shared.db.tags, &key, &row::tag_value(&key, version))?;
             Ok((true, true))
         })
     }
@@ -514,7 +516,8 @@ impl Item<'_> {
         if !matches!(self.payload, Payload::Inline(_)) {
             flags |= BLOB;
         }
-        Meta { codec: self.codec, flags, sequence, expires, value_len: self.value_len }
+        let value_len = self.value_len;
+        Meta { codec: self.codec, flags, sequence, expires, value_len, ..Meta::default() }
     }
 
     /// The transaction that stored it is committed.

@@ -46,17 +46,23 @@ pub(super) fn px(ttl: Option<NonZeroU64>) -> u64 {
 
 impl Redis {
     pub(super) fn encode(&self, key: &[u8], value: &[u8], tags: &[u8]) -> Result<Vec<u8>> {
+        self.encode_over(&Meta::default(), key, value, tags)
+    }
+
+    /// The same, in place of an entry whose reserved fields are kept.
+    fn encode_over(&self, old: &Meta, key: &[u8], value: &[u8], tags: &[u8]) -> Result<Vec<u8>> {
         let (codec, payload) = self.compressor.compress(value);
         let meta = Meta {
             codec,
-            flags: 0,
             // The server has no count of writes, so each draws a number.
             sequence: unique(),
             // The server keeps the time, so that `touch` moves no value and
             // clients' clocks need not agree.
             expires: 0,
             value_len: value.len() as u64,
+            ..Meta::default()
         };
+        let meta = meta.with_reserved(old);
         let length = envelope::encoded_len(&meta, key, tags, payload.len());
         if length > MAX_VALUE {
             let text = format!("value: redis takes at most {MAX_VALUE} bytes, found: {length}");
@@ -147,9 +153,11 @@ impl Redis {
         let mut fetched = self.fetch(&[key])?;
         loop {
             let judged = self.judge(&[key], fetched)?.into_iter().next().unwrap_or(Found::Missing);
+            let mut kept = Meta::default();
             let (old, stored, tags, px) = match judged {
                 Found::Live(old) => match envelope::decode(&old, key) {
                     Ok(envelope) => {
+                        kept = envelope.meta;
                         let (value, tags) = (value_of(&envelope)?, envelope.tags.to_vec());
                         (Some(old), Some(value), tags, -1)
                     }
@@ -161,7 +169,7 @@ impl Redis {
                 Found::Missing => (None, None, Vec::new(), 0),
             };
             let sum = counter::next("redis", stored.as_deref(), delta, initial)?;
-            let new = self.encode(key, &counter::encode(sum), &tags)?;
+            let new = self.encode_over(&kept, key, &counter::encode(sum), &tags)?;
             let found = match old {
                 Some(old) => self.swap(key, &old, &new, px)?,
                 None => {
