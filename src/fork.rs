@@ -6,28 +6,90 @@
 //! `getpid` at each call would cost more than a memory hit.
 
 use std::sync::Once;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 static INSTALL: Once = Once::new();
+/// Forks under way.
+static FORKING: AtomicU32 = AtomicU32::new(0);
+/// Threads that forks wait for.
+static DELAYING: AtomicU32 = AtomicU32::new(0);
+/// Pauses that one side waits for the other: a second. A fork inside a signal
+/// handler may interrupt the very thread it waits for.
+const PAUSES: u32 = 5_000;
+const PAUSE: Duration = Duration::from_micros(200);
 
 // Miri has no atfork handlers, and no forks either.
 #[cfg(all(unix, not(miri)))]
+extern "C" fn before() {
+    FORKING.fetch_add(1, Ordering::SeqCst);
+    pause_while(&DELAYING);
+}
+
+#[cfg(all(unix, not(miri)))]
+extern "C" fn in_parent() {
+    FORKING.fetch_sub(1, Ordering::SeqCst);
+}
+
+#[cfg(all(unix, not(miri)))]
 extern "C" fn in_child() {
+    FORKING.store(0, Ordering::SeqCst);
+    DELAYING.store(0, Ordering::SeqCst);
     GENERATION.fetch_add(1, Ordering::Release);
 }
 
-/// Installs the handler, once. Called wherever something that must notice a
+/// Sleeps until a counter is 0, for a second at most.
+fn pause_while(counter: &AtomicU32) {
+    for _ in 0..PAUSES {
+        if counter.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Runs `run` while no other thread of this process forks: for what a child
+/// must not inherit half done, a descriptor without close-on-exec above all.
+pub fn delayed<T>(run: impl FnOnce() -> T) -> T {
+    struct Delay(u64);
+    impl Drop for Delay {
+        fn drop(&mut self) {
+            // A child that was forked within `run` began to count anew.
+            if self.0 == generation() {
+                DELAYING.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+    }
+    install();
+    loop {
+        let delay = Delay(generation());
+        DELAYING.fetch_add(1, Ordering::SeqCst);
+        if FORKING.load(Ordering::SeqCst) == 0 {
+            let result = run();
+            drop(delay);
+            return result;
+        }
+        // The fork came first, and may be waiting for us.
+        drop(delay);
+        pause_while(&FORKING);
+        if FORKING.load(Ordering::SeqCst) != 0 {
+            return run();
+        }
+    }
+}
+
+/// Installs the handlers, once. Called wherever something that must notice a
 /// fork is made.
 pub fn install() {
     INSTALL.call_once(|| {
         #[cfg(all(unix, not(miri)))]
         #[expect(unsafe_code, reason = "the one system call that tells a child it was forked")]
-        // SAFETY: the handler is a plain function that touches one atomic,
-        // which is allowed between fork and exec; it is never unloaded since
-        // the bindings keep the library mapped.
+        // SAFETY: the handlers are plain functions that touch atomics and may
+        // sleep, which is allowed between fork and exec; they are never unloaded
+        // since the bindings keep the library mapped.
         unsafe {
-            libc::pthread_atfork(None, None, Some(in_child));
+            libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child));
         }
     });
 }

@@ -5,8 +5,12 @@
 
 #[path = "hazards/damage.rs"]
 mod damage;
+#[path = "hazards/descriptors.rs"]
+mod descriptors;
 #[path = "hazards/faults.rs"]
 mod faults;
+#[path = "hazards/full_disk.rs"]
+mod full_disk;
 #[path = "hazards/harness.rs"]
 mod harness;
 #[path = "hazards/healthy.rs"]
@@ -33,6 +37,10 @@ fn child_process() {
         "reader" => readers::reader,
         "pinning-reader" => readers::pinning_reader,
         "faults" => faults::run,
+        "descriptors" => descriptors::descriptors,
+        "forks-amid-opens" => descriptors::forks_amid_opens,
+        "full-disk-sweep" => full_disk::sweep,
+        "one-of-many" => full_disk::one_of_many,
         "small-disk" => limits::small_disk,
         "file-size-limit" => limits::file_size_limit,
         "under-file-size-limit" => limits::under_file_size_limit,

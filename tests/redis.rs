@@ -8,6 +8,8 @@ mod cluster;
 #[expect(dead_code, reason = "what other engines need")]
 #[path = "conformance/mod.rs"]
 mod conformance;
+#[path = "redis/descriptors.rs"]
+mod descriptors;
 #[path = "redis/faults.rs"]
 mod faults;
 #[path = "redis/proxy.rs"]

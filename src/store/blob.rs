@@ -98,6 +98,11 @@ fn fresh_id() -> BlobId {
     id
 }
 
+/// A file name that nobody can guess or has used before.
+pub fn fresh_name() -> String {
+    hex(&fresh_id())
+}
+
 fn hex(id: &BlobId) -> String {
     id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -211,14 +216,14 @@ impl Blobs {
     /// orphan.
     pub fn publish(&self, draft: &mut Draft) -> Result<BlobRef> {
         let to = self.path(&draft.reference.id);
-        let renamed = fs::rename(&draft.path, &to).or_else(|error| {
-            if error.kind() != io::ErrorKind::NotFound {
-                return Err(error);
+        let rename = || fs::rename(&draft.path, &to);
+        let renamed = match rename() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.make_dir(&self.directory(draft.reference.id[0]))?;
+                rename()
             }
-            self.make_dir(&self.directory(draft.reference.id[0]))
-                .map_err(|error| io::Error::other(error.to_string()))?;
-            fs::rename(&draft.path, &to)
-        });
+            renamed => renamed,
+        };
         renamed.map_err(|error| wrong("renaming to", &to, &error))?;
         draft.path = to;
         if self.sync {

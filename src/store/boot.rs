@@ -16,6 +16,7 @@
 mod aside;
 
 use self::aside::aside;
+use super::blocks::{Others, prepare_lock};
 use super::walk::{self, Bad, Figures, Glance, Verdict};
 use crate::error::{Code, Error, Result};
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
@@ -211,17 +212,29 @@ pub fn enter(
     let lock = open_mark(dir, read_only, file_mode)?;
     let guard =
         |lock| Guard { dir: dir.to_owned(), lock, read_only, marked: AtomicBool::new(false) };
+    let readers = super::txn::MAX_READERS;
     let Some(lock) = lock else {
         let decision = decide(dir, None, check, read_only)?;
+        prepare_lock(dir, readers, file_mode, Others::Unknown)?;
         return Ok((guard(None), decision));
     };
-    let decision = join(dir, &lock, || decide(dir, Some(&lock), check, read_only))?;
+    let alone = || {
+        let decision = decide(dir, Some(&lock), check, read_only)?;
+        prepare_lock(dir, readers, file_mode, Others::Absent).map(|()| decision)
+    };
+    let decision = match join(dir, &lock, alone)? {
+        Some(decision) => decision,
+        None => {
+            prepare_lock(dir, readers, file_mode, Others::Present)?;
+            Decision::Open(None)
+        }
+    };
     Ok((guard(Some(lock)), decision))
 }
 
 /// Gets the shared lock, and the exclusive one before it if nobody else has
 /// either: then `alone` decides.
-fn join(dir: &Path, lock: &File, alone: impl Fn() -> Result<Decision>) -> Result<Decision> {
+fn join<T>(dir: &Path, lock: &File, alone: impl Fn() -> Result<T>) -> Result<Option<T>> {
     let deadline = Instant::now() + PATIENCE;
     let mut pause = Duration::from_micros(200);
     let mut decided = None;
@@ -232,7 +245,7 @@ fn join(dir: &Path, lock: &File, alone: impl Fn() -> Result<Decision>) -> Result
         // From exclusive to shared is not atomic, but who comes between finds
         // what we have just left, and decides the same.
         if try_lock(lock, FlockOperation::NonBlockingLockShared)? {
-            return Ok(decided.unwrap_or(Decision::Open(None)));
+            return Ok(decided);
         }
         if Instant::now() > deadline {
             let why = "another process has been checking it for half a minute";

@@ -1,6 +1,7 @@
 //! LMDB environments, blob files, locks.
 
 pub mod blob;
+pub mod blocks;
 pub mod boot;
 pub mod env_registry;
 pub mod txn;

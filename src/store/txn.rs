@@ -19,6 +19,7 @@ pub use within::{ReadTxn, Visit, WriteTxn};
 
 use self::pool::RawRead;
 use self::recover::reserve;
+use super::blocks;
 use super::boot::Guard;
 use crate::error::{Code, Error, Result};
 use crossbeam::queue::ArrayQueue;
@@ -234,6 +235,20 @@ impl Env {
         self.info().last_txn_id
     }
 
+    /// What became of a write. LMDB says EIO for one that was cut short, which a
+    /// full disk does.
+    #[inline]
+    fn written(&self, rc: i32, doing: &str) -> Result<()> {
+        match rc {
+            0 => Ok(()),
+            libc::EIO if blocks::is_full(&self.dir) => {
+                let no_room = std::io::Error::from_raw_os_error(libc::ENOSPC);
+                Err(Error::io(format_args!("{doing} in {}", self.dir.display()), &no_room))
+            }
+            rc => Err(fault(rc, doing)),
+        }
+    }
+
     #[inline]
     fn before_write(&self) -> Result<()> {
         self.place.0.as_ref().map_or(Ok(()), Guard::before_write)
@@ -309,7 +324,7 @@ impl Env {
         }
         // SAFETY: a live transaction, not used again. Committing a read
         // transaction is what keeps its database handles.
-        check(unsafe { ffi::mdb_txn_commit(txn) }, "opening the store")?;
+        self.written(unsafe { ffi::mdb_txn_commit(txn) }, "opening the store")?;
         Ok(Some(found))
     }
 

@@ -22,6 +22,11 @@ pub fn unshared(flags: &str, setup: &str, role: &str, args: &Args) -> Option<Run
         );
         return None;
     };
+    Some(unshared_as(way, flags, setup, role, args))
+}
+
+/// The same by one way: `unshare`'s arguments that choose the user.
+pub fn unshared_as(way: &[&str], flags: &str, setup: &str, role: &str, args: &Args) -> Running {
     let inner = command(role, args);
     let mut outer = Command::new("unshare");
     outer.args(way).args(flags.split(' ')).arg("--").args(["sh", "-euc"]);
@@ -34,7 +39,7 @@ pub fn unshared(flags: &str, setup: &str, role: &str, args: &Args) -> Option<Run
         outer.env(name, value.unwrap_or_default());
     }
     outer.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped());
-    Some(start(&mut outer))
+    start(&mut outer)
 }
 
 /// Fills a store until the system refuses, then goes on; `room` makes room.

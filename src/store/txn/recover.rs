@@ -3,6 +3,8 @@
 use super::{Env, EnvOptions, MAX_DBS, MAX_READERS, READER_PATIENCE, fault};
 use crate::error::Result;
 use lmdb_sys as ffi;
+use rustix::io::FdFlags;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -91,12 +93,19 @@ pub(super) fn reserve(dir: &Path, options: &EnvOptions) -> Result<(lmdb::Environ
     let mut size = options.map_size;
     loop {
         let page = 4096;
-        let opened = lmdb::Environment::new()
+        let mut builder = lmdb::Environment::new();
+        builder
             .set_flags(flags)
             .set_max_readers(MAX_READERS)
             .set_max_dbs(MAX_DBS)
-            .set_map_size((size - size % page) as usize)
-            .open_with_permissions(dir, options.file_mode as libc::mode_t);
+            .set_map_size((size - size % page) as usize);
+        // LMDB opens the data file without close-on-exec, and has no way to ask
+        // for it: another thread must not fork before the descriptor has it.
+        let opened = crate::fork::delayed(|| {
+            let env = builder.open_with_permissions(dir, options.file_mode as libc::mode_t)?;
+            close_on_exec(&env)?;
+            Ok(env)
+        });
         match opened {
             Ok(env) => return Ok((env, size - size % page)),
             Err(lmdb::Error::Other(libc::ENOMEM)) if size / 2 >= options.map_floor => size /= 2,
@@ -106,4 +115,18 @@ pub(super) fn reserve(dir: &Path, options: &EnvOptions) -> Result<(lmdb::Environ
             }
         }
     }
+}
+
+/// A program that a child becomes must not have the store's data at hand.
+fn close_on_exec(env: &lmdb::Environment) -> std::result::Result<(), lmdb::Error> {
+    let mut fd = -1;
+    // SAFETY: a live environment and a place to write to.
+    let rc = unsafe { ffi::mdb_env_get_fd(env.env(), &mut fd) };
+    if rc != 0 {
+        return Err(lmdb::Error::from_err_code(rc));
+    }
+    // SAFETY: the environment keeps the descriptor open.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    rustix::io::fcntl_setfd(fd, FdFlags::CLOEXEC)
+        .map_err(|error| lmdb::Error::Other(error.raw_os_error()))
 }

@@ -213,7 +213,7 @@ impl<'e> WriteTxn<'e> {
         if matches!(rc, ffi::MDB_MAP_FULL | ffi::MDB_TXN_FULL) {
             self.map_full.set(true);
         }
-        self.env.note(check(rc, "writing the store"))
+        self.env.note(self.env.written(rc, "writing the store"))
     }
 
     /// Stores a value.
