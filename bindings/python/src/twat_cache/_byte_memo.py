@@ -8,10 +8,11 @@ from typing import Any
 from twat_cache import _generate
 from twat_cache import exceptions as ex
 from twat_cache._codec import Codec, Foreign
-from twat_cache._flight import Flight
+from twat_cache._flight import NOTHING, Call, Flight
 from twat_cache._functions import is_coroutine_function
+from twat_cache._kept_errors import KeptError, NotKept, time_to_keep
 from twat_cache._keys import encode_call, prefix_of
-from twat_cache._memo import CacheInfo, Memo, again, attach, settled_error
+from twat_cache._memo import CacheInfo, Memo, attach
 from twat_cache._memory import ObjectStore
 from twat_cache._native._bytecache import LARGE, ByteCache
 from twat_cache._open import milliseconds, warn_once
@@ -122,30 +123,42 @@ class ByteMemo(Memo):
             self.common.callback("hit", key, value)
         return value
 
-    def miss(self, key: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Computes and stores; concurrent callers wait for one."""
-        self.misses += 1
-        if self.flight is None or self.nothing:
-            return self._compute(key, args, kwargs)
-        return self.flight.run(key, lambda: self._compute_once(key, args, kwargs))
+    # A miss: ``begin``, the function, then ``finish`` or ``fail``. The wrapper calls the
+    # function itself, since each frame between costs recursive functions some of their depth.
 
-    def _compute_once(self, key: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """For whoever leads a flight: an earlier one may have landed since the look-up."""
-        if self.flight is not None and self.flight.landed_lately(key):
+    def begin(self, key: bytes, call: Call) -> Any:
+        """MISSING for the caller that is to compute; else the result of another, or its exception."""
+        self.misses += 1
+        flight = self.flight
+        if flight is None or self.nothing:
+            call.leads = True
+            return MISSING
+        value = flight.begin(key, call)
+        if value is not NOTHING:
+            return value
+        if flight.landed_lately(key):  # since the look-up
             value = self.look_up(key)
             if value is not MISSING:
                 self.misses -= 1
-                return unwrap(value)
-        return self._compute(key, args, kwargs)
+                flight.land(key, call, value)
+                return value
+        return MISSING
 
-    def _compute(self, key: bytes, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        try:
-            value = self.func(*args, **kwargs)
-        except tuple(self.common.exceptions) as error:
-            self._keep_error(key, error)
-            raise
+    def finish(self, key: bytes, call: Call, value: Any) -> None:
+        """Stores what was computed and gives it to those that wait."""
+        call.computed = True
         self.keep(key, value)
-        return value
+        if self.flight is not None:
+            self.flight.land(key, call, value)
+
+    def fail(self, key: bytes, call: Call, error: BaseException) -> None:
+        """Ends a computation that raised or was interrupted."""
+        try:
+            if call.leads and not call.computed:
+                self._keep_error(key, error)
+        finally:
+            if self.flight is not None:
+                self.flight.land(key, call, error=error)
 
     def keep(self, key: bytes, value: Any) -> None:
         """Stores a result, unless the options or the medium say no."""
@@ -172,16 +185,25 @@ class ByteMemo(Memo):
             self._trouble(error)
 
     def _keep_error(self, key: bytes, error: BaseException) -> None:
-        ttls = [ttl for kind, ttl in self.common.exceptions.items() if isinstance(error, kind)]
-        if self.nothing or (ttls and ttls[0] is not None and ttls[0] <= 0):
+        kept, ttl = time_to_keep(error, self.common.exceptions)
+        if not kept or self.nothing:
             return
+        data = self._encoded_error(key, error)
+        if data is not None:
+            self._set(key, data, self.ttl_ms if ttl is None else milliseconds(ttl))
+
+    def _encoded_error(self, key: bytes, error: BaseException) -> bytes | bytearray | None:
+        """An exception as bytes, without its causes if they are what cannot be serialised."""
         try:
-            data = self._encoded(key, KeptError(error))
-        except ex.SerializationError:
-            return
-        if data is None:
-            return
-        self._set(key, data, milliseconds(ttls[0]) if ttls and ttls[0] is not None else self.ttl_ms)
+            kept = KeptError(error)
+        except NotKept:
+            return None
+        for form in (kept, kept.without_links()):
+            try:
+                return self._encoded(key, form)
+            except ex.SerializationError:
+                continue
+        return None
 
     def _trouble(self, error: Exception) -> None:
         """A store that fails costs the store, never the result."""
@@ -256,23 +278,22 @@ class ByteMemo(Memo):
 
 
 async def to_thread(function: Callable[..., Any], *args: Any) -> Any:
-    """asyncio's, which is a large module and loaded for those who use it."""
+    """The event loop's, which is a large module and loaded for those who use it."""
+    from twat_cache._async_flight import running_in_trio
+
+    if running_in_trio():
+        import trio
+
+        return await trio.to_thread.run_sync(function, *args)
     import asyncio
 
     return await asyncio.to_thread(function, *args)
 
 
-class KeptError:
-    """A stored exception: signed like every pickle."""
-
-    def __init__(self, error: BaseException) -> None:
-        self.error = settled_error(error)
-
-
 def unwrap(value: Any) -> Any:
     """A result; raises what was kept as an exception."""
     if value.__class__ is KeptError:
-        raise again(value.error)
+        raise value.again()
     return value
 
 
@@ -297,14 +318,23 @@ def _compile(signature: Signature, is_async: bool, memo: ByteMemo) -> tuple[Any,
             f"        _tc_k = {key}\n"
             "        _tc_v = _tc_look_up(_tc_k)\n"
             "        if _tc_v is _tc_missing:\n"
-            f"            return _tc_miss(_tc_k, *{call})\n"
+            "            _tc_call = _tc_new_call()\n"
+            "            try:\n"
+            "                _tc_v = _tc_begin(_tc_k, _tc_call)\n"
+            "                if _tc_v is _tc_missing:\n"
+            f"                    _tc_v = _tc_func({signature.call()})\n"
+            "                    _tc_finish(_tc_k, _tc_call, _tc_v)\n"
+            "            except BaseException as _tc_error:\n"
+            "                _tc_fail(_tc_k, _tc_call, _tc_error)\n"
+            "                _tc_call = None\n"
+            "                raise\n"
             "        if _tc_v.__class__ is _tc_kept:\n"
-            "            raise _tc_again(_tc_v.error)\n"
+            "            raise _tc_v.again()\n"
             "        return _tc_v\n"
         )
     text = (
         "def _tc_make(_tc_defaults, _tc_encode, _tc_custom, _tc_key, _tc_without, _tc_async_call, _tc_look_up,"
-        " _tc_missing, _tc_miss, _tc_kept, _tc_again):\n"
+        " _tc_missing, _tc_kept, _tc_func, _tc_new_call, _tc_begin, _tc_finish, _tc_fail):\n"
         f"    {'async ' if is_async else ''}def _tc_wrapper({signature.text()}):\n{body}"
         f"    def _tc_key_of({signature.text()}):\n        return {key}\n"
         "    return _tc_wrapper, _tc_key_of, None\n"
@@ -319,9 +349,12 @@ def _compile(signature: Signature, is_async: bool, memo: ByteMemo) -> tuple[Any,
         "_tc_async_call": memo.async_call,
         "_tc_look_up": memo.look_up,
         "_tc_missing": MISSING,
-        "_tc_miss": memo.miss,
         "_tc_kept": KeptError,
-        "_tc_again": again,
+        "_tc_func": memo.func,
+        "_tc_new_call": Call,
+        "_tc_begin": memo.begin,
+        "_tc_finish": memo.finish,
+        "_tc_fail": memo.fail,
     }
     wrapper, key_of, _ = _generate.compile_wrapper(text, cells)
     return wrapper, key_of

@@ -8,26 +8,49 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from twat_cache._kept_errors import copied, thrown_from_outside
+
 # A thread that was put off between its look-up and its flight missed at most the
 # flights of the others in between.
 REMEMBERED = 64
+NOTHING: Any = object()
 
 
-class _Call:
-    __slots__ = ("done", "error", "owner", "value")
+class Call:
+    """One computation, and what those that wait for it get."""
+
+    __slots__ = ("computed", "done", "error", "landed", "leads", "owner", "value")
 
     def __init__(self) -> None:
         self.owner = threading.get_ident()
+        self.leads = self.computed = False
         self.done = threading.Event()
-        self.value: Any = None
+        self.landed = False
+        self.value: Any = NOTHING
         self.error: BaseException | None = None
+
+    def outcome(self) -> Any:
+        """The value; raises a copy of the exception. NOTHING where the caller has to compute itself.
+
+        An interrupt belongs to the thread that it was meant for: it says nothing of the result.
+        """
+        if self.value is not NOTHING or self.error is None or thrown_from_outside(self.error):
+            return self.value
+        own = copied(self.error)
+        if own is None:
+            return NOTHING
+        raise own.with_traceback(self.error.__traceback__)
 
 
 class Flight:
-    """For threads. A thread that asks for what it is computing itself computes it again."""
+    """For threads. A thread that asks for what it is computing itself computes it again.
+
+    ``begin`` and ``land`` belong to the same call; ``land`` may be called twice, so that
+    an interrupt in the midst of one leaves nobody waiting.
+    """
 
     def __init__(self) -> None:
-        self._calls: dict[Any, _Call] = {}
+        self._calls: dict[Any, Call] = {}
         self._landed: deque[Any] = deque(maxlen=REMEMBERED)
         self._pid = os.getpid()
 
@@ -35,37 +58,53 @@ class Flight:
         """Whether a computation of the key has just ended, so that a look-up before it may have come too early."""
         return key in self._landed.copy()
 
-    def run(self, key: Any, compute: Callable[[], Any]) -> Any:
-        """The result of the first caller, for all; its exception too."""
+    def begin(self, key: Any, mine: Call) -> Any:
+        """NOTHING for the caller that is to compute; for others the value of the one that does, or its exception."""
         if self._pid != os.getpid():
             self._forget_the_parents()
-        mine = _Call()
-        theirs = self._calls.setdefault(key, mine)
-        if theirs is not mine:
-            if theirs.owner == mine.owner or _waits_for(mine.owner, theirs):
-                return compute()
-            return self._wait(theirs)
-        try:
-            mine.value = compute()
-        except BaseException as error:
-            mine.error = error
-            raise
-        finally:
+        while True:
+            theirs = self._calls.setdefault(key, mine)
+            if theirs is mine or theirs.owner == mine.owner or _waits_for(mine.owner, theirs):
+                mine.leads = True
+                return NOTHING
+            self._wait(theirs)
+            value = theirs.outcome()
+            if value is not NOTHING:
+                return value
+            # It was interrupted: one of those that waited takes over.
+
+    def land(self, key: Any, mine: Call, value: Any = NOTHING, error: BaseException | None = None) -> None:
+        """Ends a computation that ``begin`` may have begun."""
+        if mine.landed:
+            return
+        mine.value, mine.error = value, error
+        if self._calls.get(key) is mine:
             self._landed.append(key)
             self._calls.pop(key, None)
-            mine.done.set()
-        return mine.value
+        mine.done.set()
+        mine.landed = True
 
-    def _wait(self, call: _Call) -> Any:
-        me = threading.get_ident()
-        _waiting[me] = call
+    def run(self, key: Any, compute: Callable[[], Any]) -> Any:
+        """The result of the first caller, for all; its own exceptions too."""
+        mine = Call()
         try:
+            value = self.begin(key, mine)
+            if value is NOTHING:
+                value = compute()
+                self.land(key, mine, value)
+        except BaseException as error:
+            self.land(key, mine, error=error)
+            del mine  # the frames of the exception would else hold the exception
+            raise
+        return value
+
+    def _wait(self, call: Call) -> None:
+        me = threading.get_ident()
+        try:
+            _waiting[me] = call
             call.done.wait()
         finally:
             _waiting.pop(me, None)
-        if call.error is not None:
-            raise call.error
-        return call.value
 
     def _forget_the_parents(self) -> None:
         self._calls = {}
@@ -75,10 +114,10 @@ class Flight:
 
 # Which call each thread waits for: two functions that call one another from two
 # threads would else wait for each other for ever.
-_waiting: dict[int, _Call] = {}
+_waiting: dict[int, Call] = {}
 
 
-def _waits_for(me: int, call: _Call | None) -> bool:
+def _waits_for(me: int, call: Call | None) -> bool:
     """Whether the owner of a call waits, directly or not, for this thread."""
     for _ in range(1000):
         call = _waiting.get(call.owner) if call is not None else None

@@ -15,32 +15,6 @@ class CacheInfo(NamedTuple):
     currsize: int
 
 
-def again(error: BaseException) -> BaseException:
-    """A kept exception, to be raised: a copy, since what is raised holds on to the frames it went through."""
-    import copy
-
-    try:
-        made: BaseException = copy.copy(error)
-    except Exception:  # noqa: BLE001 - it cannot be made from its arguments
-        made = error
-    if type(made) is not type(error):
-        made = error
-    made.__cause__, made.__context__ = error.__cause__, error.__context__
-    made.__suppress_context__ = error.__suppress_context__
-    return made.with_traceback(None)
-
-
-def settled_error(error: BaseException, depth: int = 10) -> BaseException:
-    """An exception to keep: without the frames, and so the locals, of where it and its causes were raised."""
-    made = again(error)
-    if depth and made is not error:
-        made.__context__ = error.__context__ and settled_error(error.__context__, depth - 1)
-        same = error.__cause__ is error.__context__
-        cause = made.__context__ if same else error.__cause__ and settled_error(error.__cause__, depth - 1)
-        made.__cause__, made.__suppress_context__ = cause, error.__suppress_context__
-    return made
-
-
 class Memo:
     """The management of one memoized function; ``wrapper.cache`` is this object."""
 

@@ -106,11 +106,13 @@ class ObjectStore:
         ttl: float | None = None,
         table: dict[Any, Any] | None = None,
         replace: bool = False,
+        cost: int | None = None,
     ) -> None:
         """Stores an object unless a live one is there; what leaves is released outside the lock."""
         if value.__class__ in ONCE:
             refuse_generator(value)
-        cost = 1 if self.sizeof is None else self.sizeof(value)
+        if cost is None or self.sizeof is None:
+            cost = 1 if self.sizeof is None else self.sizeof(value)
         if ttl is None:
             ttl = self.ttl
         if table is None:

@@ -12,8 +12,9 @@ from twat_cache import _generate
 from twat_cache._freeze import freeze
 from twat_cache._functions import is_coroutine_function
 from twat_cache._instances import Instances
+from twat_cache._kept_errors import KeptError, NotKept, time_to_keep
 from twat_cache._log import FREE_THREADED, LOG_SIZE, new_list
-from twat_cache._memo import CacheInfo, Memo, again, attach, settled_error
+from twat_cache._memo import CacheInfo, Memo, attach
 from twat_cache._memory import ObjectStore, now
 from twat_cache._native import _abi
 from twat_cache._options import Common, refuse_generator
@@ -21,18 +22,8 @@ from twat_cache._quick_keep import quick_keep
 from twat_cache._signature import Signature
 from twat_cache._weak_keys import WeakKeys, may_be_method
 
-
-class Raised:
-    """A kept exception."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: BaseException) -> None:
-        self.error = settled_error(error)
-
-    def again(self) -> BaseException:
-        """The exception, without the tracebacks of earlier raisings."""
-        return again(self.error)
+# What a kept exception weighs; ``sizeof`` knows results only.
+_ERROR_BYTES = 512
 
 
 class ObjectMemo(Memo):
@@ -121,7 +112,7 @@ class ObjectMemo(Memo):
             "_tc_now": now,
             "_tc_copy": self.copy,
             "_tc_callback": common.callback,
-            "_tc_raised": Raised,
+            "_tc_raised": KeptError,
             "_tc_counter": counter,
             "_tc_next": next,
             "_tc_type": type,
@@ -168,13 +159,19 @@ class ObjectMemo(Memo):
     def _keep_error(self, key: Any, error: BaseException, table: dict[Any, Any]) -> None:
         if self.nothing:
             return
-        ttls = [ttl for kind, ttl in self.common.exceptions.items() if isinstance(error, kind)]
+        kept, ttl = time_to_keep(error, self.common.exceptions)
+        if not kept:
+            return
+        try:
+            value = KeptError(error)
+        except NotKept:
+            return
         key = key if self.weak is None else self.weak.key(key)
-        self.store.keep(key, Raised(error), ttls[0] if ttls else None, table)
+        self.store.keep(key, value, ttl, table, cost=_ERROR_BYTES)
 
     def _evicted(self, key: Any, value: Any) -> None:
         if self.common.callback is not None:
-            self.common.callback("evict", key, value.error if isinstance(value, Raised) else value)
+            self.common.callback("evict", key, value.error if isinstance(value, KeptError) else value)
 
     async def _run(self, key: Any, table: dict[Any, Any], args: Any, kwargs: Any) -> Any:
         """The miss of a coroutine function."""

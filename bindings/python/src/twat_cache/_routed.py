@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twat_cache._byte_memo import MISSING, ByteMemo, KeptError, unwrap
+from twat_cache._byte_memo import MISSING, ByteMemo, unwrap
+from twat_cache._kept_errors import KeptError, NotKept, time_to_keep
 from twat_cache._memo import CacheInfo
 from twat_cache._memory import ObjectStore
 from twat_cache._options import refuse_generator
@@ -59,8 +60,13 @@ class RoutedMemo(ByteMemo):
             return None
 
     def _keep_error(self, key: bytes, error: BaseException) -> None:
-        ttls = [ttl for kind, ttl in self.common.exceptions.items() if isinstance(error, kind)]
-        self.objects.keep(key, KeptError(error), ttls[0] if ttls else None)
+        kept, ttl = time_to_keep(error, self.common.exceptions)
+        if not kept:
+            return
+        try:
+            self.objects.keep(key, KeptError(error), ttl)
+        except NotKept:
+            return
 
     def info(self) -> CacheInfo:
         stored = super().info()

@@ -57,16 +57,16 @@ class CacheContext:
             logger.error("cleaning up engine %s failed: %s", engine.name, error)
 
     async def __aenter__(self) -> Any:
-        import asyncio
+        from twat_cache._byte_memo import to_thread
 
-        engine = await asyncio.to_thread(get_engine_manager().make, self.config, self.engine_name)
+        engine = await to_thread(get_engine_manager().make, self.config, self.engine_name)
         self._engines.append(engine)
         return engine
 
     async def __aexit__(self, *_: object) -> None:
-        import asyncio
+        from twat_cache._byte_memo import to_thread
 
-        await asyncio.to_thread(self.__exit__)
+        await to_thread(self.__exit__)
 
 
 @contextmanager

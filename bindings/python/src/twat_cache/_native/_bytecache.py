@@ -104,6 +104,8 @@ class ByteCache(Handle):
                 return None
             check(status)
             return LARGE
+        except ctypes.ArgumentError as error:
+            raise too_deep(error) from None
         finally:
             _buffers.append(buffer)
             busy.pop()
@@ -267,6 +269,8 @@ class ByteCache(Handle):
         busy.append(None)
         try:
             status: int = function(self.pointer, *arguments)
+        except ctypes.ArgumentError as error:
+            raise too_deep(error) from None
         finally:
             busy.pop()
         return check(status) if status < 0 else status
@@ -292,6 +296,11 @@ def raise_closed() -> None:
     from twat_cache.exceptions import CacheOperationError
 
     raise CacheOperationError("already closed")
+
+
+def too_deep(error: ctypes.ArgumentError) -> Exception:
+    """What ctypes hides where a recursive function calls at the limit of its depth."""
+    return RecursionError("maximum recursion depth exceeded") if "RecursionError" in str(error) else error
 
 
 def _set_options(ttl_ms: int, tags: Sequence[bytes], add: bool) -> tuple[_abi.SetOptions, object]:
