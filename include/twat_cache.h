@@ -345,7 +345,8 @@ typedef struct twat_stats {
      */
     uint64_t errors;
     /*
-     Entries held now.
+     Entries held now; without `TWAT_STATS_EXACT` some may be expired or invalidated.
+     (`twat_cache_len` counts the others.)
      */
     uint64_t entries;
     /*
@@ -589,6 +590,21 @@ int32_t twat_cache_delete(struct twat_cache *cache, const void *key, size_t key_
 int32_t twat_cache_contains(struct twat_cache *cache, const void *key, size_t key_len);
 
 /*
+ Counts the entries that a get would hit (of this namespace) into `*out_len`. What is
+ expired or invalidated does not count, whether or not it was removed already.
+
+ Constant time where no such entry can be there; else, and always over redis, a walk
+ over all keys. (`entries` of `twat_cache_stats` is what is held, in constant time.)
+
+ Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `out_len` is writable.
+ */
+int32_t twat_cache_len(struct twat_cache *cache, uint64_t *out_len);
+
+/*
  Makes every entry that carries the tag a miss, at once for all processes of
  the store and in constant time: `TWAT_OK`, or `TWAT_MISS` where no entry
  ever carried it.
@@ -765,7 +781,8 @@ int32_t twat_cache_add(struct twat_cache *cache,
  NULL): `TWAT_OK`, or `TWAT_EXISTS` under `TWAT_SET_ADD`.
 
  Errors: as `twat_cache_set`; `TWAT_E_ARG` for a `struct_size` below the
- first version's or unknown flags.
+ first version's, for unknown flags, and for a field that is set and that this
+ library does not know: the end of a newer program's struct must be zeros.
  Since: 0.1.0
 
  # Safety
@@ -811,14 +828,18 @@ int32_t twat_cache_touch(struct twat_cache *cache,
                          uint64_t ttl_ms);
 
 /*
- Adds `delta` to a 64-bit counter, atomically between threads and, in shared
- engines, processes; `*out_value` (which may be NULL) is the new value. A
- missing counter starts at `initial` and gets `ttl_ms`; one that is there
- keeps its time. Sums wrap around.
+ Adds `delta` to a stored integer, atomically between threads and, in shared
+ engines, processes; `*out_value` (which may be NULL) is the sum. A
+ missing one starts at `initial` and gets `ttl_ms`; one that is there
+ keeps its time and its tags.
 
- A counter is stored as format byte 4 and 8 bytes, little-endian.
+ A stored integer is a counter (format byte 4 and 8 bytes, little-endian) or a
+ MessagePack integer (format byte 1), which is what the languages store for a
+ number. The sum is stored as a counter; a big integer (extension 3) stays one.
 
- Errors: as `twat_cache_set`; `TWAT_E_UNSUPPORTED` where the key holds anything else.
+ Errors: as `twat_cache_set`; `TWAT_E_UNSUPPORTED` where the key holds anything else (the
+ text names it); `TWAT_E_TOO_LARGE` for a sum beyond 64 bits: sums never wrap around.
+ What is stored stays then.
  Since: 0.1.0
 
  # Safety
@@ -989,7 +1010,9 @@ int32_t twat_policy_needs(struct twat_policy *policy);
  entries. `TWAT_TRUNCATED`: the same, but more slots have left than there
  was room for; fetch them with `twat_policy_evicted`. `TWAT_MISS`: not
  admitted (it costs more than `max_bytes`, or policy `none` is full); nothing
- has left, `*out_slot` is 0 and `*out_n` 0.
+ was evicted, `*out_slot` is 0 and `*out_n` 0. Slots of an earlier
+ `TWAT_TRUNCATED` that were not fetched yet are kept for the next insertion that
+ is admitted, or for `twat_policy_evicted`.
 
  Errors: `TWAT_E_ARG` for NULL.
  Since: 0.1.0

@@ -359,7 +359,12 @@ impl Cache {
         self.call(|engine| engine.touch(key, ttl))
     }
 
-    /// Adds to a counter and returns the new value.
+    /// Adds to a stored integer and returns the sum; a missing one starts at `initial`
+    /// and gets `ttl_ms`.
+    ///
+    /// # Errors
+    /// [`Code::Unsupported`] for anything but an integer, [`Code::TooLarge`] for a sum
+    /// beyond 64 bits.
     pub fn incr(&self, key: &[u8], delta: i64, initial: i64, ttl_ms: u64) -> Result<i64> {
         let ttl = self.ttl(ttl_ms);
         let value = self.call(|engine| {
@@ -393,6 +398,13 @@ impl Cache {
     /// Verifies every entry; removes what is bad with `repair`.
     pub fn check(&self, repair: bool) -> Result<Map<String, Json>> {
         self.call(|engine| engine.check(repair))
+    }
+
+    /// How many entries a get would hit (of this namespace). What is expired or
+    /// invalidated does not count, whether or not it was removed already. Constant
+    /// time where nothing such can be there, else (and over redis) a walk over all keys.
+    pub fn count(&self) -> Result<u64> {
+        self.call(|engine| engine.count())
     }
 
     /// All figures.

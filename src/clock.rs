@@ -1,8 +1,14 @@
-//! The two clocks: wall time for what is stored, monotonic time for what is
-//! not. Both are coarse (a few milliseconds) where the system has it so:
-//! a fine clock costs more than a memory hit.
+//! The two clocks: wall time for what is stored, boot time for what is in memory.
+//! Both are coarse (a few milliseconds) where the system has it so: a fine clock
+//! costs more than a memory hit.
+//!
+//! Boot time goes on while the machine is suspended, so that an entry does not outlive
+//! its time to live by eight hours of sleep. Reading it costs four times as much as
+//! the coarse monotonic clock, which stands still meanwhile; so the difference of the two
+//! is read anew once per second of the latter, and a suspend is noticed within a second
+//! of running.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 static WALL_SHIFT_MS: AtomicI64 = AtomicI64::new(0);
 static MONOTONIC_SHIFT_MS: AtomicI64 = AtomicI64::new(0);
@@ -28,11 +34,55 @@ pub fn unix_ms() -> u64 {
     read(WALL, &WALL_SHIFT_MS)
 }
 
-/// Milliseconds of a clock that no one sets, for deadlines within the process.
+/// Milliseconds of a clock that no one sets and that goes on while the machine is
+/// suspended, for deadlines within the process.
 #[inline]
-pub fn monotonic_ms() -> u64 {
-    read(MONOTONIC, &MONOTONIC_SHIFT_MS)
+pub fn boot_ms() -> u64 {
+    let monotonic = read(MONOTONIC, &MONOTONIC_SHIFT_MS);
+    let asleep = if monotonic < REREAD_AT.load(Ordering::Acquire) {
+        ASLEEP.load(Ordering::Relaxed)
+    } else {
+        read_asleep(monotonic)
+    };
+    monotonic.saturating_add(asleep)
 }
+
+/// What boot time is ahead of the coarse monotonic clock, in milliseconds.
+static ASLEEP: AtomicU64 = AtomicU64::new(0);
+/// When it is to be read anew, by the coarse monotonic clock.
+static REREAD_AT: AtomicU64 = AtomicU64::new(0);
+
+#[cold]
+fn read_asleep(monotonic: u64) -> u64 {
+    let (least, most) = asleep_between();
+    // What was known stands while it may be right: time must not go back and forth.
+    let asleep = ASLEEP.load(Ordering::Relaxed).clamp(least, most.max(least));
+    ASLEEP.store(asleep, Ordering::Relaxed);
+    let next = (monotonic / 1000).saturating_add(1).saturating_mul(1000);
+    REREAD_AT.store(next, Ordering::Release);
+    asleep
+}
+
+/// Bounds of the time asleep: the thread may have had to wait between two readings.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn asleep_between() -> (u64, u64) {
+    use rustix::time::ClockId::{Boottime, Monotonic};
+    let still = AtomicI64::new(0);
+    let before = read(Monotonic, &still);
+    let boot = read(Boottime, &ASLEEP_SHIFT_MS);
+    let after = read(Monotonic, &still);
+    // Each reading is rounded down to whole milliseconds.
+    (boot.saturating_sub(after + 1), (boot + 1).saturating_sub(before))
+}
+
+/// Elsewhere the monotonic clock is the one there is.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn asleep_between() -> (u64, u64) {
+    let shift = ASLEEP_SHIFT_MS.load(Ordering::Relaxed).unsigned_abs();
+    (shift, shift)
+}
+
+static ASLEEP_SHIFT_MS: AtomicI64 = AtomicI64::new(0);
 
 /// Moves the wall clock that this process sees: how tests step it.
 #[doc(hidden)]
@@ -40,8 +90,41 @@ pub fn shift_wall_ms(by: i64) {
     WALL_SHIFT_MS.fetch_add(by, Ordering::Relaxed);
 }
 
-/// Moves the monotonic clock that this process sees: how tests wait.
+/// Moves the monotonic clock that this process sees, and boot time with it: how tests
+/// wait.
 #[doc(hidden)]
 pub fn shift_monotonic_ms(by: i64) {
     MONOTONIC_SHIFT_MS.fetch_add(by, Ordering::Relaxed);
+}
+
+/// Moves boot time alone: how tests suspend the machine. As with a true suspend, it is
+/// noticed in the next second of the monotonic clock.
+#[doc(hidden)]
+pub fn shift_asleep_ms(by: i64) {
+    ASLEEP_SHIFT_MS.fetch_add(by, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_never_goes_back_and_follows_boot_time() {
+        let mut last = boot_ms();
+        for round in 0..200_000 {
+            let now = boot_ms();
+            assert!(now >= last, "round {round}: {now} after {last}");
+            last = now;
+            if round % 1000 == 0 {
+                // As if a second had passed: read anew.
+                REREAD_AT.store(0, Ordering::Relaxed);
+            }
+        }
+        #[cfg(target_os = "linux")]
+        {
+            let boot = read(rustix::time::ClockId::Boottime, &MONOTONIC_SHIFT_MS);
+            let boot = boot.saturating_add_signed(ASLEEP_SHIFT_MS.load(Ordering::Relaxed));
+            assert!(boot.abs_diff(boot_ms()) < 1000, "{boot} and {}", boot_ms());
+        }
+    }
 }

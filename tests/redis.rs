@@ -45,6 +45,8 @@ fn subject() -> Subject {
     Subject {
         open: Box::new(|options| Opened::new(Cache::open(&fresh(options)).expect("open"), None)),
         wait: |ms| SHARED.pass(ms),
+        suspend: |ms| SHARED.pass(ms + 1000),
+        boot_time: false,
         bounded: false,
         evicts: false,
         evicts_at_once: false,

@@ -13,7 +13,7 @@ mod copies;
 #[path = "redis/server.rs"]
 mod server;
 
-use conformance::subject::{Opened, Subject, config, shift_clocks};
+use conformance::subject::{Opened, Subject, config, shift_clocks, suspend_clocks};
 use server::Server;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -67,6 +67,12 @@ fn subject(
             SHARED.pass(ms);
             shift_clocks(ms);
         },
+        suspend: |ms| {
+            SHARED.pass(ms + 1000);
+            suspend_clocks(ms);
+        },
+        // The last tier's.
+        boot_time: names[names.len() - 1] == "memory",
         bounded: false,
         evicts: false,
         evicts_at_once: true,

@@ -7,7 +7,7 @@ mod validate;
 pub use options::{OptionSpec, OptionValue};
 
 use crate::error::{Code, Error, Result};
-use options::{AUTO, DISK, ENGINE_NAMES, Engines, FILE, MEMORY, engine_bit, unknown};
+use options::{AUTO, DISK, Engines, FILE, MEMORY, POLICY, engine_bit, engine_names, unknown};
 use std::collections::BTreeMap;
 
 /// A configuration. Setting checks each option by itself; [`Config::validate`]
@@ -204,12 +204,11 @@ fn nested_tiers() -> Error {
 }
 
 fn engine_name(name: &str) -> Result<&'static str> {
-    let known = &ENGINE_NAMES[..7];
+    let known = engine_names(!POLICY);
     known
-        .iter()
-        .find(|known| **known == name)
-        .copied()
-        .ok_or_else(|| Error::new(Code::Config, unknown("engine", name, known.iter().copied())))
+        .clone()
+        .find(|known| *known == name)
+        .ok_or_else(|| Error::new(Code::Config, unknown("engine", name, known)))
 }
 
 /// Shows what may be shown: never a secret.

@@ -4,7 +4,7 @@
 use crate::error::{Error, Result};
 
 /// Engines an option applies to, as a set of bits.
-pub type Engines = u8;
+pub type Engines = u32;
 /// The memory engine.
 pub const MEMORY: Engines = 1;
 /// The LMDB engine with small values inside.
@@ -26,13 +26,19 @@ const STORE: Engines = DISK | FILE;
 const CACHES: Engines = MEMORY | DISK | FILE | REDIS | TIERED | NULL | AUTO;
 
 /// The names behind the bits, in their order.
-pub const ENGINE_NAMES: [&str; 8] =
-    ["memory", "disk", "file", "redis", "tiered", "null", "auto", "policy"];
+pub const ENGINE_NAMES: &[&str] =
+    &["memory", "disk", "file", "redis", "tiered", "null", "auto", "policy"];
+
+/// The names of a set of engines.
+pub fn engine_names(engines: Engines) -> impl Iterator<Item = &'static str> + Clone {
+    let named = ENGINE_NAMES.iter().enumerate();
+    named.filter(move |(bit, _)| engines & (1 << bit) != 0).map(|(_, name)| *name)
+}
 
 /// The bit of an engine that can be opened by name.
 pub fn engine_bit(name: &str) -> Option<Engines> {
     let index = ENGINE_NAMES.iter().position(|known| *known == name)?;
-    (index < 7).then(|| 1 << index)
+    Some(1 << index).filter(|bit| *bit != POLICY)
 }
 
 /// The eviction policies, in the order of `options.md`.

@@ -1,7 +1,7 @@
 //! Checks that span options: which engine takes what, and what contradicts.
 
 use super::Config;
-use super::options::{AUTO, DISK, ENGINE_NAMES, FILE, MEMORY, POLICY, TIERED, find};
+use super::options::{AUTO, DISK, Engines, FILE, MEMORY, POLICY, TIERED, engine_names, find};
 use crate::error::{Error, Result};
 
 pub(super) fn validate(config: &Config) -> Result<()> {
@@ -32,14 +32,12 @@ pub(super) fn validate_policy(config: &Config) -> Result<()> {
     }
 }
 
-fn applicable(config: &Config, engine: u8) -> Result<()> {
+fn applicable(config: &Config, engine: Engines) -> Result<()> {
     for name in config.names() {
         let spec = find(name)?;
         if spec.engines & engine == 0 {
-            let names = ENGINE_NAMES.iter().enumerate();
-            let takers: Vec<_> =
-                names.filter(|(bit, _)| spec.engines & (1 << bit) != 0).map(|(_, n)| *n).collect();
-            let asked = ENGINE_NAMES[engine.trailing_zeros() as usize];
+            let takers: Vec<_> = engine_names(spec.engines).collect();
+            let asked = engine_names(engine).next().unwrap_or_default();
             return Err(Error::config(format!(
                 "{name}: not an option of engine '{asked}', but of: {}",
                 takers.join(" ")

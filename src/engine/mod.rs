@@ -203,8 +203,9 @@ pub trait Engine: Send + Sync {
     fn scan(&self, prefix: &[u8], state: &mut ScanState, out: &mut Vec<Vec<u8>>) -> Result<()>;
 
     /// Adds to a counter atomically and returns the new value; a missing one
-    /// starts at `initial` and then `delta` is added. Counters are values of
-    /// format byte 4; anything else under the key is `Unsupported`.
+    /// starts at `initial` and then `delta` is added. Any stored integer is a
+    /// counter ([`counter::Counter`]); it keeps its time to live and its tags. Anything
+    /// else under the key is `Unsupported`, a sum beyond 64 bits `TooLarge`.
     fn incr(&self, key: &[u8], delta: i64, initial: i64, ttl: Option<NonZeroU64>) -> Result<i64>;
 
     /// Makes every entry that carries the tag a miss, in constant time.
@@ -288,6 +289,13 @@ pub trait Engine: Send + Sync {
         Ok(Identity { sequence, version: 0 })
     }
 
+    /// How many entries a get would hit (of this namespace): what is expired or
+    /// invalidated does not count. Walks over the keys where the figures may hold such.
+    fn count(&self) -> Result<u64> {
+        let stats = self.stats()?;
+        if stats.entries_inexact { count_by_scan(self) } else { Ok(stats.entries) }
+    }
+
     /// The engine's own figures.
     fn stats(&self) -> Result<EngineStats>;
 
@@ -295,6 +303,16 @@ pub trait Engine: Send + Sync {
     fn info(&self) -> Map<String, Json> {
         Map::new()
     }
+}
+
+/// How many keys a scan gives.
+pub(crate) fn count_by_scan(engine: &(impl Engine + ?Sized)) -> Result<u64> {
+    let (mut state, mut keys, mut n) = (ScanState::default(), Vec::new(), 0);
+    while !state.done {
+        engine.scan(b"", &mut state, &mut keys)?;
+        n += keys.drain(..).count() as u64;
+    }
+    Ok(n)
 }
 
 /// A JSON object. (Collecting into one would link a sort of its own.)

@@ -4,7 +4,7 @@
 use super::guard::guard;
 use super::ptr;
 use crate::counted::Counted;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::value::{Hit, Mapped, Value};
 use std::ffi::c_void;
 use std::mem::ManuallyDrop;
@@ -139,14 +139,4 @@ unsafe extern "C" fn other_free(bytes: *mut twat_bytes) {
             drop(unsafe { Counted::from_raw(taken.owner) });
         }
     });
-}
-
-/// Refuses what is not a filled-in, known size of a sized struct.
-pub(super) fn check_size(what: &str, found: usize, first: usize) -> Result<()> {
-    if found < first {
-        return Err(Error::arg(format!(
-            "{what}: expected struct_size of at least {first}, found: {found}"
-        )));
-    }
-    Ok(())
 }

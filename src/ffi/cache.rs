@@ -138,6 +138,29 @@ pub unsafe extern "C" fn twat_cache_contains(
     })
 }
 
+/// Counts the entries that a get would hit (of this namespace) into `*out_len`. What is
+/// expired or invalidated does not count, whether or not it was removed already.
+///
+/// Constant time where no such entry can be there; else, and always over redis, a walk
+/// over all keys. (`entries` of `twat_cache_stats` is what is held, in constant time.)
+///
+/// Errors: `TWAT_E_ARG`; what the engine's medium answers.
+/// Since: 0.1.0
+///
+/// # Safety
+/// `cache` is live; `out_len` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn twat_cache_len(cache: *mut twat_cache, out_len: *mut u64) -> i32 {
+    guard(|| {
+        let out = ptr::out("out_len", out_len)?;
+        // SAFETY: this function's own contract.
+        let len = unsafe { with(cache, Cache::count) }?;
+        // SAFETY: not NULL; the caller promises that it is writable.
+        unsafe { out.write(len) };
+        Ok(TWAT_OK)
+    })
+}
+
 /// Makes every entry that carries the tag a miss, at once for all processes of
 /// the store and in constant time: `TWAT_OK`, or `TWAT_MISS` where no entry
 /// ever carried it.

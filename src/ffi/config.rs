@@ -1,12 +1,12 @@
 //! The configuration builder and the option table.
 
-use super::bytes::check_size;
 use super::guard::guard;
 use super::ptr;
+use super::sized::{Growing, Out};
 use super::status::TWAT_OK;
 use crate::config::{Config, options};
 use crate::error::{Error, Result};
-use once_cell::sync::OnceCell;
+use once_cell::race::OnceBox;
 use std::ffi::{CString, c_char, c_void};
 
 /// A configuration under construction.
@@ -36,6 +36,11 @@ pub struct twat_option {
     pub engines: *const c_char,
     /// What it does, in a sentence.
     pub doc: *const c_char,
+}
+
+// SAFETY: a `usize`, then pointers.
+unsafe impl Growing for twat_option {
+    const FIRST: usize = 7 * size_of::<usize>();
 }
 
 /// Makes a configuration of an engine: `"memory"`, `"disk"`, `"file"`,
@@ -196,40 +201,29 @@ pub extern "C" fn twat_option_count() -> usize {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn twat_option_info(index: usize, inout_option: *mut twat_option) -> i32 {
     guard(|| {
-        let out = ptr::out("inout_option", inout_option)?;
-        // SAFETY: not NULL; the first field is always there.
-        let size = unsafe { (*out).struct_size };
-        check_size("inout_option", size, size_of::<twat_option>())?;
+        // SAFETY: this function's own contract.
+        let out = unsafe { Out::new("inout_option", inout_option) }?;
         let row = rows().get(index).ok_or_else(|| {
             Error::arg(format!("index: expected below {}, found: {index}", rows().len()))
         })?;
         let [name, type_name, default_value, range, engines, doc] =
             std::array::from_fn(|column| row[column].as_ptr());
-        // SAFETY: the caller's struct is at least as large as ours.
-        unsafe {
-            out.write(twat_option {
-                struct_size: size.min(size_of::<twat_option>()),
-                name,
-                type_name,
-                default_value,
-                range,
-                engines,
-                doc,
-            });
-        }
+        let struct_size = out.size();
+        let row = twat_option { struct_size, name, type_name, default_value, range, engines, doc };
+        // SAFETY: as above.
+        unsafe { out.write(&row) };
         Ok(TWAT_OK)
     })
 }
 
-/// The table as C strings, made once.
+/// The table as C strings. Threads that race make it more than once; none waits for
+/// another, which a forked child might not have.
 fn rows() -> &'static [[CString; 6]] {
-    static ROWS: OnceCell<Vec<[CString; 6]>> = OnceCell::new();
+    static ROWS: OnceBox<Vec<[CString; 6]>> = OnceBox::new();
     let text = |text: &str| CString::new(text).unwrap_or_default();
     ROWS.get_or_init(|| {
         let row = |spec: &options::OptionSpec| {
-            let takes = |bit: &usize| spec.engines & (1 << bit) != 0;
-            let engines: Vec<_> =
-                (0..8).filter(takes).map(|bit| options::ENGINE_NAMES[bit]).collect();
+            let engines: Vec<_> = options::engine_names(spec.engines).collect();
             [
                 text(spec.name),
                 text(spec.type_name()),
@@ -239,7 +233,7 @@ fn rows() -> &'static [[CString; 6]] {
                 text(spec.doc),
             ]
         };
-        options::OPTIONS.iter().map(row).collect()
+        Box::new(options::OPTIONS.iter().map(row).collect())
     })
 }
 

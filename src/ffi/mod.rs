@@ -13,6 +13,7 @@ mod policy;
 mod ptr;
 mod scan;
 mod set;
+mod sized;
 mod stats;
 mod status;
 mod version;
@@ -27,7 +28,7 @@ pub use bytes::{twat_bytes, twat_bytes_free, twat_slice};
 pub use cache::{
     twat_cache, twat_cache_check, twat_cache_clear, twat_cache_close, twat_cache_contains,
     twat_cache_delete, twat_cache_expire, twat_cache_export, twat_cache_flush, twat_cache_import,
-    twat_cache_info, twat_cache_invalidate_tag, twat_cache_open,
+    twat_cache_info, twat_cache_invalidate_tag, twat_cache_len, twat_cache_open,
 };
 pub use config::{
     twat_config, twat_config_add_tier, twat_config_free, twat_config_load, twat_config_new,

@@ -129,7 +129,9 @@ pub unsafe extern "C" fn twat_policy_needs(policy: *mut twat_policy) -> i32 {
 /// entries. `TWAT_TRUNCATED`: the same, but more slots have left than there
 /// was room for; fetch them with `twat_policy_evicted`. `TWAT_MISS`: not
 /// admitted (it costs more than `max_bytes`, or policy `none` is full); nothing
-/// has left, `*out_slot` is 0 and `*out_n` 0.
+/// was evicted, `*out_slot` is 0 and `*out_n` 0. Slots of an earlier
+/// `TWAT_TRUNCATED` that were not fetched yet are kept for the next insertion that
+/// is admitted, or for `twat_policy_evicted`.
 ///
 /// Errors: `TWAT_E_ARG` for NULL.
 /// Since: 0.1.0
@@ -162,8 +164,13 @@ pub unsafe extern "C" fn twat_policy_insert(
                 policy.hits(hits);
                 let inserted = policy.insert(fingerprint, cost);
                 slot.write(inserted.unwrap_or(0));
-                let status = drain(policy, out_victims, capacity, n);
-                Ok(if inserted.is_some() { status } else { TWAT_MISS })
+                if inserted.is_none() {
+                    // The host ignores victims of a refused insertion: those of an
+                    // earlier, truncated answer wait for the next call.
+                    n.write(0);
+                    return Ok(TWAT_MISS);
+                }
+                Ok(drain(policy, out_victims, capacity, n))
             })
         }
     })

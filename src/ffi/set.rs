@@ -1,9 +1,10 @@
 //! Values on their way in.
 
-use super::bytes::{check_size, slices, twat_slice};
+use super::bytes::{slices, twat_slice};
 use super::cache::{found, twat_cache, with};
 use super::guard::guard;
 use super::ptr;
+use super::sized::{self, Growing};
 use super::status::{TWAT_EXISTS, TWAT_OK};
 use crate::cache::SetOptions;
 use crate::engine::Stored;
@@ -36,6 +37,11 @@ pub struct twat_set_options {
     pub n_tags: usize,
 }
 
+// SAFETY: a `usize`, then fields of 8 bytes (or of a pointer's size) each.
+unsafe impl Growing for twat_set_options {
+    const FIRST: usize = 24 + 3 * size_of::<usize>();
+}
+
 /// Runs a body with the caller's options; NULL is all defaults.
 ///
 /// # Safety
@@ -47,11 +53,8 @@ pub(super) unsafe fn with_set_options<T>(
     if options.is_null() {
         return body(&SetOptions::default());
     }
-    // SAFETY: not NULL; the first field is always there.
-    let size = unsafe { (*options).struct_size };
-    check_size("options", size, size_of::<twat_set_options>())?;
-    // SAFETY: large enough, by the check above.
-    let options = unsafe { &*options };
+    // SAFETY: this function's own contract.
+    let options = unsafe { sized::read("options", options) }?;
     if options.flags & !TWAT_SET_ADD != 0 {
         let text = format!("options.flags: expected 0 or TWAT_SET_ADD, found: {}", options.flags);
         return Err(Error::arg(text));
@@ -130,7 +133,8 @@ pub unsafe extern "C" fn twat_cache_add(
 /// NULL): `TWAT_OK`, or `TWAT_EXISTS` under `TWAT_SET_ADD`.
 ///
 /// Errors: as `twat_cache_set`; `TWAT_E_ARG` for a `struct_size` below the
-/// first version's or unknown flags.
+/// first version's, for unknown flags, and for a field that is set and that this
+/// library does not know: the end of a newer program's struct must be zeros.
 /// Since: 0.1.0
 ///
 /// # Safety
@@ -209,14 +213,18 @@ pub unsafe extern "C" fn twat_cache_touch(
     })
 }
 
-/// Adds `delta` to a 64-bit counter, atomically between threads and, in shared
-/// engines, processes; `*out_value` (which may be NULL) is the new value. A
-/// missing counter starts at `initial` and gets `ttl_ms`; one that is there
-/// keeps its time. Sums wrap around.
+/// Adds `delta` to a stored integer, atomically between threads and, in shared
+/// engines, processes; `*out_value` (which may be NULL) is the sum. A
+/// missing one starts at `initial` and gets `ttl_ms`; one that is there
+/// keeps its time and its tags.
 ///
-/// A counter is stored as format byte 4 and 8 bytes, little-endian.
+/// A stored integer is a counter (format byte 4 and 8 bytes, little-endian) or a
+/// MessagePack integer (format byte 1), which is what the languages store for a
+/// number. The sum is stored as a counter; a big integer (extension 3) stays one.
 ///
-/// Errors: as `twat_cache_set`; `TWAT_E_UNSUPPORTED` where the key holds anything else.
+/// Errors: as `twat_cache_set`; `TWAT_E_UNSUPPORTED` where the key holds anything else (the
+/// text names it); `TWAT_E_TOO_LARGE` for a sum beyond 64 bits: sums never wrap around.
+/// What is stored stays then.
 /// Since: 0.1.0
 ///
 /// # Safety

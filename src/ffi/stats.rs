@@ -1,9 +1,8 @@
 //! Figures in a sized struct.
 
-use super::bytes::check_size;
 use super::cache::{twat_cache, with};
 use super::guard::guard;
-use super::ptr;
+use super::sized::{Growing, Out};
 use super::status::TWAT_OK;
 use crate::error::Result;
 use crate::stats::Stats;
@@ -37,7 +36,8 @@ pub struct twat_stats {
     pub corrupt: u64,
     /// Calls that failed otherwise.
     pub errors: u64,
-    /// Entries held now.
+    /// Entries held now; without `TWAT_STATS_EXACT` some may be expired or invalidated.
+    /// (`twat_cache_len` counts the others.)
     pub entries: u64,
     /// Bytes accounted to them.
     pub bytes: u64,
@@ -47,6 +47,11 @@ pub struct twat_stats {
     pub max_bytes: u64,
     /// `TWAT_STATS_EXACT`.
     pub flags: u64,
+}
+
+// SAFETY: a `usize`, then fields of 8 bytes each.
+unsafe impl Growing for twat_stats {
+    const FIRST: usize = 120;
 }
 
 /// Reads the figures.
@@ -76,13 +81,11 @@ pub(super) unsafe fn answer(
     inout_stats: *mut twat_stats,
     read: impl FnOnce() -> Result<Stats>,
 ) -> Result<i32> {
-    let out = ptr::out("inout_stats", inout_stats)?;
-    // SAFETY: not NULL; the first field is always there.
-    let size = unsafe { (*out).struct_size };
-    check_size("inout_stats", size, size_of::<twat_stats>())?;
+    // SAFETY: this function's own contract.
+    let out = unsafe { Out::new("inout_stats", inout_stats) }?;
     let stats = read()?;
     let ours = twat_stats {
-        struct_size: size.min(size_of::<twat_stats>()),
+        struct_size: out.size(),
         hits: stats.hits,
         misses: stats.misses,
         sets: stats.sets,
@@ -98,7 +101,7 @@ pub(super) unsafe fn answer(
         max_bytes: stats.engine.max_bytes,
         flags: if stats.engine.entries_inexact { 0 } else { TWAT_STATS_EXACT },
     };
-    // SAFETY: the caller's struct is at least as large as ours.
-    unsafe { out.write(ours) };
+    // SAFETY: as above.
+    unsafe { out.write(&ours) };
     Ok(TWAT_OK)
 }

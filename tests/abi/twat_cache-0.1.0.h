@@ -158,7 +158,10 @@
 
  Threads: any call may run on any thread at any time, except close, which
  must not overlap another call on the same handle.
- After `fork` parent and child may both go on using it.
+ Not from a signal handler. Threads are made by the C library
+ (`pthread_create`, or what stands on it), not by a bare `clone`.
+ After `fork` parent and child may both go on using it; the child's figures
+ begin at 0.
  */
 typedef struct twat_cache twat_cache;
 
@@ -175,6 +178,9 @@ typedef struct twat_config twat_config;
 
  A slot is a 64-bit number, never 0; one that was removed or evicted is
  stale, and stale slots are ignored everywhere.
+ Its low 32 bits are an index that no other live slot has, and that is below
+ the greatest number of entries there were at once: a host may keep its
+ entries in an array. The rest tells apart those that had the index before.
 
  Threads: any; calls are serialised. A host keeps its dictionary and the
  policy equal by its own lock around the insertion into both.
@@ -339,7 +345,8 @@ typedef struct twat_stats {
      */
     uint64_t errors;
     /*
-     Entries held now.
+     Entries held now; without `TWAT_STATS_EXACT` some may be expired or invalidated.
+     (`twat_cache_len` counts the others.)
      */
     uint64_t entries;
     /*
@@ -560,112 +567,6 @@ int32_t twat_cache_open(const struct twat_config *config, struct twat_cache **ou
 int32_t twat_cache_close(struct twat_cache *cache);
 
 /*
- Gets a value: `TWAT_OK` with `*out_value`, or `TWAT_MISS`.
-
- Ownership: release `*out_value` with `twat_bytes_free`; it may outlive its
- entry and the cache.
- Errors: `TWAT_E_ARG`; what the engine's medium answers.
- Since: 0.1.0
-
- # Safety
- `cache` is live; `key` has `key_len` bytes; `out_value` is writable.
- */
-int32_t twat_cache_get(struct twat_cache *cache,
-                       const void *key,
-                       size_t key_len,
-                       struct twat_bytes *out_value);
-
-/*
- Copies a value into the caller's buffer: `TWAT_OK` with `*out_len` bytes,
- `TWAT_TRUNCATED` with the length needed in `*out_len` and the buffer as it
- was, or `TWAT_MISS`.
-
- Errors: as `twat_cache_get`.
- Since: 0.1.0
-
- # Safety
- `cache` is live; `key` has `key_len` bytes; `buffer` has room for
- `capacity`; `out_len` is writable.
- */
-int32_t twat_cache_get_into(struct twat_cache *cache,
-                            const void *key,
-                            size_t key_len,
-                            void *buffer,
-                            size_t capacity,
-                            size_t *out_len);
-
-/*
- Stores a value, replacing what was there. Key and value are copied.
-
- Errors: `TWAT_E_ARG`; `TWAT_E_TOO_LARGE` for what can never fit and
- `TWAT_E_FULL` where nothing may be evicted (both counted as rejected, what
- was stored stays); what the engine's medium answers.
- Since: 0.1.0
-
- # Safety
- `cache` is live; `key` has `key_len` and `value` `value_len` bytes.
- */
-int32_t twat_cache_set(struct twat_cache *cache,
-                       const void *key,
-                       size_t key_len,
-                       const void *value,
-                       size_t value_len,
-                       uint64_t ttl_ms);
-
-/*
- Stores a value where there is none: `TWAT_OK`, or `TWAT_EXISTS` with
- nothing changed. Atomic between threads and, in shared engines, processes.
-
- Errors: as `twat_cache_set`.
- Since: 0.1.0
-
- # Safety
- As `twat_cache_set`.
- */
-int32_t twat_cache_add(struct twat_cache *cache,
-                       const void *key,
-                       size_t key_len,
-                       const void *value,
-                       size_t value_len,
-                       uint64_t ttl_ms);
-
-/*
- Stores a value with everything that can be said about it (`options` may be
- NULL): `TWAT_OK`, or `TWAT_EXISTS` under `TWAT_SET_ADD`.
-
- Errors: as `twat_cache_set`; `TWAT_E_ARG` for a `struct_size` below the
- first version's or unknown flags.
- Since: 0.1.0
-
- # Safety
- As `twat_cache_set`; `options` is NULL or has `struct_size` bytes, its
- `tags` has `n_tags` slices over readable bytes.
- */
-int32_t twat_cache_set_with(struct twat_cache *cache,
-                            const void *key,
-                            size_t key_len,
-                            const void *value,
-                            size_t value_len,
-                            const struct twat_set_options *options);
-
-/*
- Stores the content of a file, in bounded memory where the engine has value
- files: `TWAT_OK`, or `TWAT_EXISTS` under `TWAT_SET_ADD`.
-
- Errors: as `twat_cache_set_with`; `TWAT_E_IO` for a file that cannot be read.
- Since: 0.1.0
-
- # Safety
- `cache` is live; `key` has `key_len` bytes; `path` is NUL-terminated;
- `options` as `twat_cache_set_with`.
- */
-int32_t twat_cache_set_file(struct twat_cache *cache,
-                            const void *key,
-                            size_t key_len,
-                            const char *path,
-                            const struct twat_set_options *options);
-
-/*
  Removes an entry: `TWAT_OK`, or `TWAT_MISS` where there was none.
 
  Errors: `TWAT_E_ARG`; what the engine's medium answers.
@@ -689,41 +590,19 @@ int32_t twat_cache_delete(struct twat_cache *cache, const void *key, size_t key_
 int32_t twat_cache_contains(struct twat_cache *cache, const void *key, size_t key_len);
 
 /*
- Gives an entry a new time to live from now: `TWAT_OK`, or `TWAT_MISS`.
+ Counts the entries that a get would hit (of this namespace) into `*out_len`. What is
+ expired or invalidated does not count, whether or not it was removed already.
 
- Errors: as `twat_cache_set`.
+ Constant time where no such entry can be there; else, and always over redis, a walk
+ over all keys. (`entries` of `twat_cache_stats` is what is held, in constant time.)
+
+ Errors: `TWAT_E_ARG`; what the engine's medium answers.
  Since: 0.1.0
 
  # Safety
- `cache` is live; `key` has `key_len` bytes.
+ `cache` is live; `out_len` is writable.
  */
-int32_t twat_cache_touch(struct twat_cache *cache,
-                         const void *key,
-                         size_t key_len,
-                         uint64_t ttl_ms);
-
-/*
- Adds `delta` to a 64-bit counter, atomically between threads and, in shared
- engines, processes; `*out_value` (which may be NULL) is the new value. A
- missing counter starts at `initial` and gets `ttl_ms`; one that is there
- keeps its time. Sums wrap around.
-
- A counter is stored as format byte 4 and 8 bytes, little-endian.
-
- Errors: as `twat_cache_set`; `TWAT_E_UNSUPPORTED` where the key holds anything else.
- Since: 0.1.0
-
- # Safety
- `cache` is live; `key` has `key_len` bytes; `out_value` is NULL or
- writable.
- */
-int32_t twat_cache_incr(struct twat_cache *cache,
-                        const void *key,
-                        size_t key_len,
-                        int64_t delta,
-                        int64_t initial,
-                        uint64_t ttl_ms,
-                        int64_t *out_value);
+int32_t twat_cache_len(struct twat_cache *cache, uint64_t *out_len);
 
 /*
  Makes every entry that carries the tag a miss, at once for all processes of
@@ -826,6 +705,154 @@ int32_t twat_cache_export(struct twat_cache *cache, const char *path, uint64_t *
  `cache` is live; `path` is NUL-terminated; `out_entries` is NULL or writable.
  */
 int32_t twat_cache_import(struct twat_cache *cache, const char *path, uint64_t *out_entries);
+
+/*
+ Gets a value: `TWAT_OK` with `*out_value`, or `TWAT_MISS`.
+
+ Ownership: release `*out_value` with `twat_bytes_free`; it may outlive its
+ entry and the cache.
+ Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `key` has `key_len` bytes; `out_value` is writable.
+ */
+int32_t twat_cache_get(struct twat_cache *cache,
+                       const void *key,
+                       size_t key_len,
+                       struct twat_bytes *out_value);
+
+/*
+ Copies a value into the caller's buffer: `TWAT_OK` with `*out_len` bytes,
+ `TWAT_TRUNCATED` with the length needed in `*out_len` and the buffer as it
+ was, or `TWAT_MISS`.
+
+ Errors: as `twat_cache_get`.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `key` has `key_len` bytes; `buffer` has room for
+ `capacity`; `out_len` is writable.
+ */
+int32_t twat_cache_get_into(struct twat_cache *cache,
+                            const void *key,
+                            size_t key_len,
+                            void *buffer,
+                            size_t capacity,
+                            size_t *out_len);
+
+/*
+ Stores a value, replacing what was there. Key and value are copied.
+
+ Errors: `TWAT_E_ARG`; `TWAT_E_TOO_LARGE` for what can never fit and
+ `TWAT_E_FULL` where nothing may be evicted (both counted as rejected, what
+ was stored stays); what the engine's medium answers.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `key` has `key_len` and `value` `value_len` bytes.
+ */
+int32_t twat_cache_set(struct twat_cache *cache,
+                       const void *key,
+                       size_t key_len,
+                       const void *value,
+                       size_t value_len,
+                       uint64_t ttl_ms);
+
+/*
+ Stores a value where there is none: `TWAT_OK`, or `TWAT_EXISTS` with
+ nothing changed. Atomic between threads and, in shared engines, processes.
+
+ Errors: as `twat_cache_set`.
+ Since: 0.1.0
+
+ # Safety
+ As `twat_cache_set`.
+ */
+int32_t twat_cache_add(struct twat_cache *cache,
+                       const void *key,
+                       size_t key_len,
+                       const void *value,
+                       size_t value_len,
+                       uint64_t ttl_ms);
+
+/*
+ Stores a value with everything that can be said about it (`options` may be
+ NULL): `TWAT_OK`, or `TWAT_EXISTS` under `TWAT_SET_ADD`.
+
+ Errors: as `twat_cache_set`; `TWAT_E_ARG` for a `struct_size` below the
+ first version's, for unknown flags, and for a field that is set and that this
+ library does not know: the end of a newer program's struct must be zeros.
+ Since: 0.1.0
+
+ # Safety
+ As `twat_cache_set`; `options` is NULL or has `struct_size` bytes, its
+ `tags` has `n_tags` slices over readable bytes.
+ */
+int32_t twat_cache_set_with(struct twat_cache *cache,
+                            const void *key,
+                            size_t key_len,
+                            const void *value,
+                            size_t value_len,
+                            const struct twat_set_options *options);
+
+/*
+ Stores the content of a file, in bounded memory where the engine has value
+ files: `TWAT_OK`, or `TWAT_EXISTS` under `TWAT_SET_ADD`.
+
+ Errors: as `twat_cache_set_with`; `TWAT_E_IO` for a file that cannot be read.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `key` has `key_len` bytes; `path` is NUL-terminated;
+ `options` as `twat_cache_set_with`.
+ */
+int32_t twat_cache_set_file(struct twat_cache *cache,
+                            const void *key,
+                            size_t key_len,
+                            const char *path,
+                            const struct twat_set_options *options);
+
+/*
+ Gives an entry a new time to live from now: `TWAT_OK`, or `TWAT_MISS`.
+
+ Errors: as `twat_cache_set`.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `key` has `key_len` bytes.
+ */
+int32_t twat_cache_touch(struct twat_cache *cache,
+                         const void *key,
+                         size_t key_len,
+                         uint64_t ttl_ms);
+
+/*
+ Adds `delta` to a stored integer, atomically between threads and, in shared
+ engines, processes; `*out_value` (which may be NULL) is the sum. A
+ missing one starts at `initial` and gets `ttl_ms`; one that is there
+ keeps its time and its tags.
+
+ A stored integer is a counter (format byte 4 and 8 bytes, little-endian) or a
+ MessagePack integer (format byte 1), which is what the languages store for a
+ number. The sum is stored as a counter; a big integer (extension 3) stays one.
+
+ Errors: as `twat_cache_set`; `TWAT_E_UNSUPPORTED` where the key holds anything else (the
+ text names it); `TWAT_E_TOO_LARGE` for a sum beyond 64 bits: sums never wrap around.
+ What is stored stays then.
+ Since: 0.1.0
+
+ # Safety
+ `cache` is live; `key` has `key_len` bytes; `out_value` is NULL or
+ writable.
+ */
+int32_t twat_cache_incr(struct twat_cache *cache,
+                        const void *key,
+                        size_t key_len,
+                        int64_t delta,
+                        int64_t initial,
+                        uint64_t ttl_ms,
+                        int64_t *out_value);
 
 /*
  Gets many keys. `out_values[i]` belongs to `keys[i]`; a miss is zeroed
@@ -983,7 +1010,9 @@ int32_t twat_policy_needs(struct twat_policy *policy);
  entries. `TWAT_TRUNCATED`: the same, but more slots have left than there
  was room for; fetch them with `twat_policy_evicted`. `TWAT_MISS`: not
  admitted (it costs more than `max_bytes`, or policy `none` is full); nothing
- has left, `*out_slot` is 0 and `*out_n` 0.
+ was evicted, `*out_slot` is 0 and `*out_n` 0. Slots of an earlier
+ `TWAT_TRUNCATED` that were not fetched yet are kept for the next insertion that
+ is admitted, or for `twat_policy_evicted`.
 
  Errors: `TWAT_E_ARG` for NULL.
  Since: 0.1.0

@@ -37,6 +37,7 @@ static void calls(twat_cache *cache)
     char buffer[4];
     size_t len;
     twat_slice good = {"k", 1}, bad = {NULL, 1};
+    uint64_t count;
     CHECK_FAILS(twat_cache_get(NULL, "k", 1, &bytes), TWAT_E_ARG, "cache");
     CHECK_FAILS(twat_cache_get(cache, NULL, 1, &bytes), TWAT_E_ARG, "key");
     CHECK_FAILS(twat_cache_get(cache, "k", beyond, &bytes), TWAT_E_ARG, "PTRDIFF_MAX");
@@ -66,6 +67,8 @@ static void calls(twat_cache *cache)
     CHECK_FAILS(twat_cache_incr(cache, NULL, 1, 1, 0, 0, NULL), TWAT_E_ARG, "key");
     CHECK_FAILS(twat_cache_invalidate_tag(NULL, "t", 1), TWAT_E_ARG, "cache");
     CHECK_FAILS(twat_cache_invalidate_tag(cache, NULL, 1), TWAT_E_ARG, "tag");
+    CHECK_FAILS(twat_cache_len(NULL, &count), TWAT_E_ARG, "cache");
+    CHECK_FAILS(twat_cache_len(cache, NULL), TWAT_E_ARG, "out_len");
     CHECK_FAILS(twat_cache_expire(NULL, NULL), TWAT_E_ARG, "cache");
     CHECK_FAILS(twat_cache_clear(NULL), TWAT_E_ARG, "cache");
     CHECK_FAILS(twat_cache_flush(NULL), TWAT_E_ARG, "cache");

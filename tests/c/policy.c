@@ -84,6 +84,34 @@ static void more_victims_than_room_are_fetched(void)
     twat_policy_free(policy);
 }
 
+/* A host ignores the victims of an insertion that was refused, so none may be handed
+ * out there: those of an earlier answer would stay in its dictionary. */
+static void a_refused_insertion_takes_no_victims_of_an_earlier_one(void)
+{
+    twat_config *config = config_of("memory");
+    twat_policy *policy = NULL;
+    uint64_t slot, victims[16] = {0};
+    size_t n;
+    CHECK_STATUS(twat_config_set_u64(config, "max_bytes", 65536), TWAT_OK);
+    CHECK_STATUS(twat_policy_new(config, &policy), TWAT_OK);
+    twat_config_free(config);
+    for (uint64_t i = 0; i < 8; i++)
+        CHECK_STATUS(twat_policy_insert(policy, NULL, 0, i, 8192, &slot, victims, 2, &n), TWAT_OK);
+    CHECK_STATUS(twat_policy_insert(policy, NULL, 0, 99, 65536, &slot, victims, 2, &n),
+                 TWAT_TRUNCATED);
+    memset(victims, 0, sizeof victims);
+    slot = n = 77;
+    CHECK_STATUS(twat_policy_insert(policy, NULL, 0, 100, 65537, &slot, victims, 16, &n),
+                 TWAT_MISS);
+    CHECK(slot == 0 && n == 0 && victims[0] == 0);
+    CHECK_STATUS(twat_policy_insert(policy, NULL, 0, 101, 1, &slot, victims, 4, &n),
+                 TWAT_TRUNCATED);
+    CHECK(slot != 0 && n == 4);
+    CHECK_STATUS(twat_policy_evicted(policy, victims, 16, &n), TWAT_OK);
+    CHECK(n == 3);
+    twat_policy_free(policy);
+}
+
 static void a_policy_refuses_what_is_not_its_own(void)
 {
     twat_config *config = config_of("memory");
@@ -105,6 +133,7 @@ int main(void)
     lru_is_exact_from_a_log_of_hits();
     what_does_not_fit_is_not_admitted();
     more_victims_than_room_are_fetched();
+    a_refused_insertion_takes_no_victims_of_an_earlier_one();
     a_policy_refuses_what_is_not_its_own();
     return 0;
 }

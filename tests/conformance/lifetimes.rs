@@ -33,6 +33,39 @@ pub fn an_expired_entry_is_a_miss_everywhere(subject: &Subject) {
     assert_eq!(got(&cache, b"stays").unwrap(), b"here");
 }
 
+pub fn an_entry_does_not_outlive_its_time_by_a_suspend(subject: &Subject) {
+    let time = subject.time();
+    let cache = subject.open();
+    cache.set(b"a minute", b"1", 60_000).unwrap();
+    cache.set(b"a day", b"2", 86_400_000).unwrap();
+    // Copies in tiers above are made here.
+    assert!(got(&cache, b"a minute").is_some() && got(&cache, b"a day").is_some());
+    time.suspend(8 * 3_600_000);
+    assert_eq!(got(&cache, b"a minute"), None);
+    assert_eq!(got(&cache, b"a day").unwrap(), b"2");
+    assert_eq!(cache.count().unwrap(), 1);
+    cache.set(b"another", b"3", 60_000).unwrap();
+    time.pass(30_000);
+    assert_eq!(got(&cache, b"another").unwrap(), b"3", "set by the same clock");
+    time.pass(31_000);
+    assert_eq!(got(&cache, b"another"), None);
+}
+
+pub fn the_wall_clock_ends_nothing_in_memory(subject: &Subject) {
+    if !subject.boot_time {
+        return;
+    }
+    let time = subject.time();
+    let cache = subject.open();
+    cache.set(b"key", b"value", 60_000).unwrap();
+    for step in [86_400_000, -2 * 86_400_000, 86_400_000] {
+        time.set_wall_clock(step);
+        assert_eq!(got(&cache, b"key").unwrap(), b"value");
+    }
+    time.pass(61_000);
+    assert_eq!(got(&cache, b"key"), None);
+}
+
 pub fn a_time_to_live_is_the_last_one_given(subject: &Subject) {
     let time = subject.time();
     let cache = subject.open();
@@ -128,6 +161,32 @@ pub fn an_invalidated_tag_makes_its_entries_misses(subject: &Subject) {
     }
     assert!(cache.invalidate_tag(b"blue").unwrap());
     assert_eq!(scanned(&cache, b"").len(), 51);
+}
+
+pub fn the_count_is_of_what_a_get_would_hit(subject: &Subject) {
+    let time = subject.time();
+    let cache = subject.open();
+    assert_eq!(cache.count().unwrap(), 0);
+    let tagged = SetOptions { tags: &[b"tag"], ..SetOptions::default() };
+    for n in 0..120_u32 {
+        let key = n.to_be_bytes();
+        match n % 4 {
+            0 => cache.set(&key, b"value", 10_000).unwrap(),
+            1 => cache.set_with(&key, b"value", &tagged).map(drop).unwrap(),
+            _ => cache.set(&key, b"value", TTL_NEVER).unwrap(),
+        }
+    }
+    assert_eq!(cache.count().unwrap(), 120);
+    cache.invalidate_tag(b"tag").unwrap();
+    assert_eq!(cache.count().unwrap(), 90, "what is invalidated does not count");
+    time.pass(11_000);
+    assert_eq!(cache.count().unwrap(), 60, "nor what is expired");
+    cache.set(b"one more", b"value", TTL_NEVER).unwrap();
+    assert_eq!(cache.count().unwrap(), 61);
+    cache.expire().unwrap();
+    assert_eq!(cache.count().unwrap(), 61);
+    cache.clear().unwrap();
+    assert_eq!(cache.count().unwrap(), 0);
 }
 
 pub fn tags_are_those_of_the_last_set(subject: &Subject) {

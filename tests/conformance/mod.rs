@@ -32,15 +32,19 @@ macro_rules! every_promise {
             figures_are_exact
             values_outlive_their_entry_and_their_cache
             an_expired_entry_is_a_miss_everywhere
+            an_entry_does_not_outlive_its_time_by_a_suspend
+            the_wall_clock_ends_nothing_in_memory
             a_time_to_live_is_the_last_one_given
             the_default_time_to_live_is_the_options
             touch_moves_the_end
             expire_removes_what_is_over
             an_invalidated_tag_makes_its_entries_misses
+            the_count_is_of_what_a_get_would_hit
             tags_are_those_of_the_last_set
             scan_gives_each_key_with_the_prefix_once
             scan_under_writers_gives_what_stays_exactly_once
             counters_count
+            a_counter_begins_with_any_stored_integer
             counters_keep_their_time
             counters_keep_their_tags
             many_at_once_is_one_by_one

@@ -73,7 +73,9 @@ pub fn counters_count(subject: &Subject) {
     stored.extend((-9_i64).to_le_bytes());
     assert_eq!(got(&cache, b"n").unwrap(), stored, "format byte 4, then 64 bits");
     cache.set(b"top", &[&[4][..], &i64::MAX.to_le_bytes()].concat(), TTL_DEFAULT).unwrap();
-    assert_eq!(cache.incr(b"top", 1, 0, TTL_DEFAULT).unwrap(), i64::MIN, "sums wrap around");
+    let error = cache.incr(b"top", 1, 0, TTL_DEFAULT).unwrap_err();
+    assert_eq!(error.code(), Code::TooLarge, "sums never wrap around");
+    assert_eq!(cache.incr(b"top", 0, 0, TTL_DEFAULT).unwrap(), i64::MAX, "it stays");
     for wrong in [&b""[..], b"12", &[4, 1], &[0; 9], &[4; 10]] {
         cache.set(b"wrong", wrong, TTL_DEFAULT).unwrap();
         let error = cache.incr(b"wrong", 1, 0, TTL_DEFAULT).unwrap_err();
@@ -81,6 +83,38 @@ pub fn counters_count(subject: &Subject) {
         assert_eq!(got(&cache, b"wrong").unwrap(), wrong, "it stays");
     }
     assert_eq!(cache.stats().unwrap().errors, 5);
+}
+
+pub fn a_counter_begins_with_any_stored_integer(subject: &Subject) {
+    let time = subject.time();
+    let cache = subject.open();
+    // As the languages store a 2, 300 and a BigInt of 1: MessagePack, in format 1.
+    let options = SetOptions { ttl_ms: 20_000, tags: &[b"tag"], ..SetOptions::default() };
+    for (key, stored, sum) in
+        [(b"a", &[1, 2][..], 3), (b"b", &[1, 0xcd, 1, 44], 301), (b"c", &[1, 0xd4, 3, 1], 2)]
+    {
+        let before = cache.stats().unwrap().engine.bytes;
+        cache.set_with(key, stored, &options).unwrap();
+        assert_eq!(cache.incr(key, 1, 77, TTL_NEVER).unwrap(), sum);
+        assert_eq!(cache.incr(key, -1, 77, TTL_NEVER).unwrap(), sum - 1);
+        if subject.bounded && subject.evicts_at_once {
+            cache.delete(key).unwrap();
+            assert_eq!(cache.stats().unwrap().engine.bytes, before, "what it weighs is known");
+            cache.set_with(key, stored, &options).unwrap();
+            assert_eq!(cache.incr(key, 0, 77, TTL_NEVER).unwrap(), sum - 1);
+        }
+    }
+    assert_eq!(got(&cache, b"a").unwrap(), [&[4][..], &2_i64.to_le_bytes()].concat());
+    assert_eq!(got(&cache, b"c").unwrap(), [1, 0xd4, 3, 1], "a big integer stays one");
+    time.pass(21_000);
+    assert_eq!(got(&cache, b"a"), None, "it keeps its time");
+    cache.set_with(b"b", &[1, 7], &SetOptions { ttl_ms: TTL_NEVER, ..options }).unwrap();
+    assert_eq!(cache.incr(b"b", 1, 0, TTL_NEVER).unwrap(), 8);
+    cache.invalidate_tag(b"tag").unwrap();
+    assert_eq!(got(&cache, b"b"), None, "it keeps its tags");
+    cache.set(b"text", &[1, 0xa1, b'1'], TTL_DEFAULT).unwrap();
+    let error = cache.incr(b"text", 1, 0, TTL_DEFAULT).unwrap_err();
+    assert!(error.text().contains("got text"), "{error}");
 }
 
 pub fn counters_keep_their_tags(subject: &Subject) {

@@ -13,6 +13,10 @@ pub struct Subject {
     pub open: Box<Open>,
     /// Lets so many milliseconds pass.
     pub wait: fn(u64),
+    /// Suspends the machine for so many milliseconds; then a second passes.
+    pub suspend: fn(u64),
+    /// Ends are kept in boot time, which nobody sets.
+    pub boot_time: bool,
     /// `max_entries` and `max_bytes` are its options.
     pub bounded: bool,
     /// A full cache evicts (policy `none` refuses instead).
@@ -65,12 +69,13 @@ impl Subject {
     pub fn time(&self) -> Time {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let held = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        Time { wait: self.wait, _held: held }
+        Time { wait: self.wait, suspend: self.suspend, _held: held }
     }
 }
 
 pub struct Time {
     wait: fn(u64),
+    suspend: fn(u64),
     _held: MutexGuard<'static, ()>,
 }
 
@@ -78,12 +83,29 @@ impl Time {
     pub fn pass(&self, ms: u64) {
         (self.wait)(ms);
     }
+
+    /// The machine is suspended for so long, and then runs for a second.
+    pub fn suspend(&self, ms: u64) {
+        (self.suspend)(ms);
+    }
+
+    /// Somebody sets the wall clock.
+    pub fn set_wall_clock(&self, by_ms: i64) {
+        clock::shift_wall_ms(by_ms);
+    }
 }
 
-/// For engines that read this process's clocks.
+/// For engines that read this process's clocks: awake, all of them move.
 pub fn shift_clocks(ms: u64) {
     clock::shift_monotonic_ms(ms as i64);
     clock::shift_wall_ms(ms as i64);
+}
+
+/// For engines that read this process's clocks: the monotonic one stands still meanwhile.
+pub fn suspend_clocks(ms: u64) {
+    clock::shift_asleep_ms(ms as i64);
+    clock::shift_wall_ms(ms as i64);
+    shift_clocks(1000);
 }
 
 /// A configuration with options.
@@ -115,6 +137,8 @@ pub fn memory_with(policy: &'static str, own: &'static [(&'static str, &'static 
             Opened::new(Cache::open(&config).expect("open"), None)
         }),
         wait: shift_clocks,
+        suspend: suspend_clocks,
+        boot_time: true,
         bounded: true,
         evicts: policy != "none",
         evicts_at_once: true,
@@ -153,6 +177,7 @@ pub fn disk(engine: &'static str, own: &'static [(&'static str, &'static str)]) 
             config.set("path", dir.path().to_str().expect("a path in UTF-8")).expect("a path");
             Opened::new(Cache::open(&config).expect("open"), Some(Box::new(dir)))
         }),
+        boot_time: false,
         ..memory("lru")
     }
 }

@@ -101,6 +101,21 @@ static void errors()
     CHECK(code == twat::errc::config && none.raw() == nullptr);
 }
 
+static void counters()
+{
+    twat::Cache cache = memory_cache();
+    cache.set("n", twat::encode(2));
+    CHECK(cache.incr("n") == 3 && twat::decode<int>(*cache.get("n")) == 3);
+    cache.set("n", twat::encode(-1099511627776));
+    CHECK(cache.incr("n", 1) == -1099511627775);
+    std::error_code code;
+    cache.set("n", twat::encode(std::string("2")));
+    cache.incr("n", 1, 0, {}, code);
+    CHECK(code == twat::errc::unsupported);
+    cache.incr("top", 1, INT64_MAX, {}, code);
+    CHECK(code == twat::errc::too_large && cache.size() == 1);
+}
+
 static void configuration()
 {
     twat::Config config("memory");
@@ -132,6 +147,7 @@ int main()
     verbs(memory_cache());
     verbs(twat::Cache::open(store(scratch("disk"))));
     errors();
+    counters();
     configuration();
     moves();
 }

@@ -74,6 +74,8 @@ fn subject() -> Subject {
             Opened::new(open(&SHARED, &options), None)
         }),
         wait: |ms| SHARED.0.iter().for_each(|node| node.pass(ms)),
+        suspend: |ms| SHARED.0.iter().for_each(|node| node.pass(ms + 1000)),
+        boot_time: false,
         bounded: false,
         evicts: false,
         evicts_at_once: false,

@@ -159,7 +159,8 @@ public:
         return ttl.valid(on) && yes(on, twat_cache_touch(raw(), key.data(), key.size(), ttl.ms()));
     }
 
-    // Adds to a counter; the new value. A missing one starts at `initial`.
+    // Adds to a stored integer (an encoded one, or a counter); the sum. A missing one starts at
+    // `initial`. Errors: errc::unsupported for anything else, errc::too_large beyond 64 bits.
     std::int64_t incr(View key, std::int64_t delta = 1, std::int64_t initial = 0, Ttl ttl = {}, OnError on = {})
     {
         std::int64_t value = 0;
@@ -201,6 +202,15 @@ public:
     {
         std::uint64_t n = 0;
         on.ok(twat_cache_delete_prefix(raw(), prefix.data(), prefix.size(), &n));
+        return n;
+    }
+
+    // How many entries a get would hit; expired and invalidated ones do not count. Constant time
+    // where none such can be there, else (and over redis) a walk over all keys.
+    std::uint64_t size(OnError on = {}) const
+    {
+        std::uint64_t n = 0;
+        on.ok(twat_cache_len(raw(), &n));
         return n;
     }
 

@@ -270,7 +270,7 @@ class Cache {
   }
 
   get size() {
-    return this.stats().entries
+    return this.#native.len()
   }
 
   stats() {

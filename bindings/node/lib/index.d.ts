@@ -122,7 +122,11 @@ export class Cache<V = any> implements Iterable<[Key, V]> {
   /** Raw bytes. `copy: false` gives the library's own memory for values of 16 KiB or more: it must not be written to. */
   getBuffer(key: Key, options?: { copy?: boolean }): Bytes | undefined
   setBuffer(key: Key, value: Uint8Array | ArrayBuffer | DataView, options?: SetOptions | number): this
-  /** Adds to a counter, atomically among all that share the store. A BigInt where a number is not exact. */
+  /**
+   * Adds to a stored integer, atomically among all that share the store. A missing one starts at `initial`; one that
+   * is there keeps its ttl. A BigInt where a number is not exact. Throws for anything but an integer and for a sum
+   * beyond 64 bits.
+   */
   incr(key: Key, delta?: number | bigint, options?: CounterOptions): number | bigint
   decr(key: Key, delta?: number | bigint, options?: CounterOptions): number | bigint
   /** Makes every entry with the tag a miss; false where no entry ever had it. */
@@ -133,6 +137,10 @@ export class Cache<V = any> implements Iterable<[Key, V]> {
   values(prefix?: string | Uint8Array): Generator<V, void, undefined>
   entries(prefix?: string | Uint8Array): Generator<[Key, V], void, undefined>
   [Symbol.iterator](): Generator<[Key, V], void, undefined>
+  /**
+   * How many entries a get would hit; expired and invalidated ones do not count. Constant time where none such
+   * can be there, else (and always over redis) a walk over all keys.
+   */
   readonly size: number
   /** Whether a call may wait for a network; then the async twins are the better ones. */
   readonly mayBlock: boolean
@@ -179,6 +187,7 @@ export interface MemoizeOptions<A extends any[] = any[], R = any> extends CacheO
 
 /** What `memoize` keeps live objects in. */
 export interface ObjectCache {
+  /** How many entries are kept; those whose time is over do not count. With a ttl: a walk over all of them. */
   readonly size: number
   stats(): Stats
   clear(): void

@@ -72,7 +72,7 @@ class ObjectCache {
   }
 
   get size() {
-    return this.#store.count
+    return this.#store.live()
   }
 
   stats() {

@@ -242,6 +242,17 @@ class ObjectStore {
     this.detach(entry)
   }
 
+  /** How many entries are live. */
+  live() {
+    if (this.ttl === Infinity) return this.count
+    const at = now()
+    let n = 0
+    for (const entries of [this.none.values(), this.one.values(), this.two.values(), this.rest.values()]) {
+      for (const entry of entries) if (entry.expires > at) n++
+    }
+    return n
+  }
+
   clear() {
     if (this.policy !== null) this.policy.clear()
     this.forgetLog()

@@ -78,6 +78,13 @@ class PairMap {
     entry.next = null
   }
 
+  *values() {
+    for (const head of this.heads.values()) {
+      if (head.table !== null) yield* head.table.values()
+      else for (let entry = head; entry !== null; entry = entry.next) yield entry
+    }
+  }
+
   clear() {
     this.heads.clear()
   }

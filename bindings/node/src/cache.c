@@ -135,6 +135,16 @@ static napi_value touch(napi_env env, napi_callback_info info)
     return twat_bool_of(env, status);
 }
 
+static napi_value len(napi_env env, napi_callback_info info)
+{
+    cache_handle *handle;
+    uint64_t n = 0;
+    if (!twat_call(env, info, 0, NULL, &handle))
+        return NULL;
+    int32_t status = twat_cache_len(handle->cache, &n);
+    return twat_count_of(env, status, n);
+}
+
 /* incr(key, delta, initial, ttl): big integers in and out. */
 static napi_value incr(napi_env env, napi_callback_info info)
 {
@@ -297,5 +307,5 @@ const function_row twat_cache_functions[] = {
     {"has", has},       {"evict", evict},   {"touch", touch},      {"incr", incr},
     {"expire", expire}, {"clear", clear},   {"flush", flush},      {"stats", stats},
     {"info", info_},    {"check", check},   {"export", export_},   {"import", import_},
-    {"close", close_},  {NULL, NULL},
+    {"close", close_},  {"len", len},       {NULL, NULL},
 };

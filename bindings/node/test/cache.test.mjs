@@ -65,6 +65,17 @@ for (const [engine, make] of Object.entries(ENGINES)) {
     assert.deepEqual([cache.delete('k'), cache.delete('k')], [true, false])
     assert.deepEqual([cache.incr('n'), cache.incr('n', 41), cache.decr('n', 2n), cache.get('n')], [1, 42, 40, 40])
     assert.equal(cache.incr('big', 1, { initial: 2n ** 62n }), 2n ** 62n + 1n)
+    assert.throws(() => cache.incr('big', 2n ** 62n), { code: 'TWAT_E_TOO_LARGE', message: /sum from -9223372036854775808/ })
+    for (const [stored, sum] of [[2, 3], [-40000, -39999], [2 ** 40, 2 ** 40 + 1], [2n, 3n]]) {
+      cache.set('set', stored)
+      const kind = typeof cache.get('set')
+      assert.equal(Number(cache.incr('set')), Number(sum))
+      assert.deepEqual([Number(cache.get('set')), typeof cache.get('set')], [Number(sum), kind])
+    }
+    for (const [stored, name] of [['1', /got text/], [1.5, /got a float/], [null, /got nil/], [Buffer.from('1'), /got bytes/]]) {
+      cache.set('set', stored)
+      assert.throws(() => cache.incr('set'), { code: 'TWAT_E_UNSUPPORTED', message: name })
+    }
     cache.setMany(new Map([['p:1', 1], ['p:2', new Float32Array([2])], ['q', 'ü'.repeat(40000)]]))
     assert.deepEqual(cache.getMany(['p:2', 'none', 'q', 'p:1']), [new Float32Array([2]), undefined, 'ü'.repeat(40000), 1])
     assert.deepEqual([...cache.keys('p:')].sort(), ['p:1', 'p:2'])
@@ -73,6 +84,8 @@ for (const [engine, make] of Object.entries(ENGINES)) {
     assert.equal(cache.deleteMany(['q', 'none']), 1)
     cache.set('a', 1, { tag: 'x' }).set('b', 2, { tags: ['x', 'y'] }).set('c', 3)
     assert.equal(cache.evict('x'), true)
+    const { size } = cache
+    assert.deepEqual([cache.has('c'), size], [true, [...cache].length], 'what is invalidated does not count')
     assert.deepEqual(cache.getMany(['a', 'b', 'c']), [undefined, undefined, 3])
     cache.clear()
     assert.deepEqual([cache.size, [...cache]], [0, []])

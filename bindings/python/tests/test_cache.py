@@ -140,7 +140,24 @@ def test_counters(cache):
     assert cache.incr("m", 2, default=10) == 12
     assert cache.incr("gone", 2, default=10, ttl=0) == 12 and "gone" not in cache
     assert cache.incr("m", 1, ttl=0) == 13 and cache.incr("m", ttl=60) == 14, "a counter that is there keeps its time"
-    assert cache.incr("wraps", 1, default=2**63 - 1, ttl=0) == -(2**63)
+    for number in (2, -1, 200, -40_000, 2**40, -(2**63), 2**63 - 2):
+        cache.set("set", number)
+        assert cache.incr("set") == number + 1 == cache.get("set"), "what set stores counts"
+    for value, found in (
+        ("1", "text"),
+        (1.5, "a float"),
+        (b"1", "raw bytes"),
+        (True, "a boolean"),
+        (2**200, "beyond 64"),
+    ):
+        cache.set("set", value)
+        with pytest.raises(CacheOperationError, match=f"expected a stored integer, got .*{found}"):
+            cache.incr("set")
+        assert cache.get("set") == value
+    for ttl in (None, 0):
+        with pytest.raises(CacheValueError, match="sum from -9223372036854775808"):
+            cache.incr("too large", 1, default=2**63 - 1, ttl=ttl)
+    assert "too large" not in cache
     cache["text"] = "a"
     with pytest.raises(CacheOperationError):
         cache.incr("text")

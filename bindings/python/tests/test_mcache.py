@@ -55,6 +55,42 @@ def test_exact_lru_order_over_many_hits(ran):
     assert f.cache_info().hits == 20_003
 
 
+def test_an_interrupted_insertion_leaves_no_evicted_entry_behind(monkeypatch):
+    from twat_cache import _memory
+    from twat_cache._native import _policy
+
+    class Interrupted:
+        def __getattr__(self, name):
+            if name == "twat_policy_evicted":
+                raise KeyboardInterrupt
+            return getattr(held, name)
+
+    held = _policy.held
+    store = _memory.ObjectStore(max_bytes=100_000, sizeof=lambda cost: cost)
+    for i in range(100):
+        store.put(i, 1000)
+    with monkeypatch.context() as patched:
+        patched.setattr(_policy, "held", Interrupted())
+        with pytest.raises(KeyboardInterrupt):
+            store.put("evicts all", 100_000)  # more than are told at once
+    store.put("refused", 100_001)
+    assert len(store.table) == 100, "a refused insertion evicts nothing"
+    store.put("fits", 1)
+    assert list(store.table) == ["fits"] and len(store) == 1
+    assert store.policy.stats()["entries"] == 1
+
+
+def test_the_size_counts_no_entry_whose_time_is_over():
+    f = tc.mcache(maxsize=100, ttl=0.05)(lambda x: x)
+    for i in range(10):
+        f(i)
+    assert f.cache_info().currsize == 10
+    time.sleep(0.06)
+    assert f.cache_info().currsize == 0, "asked for or not"
+    f(1)
+    assert f.cache_info().currsize == 1
+
+
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("ttl", [None, 60])
 def test_every_policy_bounds_and_counts(policy, ttl, ran):

@@ -4,7 +4,7 @@ use super::books::{Writer, signed};
 use super::keys::{self, StoredKey};
 use super::row::{self, Extras, Row};
 use super::{Disk, Put, Stored};
-use crate::engine::counter;
+use crate::engine::counter::Counter;
 use crate::envelope::{self, BLOB, Envelope, HASHED_KEY, Meta, Refused};
 use crate::error::{Code, Error, Result};
 use crate::store::blob::{BlobRef, Draft};
@@ -308,22 +308,34 @@ impl Disk {
                 // A value file that is lost makes the entry a miss, as for a get.
                 && let Some(value) = self.payload_of(&envelope)?
             {
-                let sum = counter::next(self.name, Some(&value), delta, initial)?;
+                let sum = Counter::next(Some(&value), delta, initial)?;
                 let mut extras = Extras::default();
                 extras.inherit(envelope.tags);
-                found = Some((sum, envelope.meta, extras, Row::of(&item.stored, bytes)));
+                let grows = sum.encode().len().saturating_sub(envelope.payload.len());
+                found = Some((sum, envelope.meta, extras, Row::of(&item.stored, bytes), grows));
             }
             let sum = match &found {
                 Some((sum, ..)) => *sum,
-                None => counter::next(self.name, None, delta, initial)?,
+                None => Counter::next(None, delta, initial)?,
             };
-            let value = counter::encode(sum).to_vec();
+            let value = sum.encode();
+            if let Some((.., old, grows)) = &mut found
+                && *grows > 0
+                && old.blob.is_none()
+            {
+                let cost = old.cost.saturating_add(*grows as u64);
+                self.make_room(writer, &item.stored, cost, old.cost, false)?;
+                // Its place may have been moved meanwhile.
+                match writer.row(&item.stored)? {
+                    Some(row) => *old = row,
+                    None => found = None,
+                }
+            }
             match found {
-                Some((_, meta, mut extras, old)) if old.blob.is_none() => {
+                Some((_, meta, mut extras, old, _)) if old.blob.is_none() => {
                     extras.place(old.place);
-                    let sequence = writer.next();
-                    let meta =
-                        Meta { sequence, codec: crate::compress::NONE, value_len: 9, ..meta };
+                    let (sequence, value_len) = (writer.next(), value.len() as u64);
+                    let meta = Meta { sequence, codec: crate::compress::NONE, value_len, ..meta };
                     self.rewrite(writer, key, &item.stored, &old, &meta, &extras, &value)?;
                     self.note_read(&item.stored);
                 }
@@ -337,7 +349,7 @@ impl Disk {
                     self.store(writer, &mut item, &Terms { expires, tags: &tags, cost })?;
                 }
             }
-            Ok((sum, true))
+            Ok((sum.value, true))
         })
     }
 

@@ -49,7 +49,7 @@ impl Entry {
         self.0.refill(key, value, deadline)
     }
 
-    /// The same entry with another value that is no longer.
+    /// The same entry with another value.
     pub(super) fn with_value(&self, value: &[u8]) -> Self {
         let aside = self.0.head().aside.clone();
         Self(Counted::new(self.key(), value, self.deadline(), aside))
@@ -165,12 +165,12 @@ impl Entry {
 /// Whether a deadline is still to come.
 #[inline]
 pub(super) fn is_ahead(deadline: u64) -> bool {
-    deadline == NEVER || deadline > clock::monotonic_ms()
+    deadline == NEVER || deadline > clock::boot_ms()
 }
 
 /// Milliseconds until a deadline. What was live a moment ago has at least one.
 pub(super) fn ttl(deadline: u64) -> Option<NonZeroU64> {
-    let left = deadline.saturating_sub(clock::monotonic_ms()).max(1);
+    let left = deadline.saturating_sub(clock::boot_ms()).max(1);
     NonZeroU64::new(left).filter(|_| deadline != NEVER)
 }
 
@@ -181,5 +181,5 @@ pub(super) fn weight(key: usize, value: usize, cost: u64) -> u64 {
 
 /// When something that lives so long ends.
 pub(super) fn deadline(ttl: Option<NonZeroU64>) -> u64 {
-    ttl.map_or(NEVER, |ttl| clock::monotonic_ms().saturating_add(ttl.get()))
+    ttl.map_or(NEVER, |ttl| clock::boot_ms().saturating_add(ttl.get()))
 }

@@ -15,7 +15,8 @@ mod tags;
 mod tinylfu;
 mod write;
 
-use super::{Engine, Entry, Put, ScanState, Stored, counter, words};
+use super::counter::Counter;
+use super::{Engine, Entry, Put, ScanState, Stored, words};
 use crate::config::{Bounds, Config};
 use crate::error::{Error, Result};
 use crate::lock::Lock;
@@ -129,6 +130,25 @@ impl Memory {
     /// Takes an entry out, to be dropped later; false where there was none.
     fn discard(&self, shard: &mut Shard, slot: u32, why: Why, garbage: &mut Garbage) -> bool {
         self.remove(shard, slot, why).map(|entry| garbage.push(entry)).is_some()
+    }
+
+    /// How many live entries a shard has: without a walk where none can be dead.
+    fn count_of(&self, lock: &Lock<Shard>) -> Result<u64> {
+        let (mut n, mut at) = (0, 0);
+        loop {
+            let shard = lock.lock()?;
+            if at == 0 && !shard.may_hold_dead(self.tags.generation()) {
+                return Ok(shard.len() as u64);
+            }
+            let until = shard.end().min(at + SCANNED_AT_ONCE as u32);
+            n += (at..until)
+                .filter(|slot| shard.get(*slot).is_some_and(entry::Entry::is_live))
+                .count();
+            if until == shard.end() {
+                return Ok(n as u64);
+            }
+            at = until;
+        }
     }
 
     /// Removes what is dead among the next `most` slots; returns how many.
@@ -279,18 +299,18 @@ impl Engine for Memory {
         let put = Put { ttl, ..Put::default() };
         self.write(hash, key, |shard, slot, garbage| {
             let stored = slot.and_then(|slot| shard.get(slot));
-            let next = counter::next(self.name(), stored.map(entry::Entry::value), delta, initial)?;
-            let bytes = counter::encode(next);
-            if let (Some(slot), Some(entry)) = (slot, stored) {
+            let next = Counter::next(stored.map(entry::Entry::value), delta, initial)?;
+            let bytes = next.encode();
+            let attempt = match (slot, stored) {
                 // A new value: readers may hold the old one.
-                let raised = entry.with_value(&bytes);
-                shard.hit(slot);
-                garbage.push(shard.swap(slot, raised));
-                return Ok(Attempt::Done(next));
-            }
-            let mut new = self.prepare(key, &bytes, &put)?;
-            Ok(match self.insert(shard, hash, &mut new, garbage)? {
-                Attempt::Done(()) => Attempt::Done(next),
+                (Some(slot), Some(entry)) => {
+                    let mut raised = self.with_value(entry, &bytes)?;
+                    self.replace(shard, (hash, slot), &mut raised, garbage)
+                }
+                _ => self.insert(shard, hash, &mut self.prepare(key, &bytes, &put)?, garbage)?,
+            };
+            Ok(match attempt {
+                Attempt::Done(()) => Attempt::Done(next.value),
                 Attempt::Elsewhere => Attempt::Elsewhere,
             })
         })
@@ -310,6 +330,10 @@ impl Engine for Memory {
             drop(shard);
         }
         Ok(n)
+    }
+
+    fn count(&self) -> Result<u64> {
+        self.shards.iter().try_fold(0, |n, shard| Ok(n + self.count_of(shard)?))
     }
 
     fn stats(&self) -> Result<EngineStats> {

@@ -36,7 +36,7 @@ impl Memory {
         if PLAIN && (timed || !alone) {
             return None;
         }
-        let now = if timed { clock::monotonic_ms() } else { ANY_TIME };
+        let now = if timed { clock::boot_ms() } else { ANY_TIME };
         let hash = hash_of_short(&self.hasher, key);
         let lock = self.shards.get(self.shard_of(hash))?;
         if PLAIN || alone {
@@ -76,7 +76,7 @@ impl Memory {
         }
         let hash = hash_of(&self.hasher, key);
         let timed = self.timed.load(Ordering::Relaxed);
-        let now = if timed { clock::monotonic_ms() } else { ANY_TIME };
+        let now = if timed { clock::boot_ms() } else { ANY_TIME };
         let shard = self.shards.get(self.shard_of(hash))?;
         let found = if solo::alone() {
             shard.calm::<true>()?.quick_get(hash, key, now, true)

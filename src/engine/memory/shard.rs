@@ -304,8 +304,7 @@ impl Shard {
     /// Whether there may be entries that are not served any more.
     #[inline]
     pub(super) fn may_hold_dead(&self, tags: u64) -> bool {
-        self.tags_swept != tags
-            || (self.earliest != NEVER && self.earliest <= clock::monotonic_ms())
+        self.tags_swept != tags || (self.earliest != NEVER && self.earliest <= clock::boot_ms())
     }
 
     /// Looks at the next `most` slots for one to remove; `None` at the end of

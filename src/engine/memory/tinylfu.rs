@@ -10,7 +10,8 @@
 use super::entry::{Extra, deadline, is_ahead, ttl, weight};
 use super::tags::{Mark, Tags};
 use crate::config::{Bounds, Config};
-use crate::engine::{Engine, Entry, Put, ScanState, Stored, counter};
+use crate::engine::counter::Counter;
+use crate::engine::{Engine, Entry, Put, ScanState, Stored};
 use crate::error::{Code, Error, Result};
 use crate::stats::EngineStats;
 use crate::value::Value;
@@ -203,6 +204,16 @@ impl TinyLfu {
     }
 }
 
+impl TinyLfu {
+    /// An entry with another value, and all else as it is: a given cost, too.
+    fn with_value(&self, key: &[u8], old: &Held, value: &[u8]) -> Result<Held> {
+        let weighed = old.cost == weight(key.len(), old.value.len(), 0);
+        let cost = if weighed { weight(key.len(), value.len(), 0) } else { old.cost };
+        super::write::check_cost(self.bounds.bytes, cost, key, value)?;
+        Ok(Held { value: Value::copy_of(value), cost, ..old.clone() })
+    }
+}
+
 impl Engine for TinyLfu {
     fn name(&self) -> &'static str {
         "memory"
@@ -263,13 +274,13 @@ impl Engine for TinyLfu {
     fn incr(&self, key: &[u8], delta: i64, initial: i64, ttl: Option<NonZeroU64>) -> Result<i64> {
         self.change(key, |found| {
             let stored = found.map(|held| &held.value[..]);
-            let next = counter::next(self.name(), stored, delta, initial)?;
-            let bytes = counter::encode(next);
+            let next = Counter::next(stored, delta, initial)?;
+            let bytes = next.encode();
             let held = match found {
-                Some(old) => Held { value: Value::copy_of(&bytes), ..old.clone() },
+                Some(old) => self.with_value(key, old, &bytes)?,
                 None => self.prepare(key, &bytes, &Put { ttl, ..Put::default() })?,
             };
-            Ok((Op::Put(held), next))
+            Ok((Op::Put(held), next.value))
         })
     }
 
@@ -286,6 +297,10 @@ impl Engine for TinyLfu {
         }
         self.cache.run_pending_tasks();
         Ok(self.figures.expirations.load(Ordering::Relaxed).saturating_sub(before))
+    }
+
+    fn count(&self) -> Result<u64> {
+        Ok(self.cache.iter().filter(|(_, held)| held.is_live()).count() as u64)
     }
 
     fn stats(&self) -> Result<EngineStats> {

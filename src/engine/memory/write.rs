@@ -158,6 +158,14 @@ impl Memory {
         Ok(New { key, value, deadline, cost, made })
     }
 
+    /// An entry with another value, and all else as it is.
+    pub(super) fn with_value<'a>(&self, entry: &entry::Entry, value: &'a [u8]) -> Result<New<'a>> {
+        let made = entry.with_value(value);
+        let (cost, deadline) = (made.cost(), made.deadline());
+        check_cost(self.bytes.most(), cost, made.key(), value)?;
+        Ok(New { key: b"", value, deadline, cost, made: Some(made) })
+    }
+
     /// Adds an entry whose key is not in the shard.
     pub(super) fn insert(
         &self,

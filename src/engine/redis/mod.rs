@@ -21,7 +21,7 @@ mod tls;
 mod track;
 mod write;
 
-use super::{Engine, Entry, Hearing, Identity, Put, ScanState, Stored};
+use super::{Engine, Entry, Hearing, Identity, Put, ScanState, Stored, count_by_scan};
 use crate::compress::Compressor;
 use crate::config::Config;
 use crate::error::Result;
@@ -199,10 +199,15 @@ impl Engine for Redis {
         self.sweep_check(repair)
     }
 
+    fn count(&self) -> Result<u64> {
+        // The figures count for as long as a call may take, and what is dead, too.
+        count_by_scan(self)
+    }
+
     fn stats(&self) -> Result<EngineStats> {
         let corrupt = self.corrupt.load(Ordering::Relaxed);
         // Figures are asked for while a server is down, too.
-        let entries = self.count().unwrap_or(0);
+        let entries = self.count_names().unwrap_or(0);
         Ok(EngineStats { entries, corrupt, entries_inexact: true, ..EngineStats::default() })
     }
 

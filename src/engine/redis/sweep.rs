@@ -180,7 +180,7 @@ impl Redis {
 
     /// Counts the namespace's keys for as long as a call may take; where that
     /// is not enough, what was counted stands for the part that was walked.
-    pub(super) fn count(&self) -> Result<u64> {
+    pub(super) fn count_names(&self) -> Result<u64> {
         let end = Instant::now() + self.timeout;
         let mut n = 0;
         walk(&self.server.masters()?, &self.names.entries_like(b""), &mut |_, names| {

@@ -5,7 +5,8 @@ use super::entry::{Raw, raw, unexpected, unique};
 use super::read::{Found, value_of};
 use super::resp::Value;
 use super::{Call, Redis, call, server};
-use crate::engine::{Engine, Put, Stored, counter};
+use crate::engine::counter::Counter;
+use crate::engine::{Engine, Put, Stored};
 use crate::envelope::{self, Meta};
 use crate::error::{Code, Error, Result};
 use redis::Cmd;
@@ -168,8 +169,8 @@ impl Redis {
                 }
                 Found::Missing => (None, None, Vec::new(), 0),
             };
-            let sum = counter::next("redis", stored.as_deref(), delta, initial)?;
-            let new = self.encode_over(&kept, key, &counter::encode(sum), &tags)?;
+            let sum = Counter::next(stored.as_deref(), delta, initial)?;
+            let new = self.encode_over(&kept, key, &sum.encode(), &tags)?;
             let found = match old {
                 Some(old) => self.swap(key, &old, &new, px)?,
                 None => {
@@ -182,7 +183,7 @@ impl Redis {
                 }
             };
             match found {
-                Ok(()) => return Ok(sum),
+                Ok(()) => return Ok(sum.value),
                 Err(there) => fetched = vec![there],
             }
             check_time()?;

@@ -504,6 +504,10 @@ impl Engine for Tiered {
         self.tiers().try_for_each(|tier| tier.engine.flush())
     }
 
+    fn count(&self) -> Result<u64> {
+        self.last.engine.count()
+    }
+
     fn stats(&self) -> Result<EngineStats> {
         let mut stats = self.last.engine.stats()?;
         for tier in self.above() {

@@ -64,7 +64,7 @@ impl Watch {
     /// Takes in what has arrived, at most once a tick of the clock.
     #[inline]
     pub fn look(&self, last: &dyn Engine, apply: &mut dyn FnMut(Change<'_>)) {
-        let now = clock::monotonic_ms();
+        let now = clock::boot_ms();
         if now != self.looked.load(Ordering::Relaxed) {
             self.look_now(now, last, apply);
         }
@@ -115,7 +115,7 @@ impl Watch {
     /// The stamp of what is read below from now on.
     pub fn now(&self) -> u64 {
         let hearing = self.current.load(Ordering::Acquire);
-        hearing << MS_BITS | clock::monotonic_ms() & MS_MASK
+        hearing << MS_BITS | clock::boot_ms() & MS_MASK
     }
 
     /// Whether a copy may be served without asking.
@@ -130,6 +130,6 @@ impl Watch {
         if hearing != 0 && hearing == self.latest.load(Ordering::Acquire) {
             known = known.max(self.heard.load(Ordering::Acquire));
         }
-        clock::monotonic_ms().saturating_sub(known) < self.ttl_ms
+        clock::boot_ms().saturating_sub(known) < self.ttl_ms
     }
 }

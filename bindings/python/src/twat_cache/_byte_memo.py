@@ -253,7 +253,7 @@ class ByteMemo(Memo):
     # Management
 
     def info(self) -> CacheInfo:
-        entries = 0 if self.store.closed else self.store.stats()["entries"]
+        entries = 0 if self.store.closed else self.store.size()
         return CacheInfo(self.hits, self.misses, self.maxsize, entries)
 
     def clear(self) -> None:

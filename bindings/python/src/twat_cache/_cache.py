@@ -8,9 +8,9 @@ from typing import Any
 
 from twat_cache import _keys, _open, _options
 from twat_cache._codec import Codec, Foreign
-from twat_cache._native._abi import STATS_EXACT, TTL_NEVER
+from twat_cache._native._abi import TTL_NEVER
 from twat_cache._native._bytecache import ByteCache
-from twat_cache.exceptions import CacheOperationError, ConfigurationError
+from twat_cache.exceptions import CacheOperationError, CacheValueError, ConfigurationError
 
 _MISSING: Any = object()
 
@@ -127,7 +127,21 @@ class Cache(MutableMapping[Any, Any]):
         raise KeyError("the cache is empty")
 
     def incr(self, key: Any, delta: int = 1, default: int = 0, ttl: float | None = None) -> int:
-        """Adds to a counter, atomically between processes; ``default`` and ``ttl`` are for a missing one."""
+        """Add to a stored integer, atomically between processes.
+
+        Args:
+            key: As for ``set``.
+            delta: What to add.
+            default: What a missing integer starts at.
+            ttl: Seconds that a missing one lives. One that is there keeps its time to live.
+
+        Returns:
+            The sum.
+
+        Raises:
+            CacheOperationError: The key holds anything but an integer.
+            CacheValueError: The sum is beyond 64 bits; what is stored stays.
+        """
         for what, number in (("delta", delta), ("default", default)):
             if not isinstance(number, int) or not -(2**63) <= number < 2**63:
                 raise CacheOperationError(f"{what}: expected an integer of 64 bits, found: {number!r}")
@@ -135,7 +149,9 @@ class Cache(MutableMapping[Any, Any]):
         if ttl_ms is None:
             # A time to live is that of a new counter, and with 0 there is none. One that is there keeps its own.
             if not self._store.contains(name):
-                return (default + delta + 2**63) % 2**64 - 2**63
+                if not -(2**63) <= default + delta < 2**63:
+                    raise CacheValueError(f"incr: expected a sum from {-(2**63)} to {2**63 - 1}, got {default + delta}")
+                return default + delta
             ttl_ms = 1  # where it vanishes meanwhile
         return self._store.incr(name, delta, default, ttl_ms)
 
@@ -219,11 +235,8 @@ class Cache(MutableMapping[Any, Any]):
         return self.iterkeys()
 
     def __len__(self) -> int:
-        stats = self._store.stats()
-        if stats["flags"] & STATS_EXACT:
-            return stats["entries"]
-        # Expired and invalidated entries are among them until they are swept.
-        return sum(1 for _ in self._store.keys())
+        """Count the entries that a get would hit; expired and evicted ones do not count."""
+        return self._store.count()
 
     def __bool__(self) -> bool:
         return True
@@ -238,7 +251,7 @@ class Cache(MutableMapping[Any, Any]):
         """The figures since it was opened."""
         stats: dict[str, Any] = dict(self._store.stats())
         asked = stats["hits"] + stats["misses"]
-        return {**stats, "size": stats["entries"], "hit_ratio": stats["hits"] / asked if asked else 0.0}
+        return {**stats, "size": self._store.size(), "hit_ratio": stats["hits"] / asked if asked else 0.0}
 
     def info(self) -> dict[str, Any]:
         """What the core says in words: the engine chosen and why, and what that has to say."""

@@ -200,7 +200,13 @@ class ObjectStore:
         return len(dead)
 
     def __len__(self) -> int:
-        return len(self.place)
+        """Count the live entries; those whose time is over do not count."""
+        with self.lock:
+            count, deadlines = len(self.place), list(self._deadlines)
+            if not deadlines:
+                return count
+            at, place = now(), self.place
+            return count - sum(1 for deadline, slot in deadlines if deadline <= at and slot in place)
 
     @property
     def logged(self) -> int:

@@ -134,6 +134,7 @@ SYMBOLS: dict[str, tuple[str, str]] = {
     "twat_cache_touch": ("i", "ppnU"),
     "twat_cache_incr": ("i", "ppnIIUp"),
     "twat_cache_invalidate_tag": ("i", "ppn"),
+    "twat_cache_len": ("i", "pp"),
     "twat_cache_expire": ("i", "pp"),
     "twat_cache_clear": ("i", "p"),
     "twat_cache_flush": ("i", "p"),

@@ -223,6 +223,21 @@ class ByteCache(Handle):
         """Waits until what was stored is durable."""
         self._call(self._library().twat_cache_flush)
 
+    def count(self) -> int:
+        """Counts what a get would hit."""
+        out = ctypes.c_uint64()
+        self._call(self._library().twat_cache_len, ctypes.byref(out))
+        return out.value
+
+    def size(self) -> int:
+        """As ``count``; where that fails (a server is down) what the figures say."""
+        from twat_cache.exceptions import TwatCacheError
+
+        try:
+            return self.count()
+        except TwatCacheError:
+            return self.stats()["entries"]
+
     def stats(self) -> dict[str, int]:
         """The core's figures."""
         stats = _abi.Stats(struct_size=ctypes.sizeof(_abi.Stats))

@@ -26,10 +26,11 @@ class Policy(Handle):
     turns every argument: a call costs a third then.
     """
 
-    __slots__ = ("_options", "handle", "needs", "number_out", "outs", "slot_out", "victims_out")
+    __slots__ = ("_options", "_owed", "handle", "needs", "number_out", "outs", "slot_out", "victims_out")
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = dict(options)
+        self._owed: list[int] = []
         pointer = self._new()
         super().__init__(pointer)
         self.needs: int = check(held.twat_policy_needs(pointer))
@@ -53,6 +54,7 @@ class Policy(Handle):
 
     def renew(self) -> None:
         """Begins anew; what there was is left to its fate (a fork may have torn it)."""
+        self._owed = []
         self._pointer = self._new()
         self.handle = _pointer(self._pointer)
 
@@ -70,7 +72,7 @@ class Policy(Handle):
             ONE if cost == 1 else _u64(cost),
             *self.outs,
         )
-        if status == _OK:
+        if status == _OK and not self._owed:
             left = self.number_out.value
             if not left:
                 return self.slot_out.value, ()
@@ -80,13 +82,23 @@ class Policy(Handle):
         if status == _MISS:
             return 0, ()
         check(status)
-        slot, victims = self.slot_out.value, self.victims_out[: self.number_out.value]
-        while status == _TRUNCATED:
-            status = check(
-                held.twat_policy_evicted(self._pointer, self.victims_out, _ROOM, ctypes.byref(self.number_out))
-            )
-            victims += self.victims_out[: self.number_out.value]
-        return slot, victims
+        return self.slot_out.value, self._many_evicted(status)
+
+    def _many_evicted(self, status: int) -> Sequence[int]:
+        """All victims of an insertion. Those that an interrupt kept from the caller go to the next one."""
+        owed, slot = self._owed, self.slot_out.value
+        owed += self.victims_out[: self.number_out.value]
+        try:
+            while status == _TRUNCATED:
+                status = check(
+                    held.twat_policy_evicted(self._pointer, self.victims_out, _ROOM, ctypes.byref(self.number_out))
+                )
+                owed += self.victims_out[: self.number_out.value]
+        except BaseException:
+            held.twat_policy_remove(self._pointer, slot)  # the caller gets no slot
+            raise
+        self._owed = []
+        return owed
 
     def hits(self, hits: bytes) -> None:
         """Hands hits over: slots of eight bytes, in this machine's order."""
@@ -98,6 +110,7 @@ class Policy(Handle):
 
     def clear(self) -> None:
         """Forgets every slot."""
+        self._owed = []
         check(held.twat_policy_clear(self.pointer))
 
     def stats(self) -> dict[str, int]:
