@@ -18,6 +18,9 @@ pub enum Needs {
     Log,
 }
 
+/// Hits that a policy receives in one call: it fetches the memory of all of them ahead.
+const HITS_AT_ONCE: usize = 128;
+
 /// What is known of one index.
 struct Place {
     /// Raised when the entry leaves, so that its slot is stale. Never 0.
@@ -68,14 +71,18 @@ impl HostPolicy {
 
     /// Takes over a log of hits; stale slots are ignored.
     pub fn hits(&mut self, slots: &[u64]) {
-        let mut told = 0;
-        for slot in slots {
-            if let Some(index) = self.live(*slot) {
-                self.policy.hit(index);
-                told += 1;
+        let mut indices = [0; HITS_AT_ONCE];
+        for chunk in slots.chunks(HITS_AT_ONCE) {
+            let mut live = 0;
+            for slot in chunk {
+                if let Some(index) = self.live(*slot) {
+                    indices[live] = index;
+                    live += 1;
+                }
             }
+            self.policy.hits(&indices[..live]);
+            self.stats.hits += live as u64;
         }
-        self.stats.hits += told;
     }
 
     /// Makes room and adds an entry; `None` where it is not admitted. What
