@@ -17,6 +17,19 @@
 
 namespace twat {
 
+namespace detail {
+
+// A length as std::size_t, which is narrower on 32-bit systems only.
+template <class Integer> constexpr std::size_t as_size(Integer n) noexcept
+{
+    if constexpr (std::is_same_v<Integer, std::size_t>)
+        return n;
+    else
+        return static_cast<std::size_t>(n);
+}
+
+} // namespace detail
+
 // A borrowed byte string: from text, or from anything with data() and size()
 // over trivially copyable elements (string, string_view, span, vector, Bytes).
 class View {

@@ -39,10 +39,14 @@ template <class T> constexpr bool never = false;
 
 template <class T>
 constexpr bool is_character = std::is_same_v<T, char> || std::is_same_v<T, wchar_t> ||
+#if defined(__cpp_char8_t)
+                              std::is_same_v<T, char8_t> ||
+#endif
                               std::is_same_v<T, char16_t> || std::is_same_v<T, char32_t>;
 
 template <class T>
-constexpr bool is_integer = std::is_integral_v<T> && !std::is_same_v<T, bool> && !is_character<T>;
+constexpr bool is_integer = is_wide_integer<T> ||
+                            (is_word_integer<T> && !std::is_same_v<T, bool> && !is_character<T>);
 
 template <class T>
 constexpr bool is_byte = std::is_same_v<T, std::byte> || std::is_same_v<T, unsigned char>;

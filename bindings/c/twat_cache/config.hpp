@@ -91,6 +91,8 @@ public:
     template <class Integer, class = std::enable_if_t<std::is_integral_v<Integer>>>
     Config& set(const std::string& name, Integer value, OnError on = {})
     {
+        static_assert(sizeof(Integer) <= sizeof(std::uint64_t), "twat::Config::set: expected an integer type of up to "
+                                                                "64 bits");
         if constexpr (std::is_same_v<Integer, bool>) {
             return set(name, value ? "true" : "false", on);
         } else {
@@ -162,8 +164,8 @@ private:
     }
 
     std::string engine_;
-    std::vector<Step> steps_;
-    std::unique_ptr<twat_config, Free> raw_;
+    std::vector<Step> steps_{};
+    std::unique_ptr<twat_config, Free> raw_{};
 };
 
 } // namespace twat

@@ -4,6 +4,7 @@
 #define TWAT_CACHE_MSGPACK_HPP
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -18,6 +19,25 @@
 namespace twat {
 
 template <class T, class = void> struct codec;
+
+namespace detail {
+
+#if defined(__SIZEOF_INT128__)
+// Standard modes hide these types from std::is_integral, GNU modes do not.
+__extension__ typedef __int128 wide_signed;
+__extension__ typedef unsigned __int128 wide_unsigned;
+template <class T>
+constexpr bool is_wide_integer = std::is_same_v<T, wide_signed> || std::is_same_v<T, wide_unsigned>;
+#else
+template <class T> constexpr bool is_wide_integer = false;
+#endif
+
+// Integers of up to 64 bits; any wider type but the two above is refused at
+// compile time, since a conversion would cut it.
+template <class T>
+constexpr bool is_word_integer = std::is_integral_v<T> && sizeof(T) <= sizeof(std::uint64_t) && !is_wide_integer<T>;
+
+} // namespace detail
 
 // Numbers of the extension types that languages share.
 namespace ext {
@@ -60,23 +80,27 @@ public:
     Writer& nil() { return byte(0xc0); }
     Writer& boolean(bool value) { return byte(value ? 0xc3 : 0xc2); }
 
+    // The shortest form; beyond 64 bits extension 3, a big integer.
     template <class Integer> Writer& integer(Integer value)
     {
-        static_assert(std::is_integral_v<Integer>);
-        if constexpr (std::is_signed_v<Integer>) {
-            if (value < 0) return negative(static_cast<std::int64_t>(value));
+        if constexpr (detail::is_wide_integer<Integer>) {
+            return wide(value);
+        } else {
+            static_assert(detail::is_word_integer<Integer>, "twat::Writer::integer: expected an integer type of up to "
+                                                            "128 bits");
+            if constexpr (std::is_signed_v<Integer>) {
+                if (value < 0) return negative(value);
+            }
+            return positive(static_cast<std::make_unsigned_t<Integer>>(value));
         }
-        auto n = static_cast<std::uint64_t>(value);
-        if (n < 0x80) return byte(static_cast<unsigned>(n));
-        return sized(n, 0xcc);
     }
 
     Writer& real(double value)
     {
         std::uint64_t bits = 0;
-        if (is_key() && value == 0) value = 0;
+        if (is_key()) value += 0.0; // -0.0 becomes 0.0
         std::memcpy(&bits, &value, sizeof bits);
-        if (is_key() && value != value) bits = 0x7ff8000000000000;
+        if (is_key() && std::isnan(value)) bits = 0x7ff8000000000000;
         return byte(0xcb).big_endian(bits, 8);
     }
 
@@ -185,8 +209,9 @@ private:
     }
     Writer& big_endian(std::uint64_t value, int bytes)
     {
-        for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) byte(static_cast<unsigned>(value >> shift) & 0xff);
-        return *this;
+        char chars[8];
+        for (int i = 0; i < bytes; i++) chars[i] = static_cast<char>(value >> 8 * (bytes - 1 - i) & 0xff);
+        return raw(View(chars, static_cast<std::size_t>(bytes)));
     }
     // A code for one byte and its followers for two, four, eight.
     Writer& sized(std::uint64_t n, unsigned code)
@@ -198,6 +223,25 @@ private:
     {
         return n <= 0xffff ? byte(code).big_endian(n, 2) : byte(code + 1).big_endian(n, 4);
     }
+    Writer& positive(std::uint64_t n) { return n < 0x80 ? byte(static_cast<unsigned>(n)) : sized(n, 0xcc); }
+
+    template <class Wide> Writer& wide(Wide value)
+    {
+        const bool below_zero = value < 0;
+        if (!below_zero && value <= std::numeric_limits<std::uint64_t>::max())
+            return positive(static_cast<std::uint64_t>(value));
+        if constexpr (static_cast<Wide>(-1) < Wide{}) {
+            if (below_zero && value >= std::numeric_limits<std::int64_t>::min())
+                return negative(static_cast<std::int64_t>(value));
+        }
+        // Two's complement, big-endian; a positive number may need a zero byte
+        // before it, which carries the sign.
+        std::string payload(1, below_zero ? '\xff' : '\0');
+        for (int shift = 120; shift >= 0; shift -= 8) payload.push_back(static_cast<char>(value >> shift & 0xff));
+        std::size_t first = 0;
+        while (payload[first] == payload[0] && ((payload[first + 1] ^ payload[0]) & 0x80) == 0) first++;
+        return extension(ext::big_integer, View(payload.data() + first, payload.size() - first));
+    }
     Writer& negative(std::int64_t value)
     {
         if (value >= -32) return byte(static_cast<unsigned>(value) & 0xff);
@@ -205,8 +249,8 @@ private:
         return byte(0xd0 + static_cast<unsigned>(power)).big_endian(static_cast<std::uint64_t>(value), 1 << power);
     }
 
-    std::string out_;
-    std::string error_;
+    std::string out_{};
+    std::string error_{};
     Purpose purpose_;
 };
 
@@ -231,20 +275,30 @@ public:
         return take(1) != nullptr;
     }
 
-    // False also for a number that does not fit.
+    // False also for a number that does not fit. A big integer (extension 3)
+    // of any length is read, since JavaScript writes every BigInt so.
     template <class Integer> bool integer(Integer& out)
     {
+        static_assert(detail::is_wide_integer<Integer> || detail::is_word_integer<Integer>,
+                      "twat::Reader::integer: expected an integer type of up to 128 bits");
         Reader before = *this;
+        std::string_view payload;
+        if (extension(ext::big_integer, payload)) {
+            if (big_integer(payload, out)) return true;
+            *this = before;
+            return false;
+        }
         std::uint64_t bits = 0;
         bool negative = false;
         if (number(bits, negative)) {
             if (negative) {
                 auto value = static_cast<std::int64_t>(bits);
-                if (std::is_signed_v<Integer> && value >= lowest<Integer>()) {
+                if (fits_below_zero<Integer>(value)) {
                     out = static_cast<Integer>(value);
                     return true;
                 }
-            } else if (bits <= static_cast<std::uint64_t>(std::numeric_limits<Integer>::max())) {
+            } else if (detail::is_wide_integer<Integer> ||
+                       bits <= static_cast<std::uint64_t>(std::numeric_limits<Integer>::max())) {
                 out = static_cast<Integer>(bits);
                 return true;
             }
@@ -260,9 +314,9 @@ public:
         bool negative = false;
         if (peek() == 0xcb || peek() == 0xca) {
             int size = peek() == 0xcb ? 8 : 4;
-            if (left_ <= static_cast<std::size_t>(size)) return false;
+            if (left_ <= detail::as_size(size)) return false;
             take(1);
-            bits = big_endian(take(static_cast<std::size_t>(size)), size);
+            bits = big_endian(take(detail::as_size(size)), size);
             if (size == 8) {
                 std::memcpy(&out, &bits, 8);
             } else {
@@ -300,14 +354,14 @@ public:
         unsigned code = peek();
         int length = code >= 0xc7 && code <= 0xc9 ? 1 << (code - 0xc7) : 0;
         if (length == 0 && (code < 0xd4 || code > 0xd8)) return false;
-        std::size_t head = 2 + static_cast<std::size_t>(length);
+        std::size_t head = 2 + detail::as_size(length);
         if (left_ < head) return false;
         std::uint64_t n = length > 0 ? big_endian(next_ + 1, length) : std::uint64_t{1} << (code - 0xd4);
         if (n > left_ - head) return false;
         type = static_cast<signed char>(next_[head - 1]);
         take(head);
-        const unsigned char* begin = take(static_cast<std::size_t>(n));
-        payload = Reader(View(begin, static_cast<std::size_t>(n)));
+        const unsigned char* begin = take(detail::as_size(n));
+        payload = Reader(View(begin, detail::as_size(n)));
         return true;
     }
     // The payload of an extension of this very type.
@@ -348,12 +402,43 @@ public:
     template <class T> bool value(T& out) { return codec<T>::read(*this, out); }
 
 private:
-    template <class Integer> static constexpr std::int64_t lowest()
+    // Whether the type has negative numbers. std::is_signed knows wide types in
+    // GNU modes only.
+    template <class Integer> static constexpr bool has_sign = static_cast<Integer>(-1) < Integer{};
+
+    template <class Integer> static constexpr bool fits_below_zero(std::int64_t value)
     {
-        if constexpr (std::is_signed_v<Integer>)
-            return static_cast<std::int64_t>(std::numeric_limits<Integer>::min());
+        if constexpr (!has_sign<Integer>) return false;
+        else if constexpr (detail::is_wide_integer<Integer>) return true;
+        else return value >= static_cast<std::int64_t>(std::numeric_limits<Integer>::min());
+    }
+
+    // Two's complement, big-endian, of any length: longer than the type only by
+    // bytes that repeat the sign.
+    template <class Integer> static bool big_integer(std::string_view payload, Integer& out)
+    {
+        if (payload.empty()) return false;
+        const bool below_zero = (payload.front() & 0x80) != 0;
+        const char sign = below_zero ? '\xff' : '\0';
+        while (payload.size() > 1 && payload[0] == sign && ((payload[1] ^ sign) & 0x80) == 0) payload.remove_prefix(1);
+        if constexpr (has_sign<Integer>) {
+            if (payload.size() > sizeof(Integer)) return false;
+        } else {
+            if (below_zero) return false;
+            if (payload.size() > 1 && payload.front() == 0) payload.remove_prefix(1);
+            if (payload.size() > sizeof(Integer)) return false;
+        }
+        // Unsigned arithmetic: shifting a negative number to the left is not defined in C++17.
+        std::uint64_t high = below_zero ? ~std::uint64_t{0} : 0, low = high;
+        for (char c : payload) {
+            high = high << 8 | low >> 56;
+            low = low << 8 | static_cast<unsigned char>(c);
+        }
+        if constexpr (detail::is_wide_integer<Integer>)
+            out = static_cast<Integer>(static_cast<detail::wide_unsigned>(high) << 64 | low);
         else
-            return 0;
+            out = static_cast<Integer>(low);
+        return true;
     }
 
     const unsigned char* take(std::size_t n) noexcept
@@ -384,7 +469,7 @@ private:
         }
         if (code < 0xcc || code > 0xd3) return false;
         int size = 1 << (code & 3);
-        if (left_ <= static_cast<std::size_t>(size)) return false;
+        if (left_ <= detail::as_size(size)) return false;
         bits = big_endian(next_ + 1, size);
         if (code >= 0xd0) {
             int spare = 64 - 8 * size;
@@ -392,19 +477,19 @@ private:
             negative = value < 0;
             bits = static_cast<std::uint64_t>(value);
         }
-        return take(1 + static_cast<std::size_t>(size)) != nullptr;
+        return take(1 + detail::as_size(size)) != nullptr;
     }
 
     bool chars(std::uint64_t n, std::size_t head, std::string_view& out)
     {
         if (left_ < head || n > left_ - head) return false;
         take(head);
-        out = View(take(static_cast<std::size_t>(n)), static_cast<std::size_t>(n)).text();
+        out = View(take(detail::as_size(n)), detail::as_size(n)).text();
         return true;
     }
     bool sized_chars(int length, std::string_view& out)
     {
-        auto head = 1 + static_cast<std::size_t>(length);
+        auto head = 1 + detail::as_size(length);
         return left_ >= head && chars(big_endian(next_ + 1, length), head, out);
     }
 
@@ -416,14 +501,14 @@ private:
             count = peek() & 15;
         } else if (peek() == code || peek() == code + 1) {
             int length = peek() == code ? 2 : 4;
-            head += static_cast<std::size_t>(length);
+            head += detail::as_size(length);
             if (left_ < head) return false;
             count = big_endian(next_ + 1, length);
         } else {
             return false;
         }
         if (count > (left_ - head) / least) return false;
-        n = static_cast<std::size_t>(count);
+        n = detail::as_size(count);
         return take(head) != nullptr;
     }
 

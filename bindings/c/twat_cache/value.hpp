@@ -26,10 +26,10 @@ constexpr unsigned raw = 0, msgpack = 1, json = 2, array = 3, counter = 4;
 // A view of an array of numbers (format 3), as NumPy's array interface
 // describes it. `data` lies inside the value, on a 64-byte boundary of it.
 struct ArrayView {
-    std::string_view dtype;
-    std::vector<std::uint64_t> shape;
+    std::string_view dtype{};
+    std::vector<std::uint64_t> shape{};
     char order = 'C';
-    View data;
+    View data{};
 
     // Nothing if the value is no array, or not one as long as it says.
     static std::optional<ArrayView> of(View value)
@@ -54,10 +54,10 @@ struct ArrayView {
 
 // An array that owns its data, for arguments and results.
 struct Array {
-    std::string dtype;
-    std::vector<std::uint64_t> shape;
+    std::string dtype{};
+    std::vector<std::uint64_t> shape{};
     char order = 'C';
-    std::vector<std::byte> data;
+    std::vector<std::byte> data{};
 
     Array() = default;
     Array(const ArrayView& view) : dtype(view.dtype), shape(view.shape), order(view.order) // NOLINT: implicit
@@ -83,7 +83,7 @@ struct Array {
             count *= dimension;
         }
         if (data.size() % count != 0) return data;
-        std::size_t item = data.size() / static_cast<std::size_t>(count);
+        std::size_t item = data.size() / detail::as_size(count);
         std::vector<std::byte> out(data.size());
         std::vector<std::uint64_t> index(shape.size());
         for (std::size_t to = 0; to < out.size(); to += item) {
