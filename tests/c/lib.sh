@@ -58,6 +58,22 @@ need_clang_runtime() {
         missing "clang's sanitizers" "Debian's package libclang-rt-$major-dev"
 }
 
+# need_locale de_DE.UTF-8: makes the locale in a directory of the tests, and sets LOCPATH.
+need_locale() {
+    command -v localedef >/dev/null && [ -f "/usr/share/i18n/locales/${1%.*}" ] || install_package locales
+    export LOCPATH=$TWAT_TEST_ROOT/locales
+    mkdir -p "$LOCPATH"
+    localedef -i "${1%.*}" -f "${1#*.}" "$LOCPATH/$1" 2>/dev/null || missing "locale $1" "Debian's package locales"
+}
+
+need_libcxx() {
+    local probe=(clang++ -stdlib=libc++ -x c++ - -o /dev/null)
+    echo '#include <string>
+int main() {}' | "${probe[@]}" 2>/dev/null || { install_package libc++-dev; install_package libc++abi-dev; }
+    echo '#include <string>
+int main() {}' | "${probe[@]}" 2>/dev/null || missing "libc++" "Debian's packages libc++-dev and libc++abi-dev"
+}
+
 build_library() {
     case $profile in
     debug) cargo build --locked --quiet ;;

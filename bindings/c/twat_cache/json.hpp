@@ -3,12 +3,15 @@
 #define TWAT_CACHE_JSON_HPP
 
 #include <charconv>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <system_error>
 
 #include "msgpack.hpp"
+#if !defined(__cpp_lib_to_chars)
+#include <locale>
+#include <sstream>
+#endif
 
 namespace twat::detail {
 
@@ -94,17 +97,24 @@ private:
             }
             if (whole.ec != std::errc::result_out_of_range) return false;
         }
-        double real = 0;
-#if defined(__cpp_lib_to_chars)
-        auto found = std::from_chars(begin, end, real);
-        if (found.ec != std::errc() || found.ptr != end) return false;
-#else
-        char* stopped;
-        real = std::strtod(begin, &stopped);
-        if (stopped != end) return false;
-#endif
-        to.real(real);
+        double value = 0;
+        if (!real(text, value)) return false;
+        to.real(value);
         return true;
+    }
+
+    // Never strtod: it reads the decimal point of the program's locale.
+    static bool real(const std::string& text, double& value)
+    {
+#if defined(__cpp_lib_to_chars)
+        const char *begin = text.data(), *end = begin + text.size();
+        auto found = std::from_chars(begin, end, value);
+        return found.ec == std::errc() && found.ptr == end;
+#else
+        std::istringstream stream(text);
+        stream.imbue(std::locale::classic());
+        return static_cast<bool>(stream >> value) && stream.peek() == std::istringstream::traits_type::eof();
+#endif
     }
 
     bool hex4(unsigned& code)
