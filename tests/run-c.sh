@@ -45,26 +45,56 @@ for header in tests/abi/twat_cache-"$major".*.h; do
     done
 done
 
-say "the C++ header: gcc and clang, without RTTI, without exceptions, C++20"
+say "the C++ header: gcc and clang, without RTTI, without exceptions, C++20, every warning"
 need_package clang++ clang
 need_for_cxx_tests
 if wanted cpp/header "$@"; then
-    for flags in -fno-rtti "-fno-rtti -fno-exceptions" -std=c++20; do
+    for flags in -fno-rtti "-fno-rtti -fno-exceptions" -std=c++20 -std=gnu++17; do
         compile_cxx "$CXX" tests/cpp/header.cpp "$stage/header.o" $flags
         compile_cxx clang++ tests/cpp/header.cpp "$stage/header.o" $flags
     done
+    # Through -I a program's own warnings apply to our headers.
+    compile_cxx "$CXX" tests/cpp/header.cpp "$stage/header.o" -Wfloat-equal -Wuseless-cast -Weffc++ -Wconversion \
+        -Wsign-conversion -Wold-style-cast
+    compile_cxx clang++ tests/cpp/header.cpp "$stage/header.o" -Wfloat-equal -Wconversion -Wsign-conversion -Wold-style-cast
 fi
+
+say "C++ programs that must not compile, each with its text"
+for source in tests/cpp/refused/*.cpp; do
+    wanted "cpp/refused" "$@" || continue
+    expected=$(sed -n 's,^// expected: ,,p' "$source")
+    flags=$(sed -n 's,^// flags: ,,p' "$source")
+    for compiler in "$CXX" clang++; do
+        # shellcheck disable=SC2086
+        if $compiler ${flags:--std=c++17} -fsyntax-only -Iinclude -Ibindings/c "$source" 2>"$stage/refused.log"; then
+            fail "$source: expected an error, got none ($compiler)"
+        fi
+        grep -qF "$expected" "$stage/refused.log" || { cat "$stage/refused.log"; fail "$source: expected '$expected' ($compiler)"; }
+    done
+done
 
 say "the C++ programs, shared and static"
 for source in tests/cpp/*.cpp; do
     name=$(basename "$source" .cpp)
     wanted "cpp/$name" "$@" || continue
+    [ "$name" != locale ] || continue
     compile_cxx "$CXX" "$source" "$stage/cpp-$name.o" -fno-rtti
     $CXX "$stage/cpp-$name.o" -o "$stage/cpp-$name" "${shared[@]}" -pthread
     $CXX "$stage/cpp-$name.o" -o "$stage/cpp-$name-static" "${static[@]}"
     run "$stage/cpp-$name"
     run "$stage/cpp-$name-static"
 done
+
+if wanted cpp/locale "$@"; then
+    say "a locale with a decimal comma: libstdc++ and libc++"
+    need_locale de_DE.UTF-8
+    need_libcxx
+    for variant in "$CXX" "clang++ -stdlib=libc++"; do
+        compile_cxx "$variant" tests/cpp/locale.cpp "$stage/cpp-locale.o"
+        $variant "$stage/cpp-locale.o" -o "$stage/cpp-locale" "${shared[@]}" -pthread
+        run "$stage/cpp-locale"
+    done
+fi
 
 if wanted sanitize "$@"; then
     tests/run-sanitize.sh quick

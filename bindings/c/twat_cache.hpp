@@ -14,11 +14,17 @@
 #ifndef TWAT_CACHE_HPP
 #define TWAT_CACHE_HPP
 
+#if defined(_MSVC_LANG) ? _MSVC_LANG < 201703L : __cplusplus < 201703L
+#error "twat_cache.hpp: expected C++17 or later; compile with -std=c++17"
+#endif
+
 #include "twat_cache/bytes.hpp"
 #include "twat_cache/cache.hpp"
 #include "twat_cache/codec.hpp"
 #include "twat_cache/config.hpp"
 #include "twat_cache/error.hpp"
+#include "twat_cache/live.hpp"
+#include "twat_cache/live_memoize.hpp"
 #include "twat_cache/memoize.hpp"
 #include "twat_cache/value.hpp"
 

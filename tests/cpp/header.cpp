@@ -11,5 +11,11 @@ int main()
     cache.set("k", std::vector<int>{1, 2}, code);
     for (auto key = cache.scan({}, code).next(code); key;) key.reset();
     auto f = twat::memoize(cache, "f", [](int x, const std::string& y) { return std::to_string(x) + y; });
+    auto g = twat::memoize([](long x, const std::string& y, double z) { return y + std::to_string(x) + (z > 0 ? "+" : ""); }, {10});
+    twat::LiveCache<long, std::string> live({10}, code);
+    live.set(1, "one");
+    if (live.get(1) != "one" || live.size() != 1 || g(1, "2", 3) != "21+" || g.invalidate(2, "", 0)) return 2;
+    if (twat::decode<std::vector<double>>(twat::encode(std::vector<double>{1.5}), code).size() != 1) return 3;
+    if (twat::decode<twat::Array>(twat::encode(twat::Array()), code).shape.size() != 0) return 4;
     return code || cache.get("k", code) || f(1, "2") != "12";
 }

@@ -118,6 +118,7 @@ static void keys_are_canonical(const twat::Cache& cache)
     CHECK_THROWS(text.key("\xff", ""), twat::errc::arg, "argument 1");
     CHECK_THROWS(text("", "\xed\xa0\x80"), twat::errc::arg, "argument 2");
     CHECK_THROWS(twat::memoize(cache, "", twice), twat::errc::arg, "name");
+    CHECK_THROWS(twat::memoize(cache, "\xff", twice), twat::errc::arg, "UTF-8");
 }
 
 static void what_throws_is_not_stored(const twat::Cache& cache)

@@ -9,24 +9,14 @@
 #include <type_traits>
 #include <utility>
 
+#include "borrows.hpp"
 #include "cache.hpp"
+#include "signature.hpp"
 #include "value.hpp"
 
 namespace twat {
 
 namespace detail {
-
-// The signature of a callable that has just one.
-template <class F> struct signature : signature<decltype(&F::operator())> {};
-template <class R, class... A> struct signature<R(A...)> {
-    using type = R(A...);
-};
-template <class R, class... A> struct signature<R (*)(A...)> : signature<R(A...)> {};
-template <class R, class... A> struct signature<R (*)(A...) noexcept> : signature<R(A...)> {};
-template <class C, class R, class... A> struct signature<R (C::*)(A...)> : signature<R(A...)> {};
-template <class C, class R, class... A> struct signature<R (C::*)(A...) const> : signature<R(A...)> {};
-template <class C, class R, class... A> struct signature<R (C::*)(A...) noexcept> : signature<R(A...)> {};
-template <class C, class R, class... A> struct signature<R (C::*)(A...) const noexcept> : signature<R(A...)> {};
 
 // The namespace of a function: its name, or what stands for a long one.
 inline std::string namespace_of(const std::string& name)
@@ -78,19 +68,29 @@ template <class Signature> class Memoized;
 // which stays open as long as any of them lives. Thread-safe if the function
 // is; threads that miss together each call it.
 //
+// A function that returns a reference is memoized by value: a call returns a
+// copy, since a hit has no object to refer to. Results that borrow memory
+// (views, pointers, iterators, also inside containers) are refused at compile
+// time.
+//
 // A failure of the cache never fails the call: it counts in the statistics,
 // and the function runs. What the function throws is passed on, not stored.
 template <class R, class... A> class Memoized<R(A...)> {
 public:
     using Result = std::conditional_t<std::is_void_v<R>, std::nullptr_t, std::decay_t<R>>;
+    using Return = std::conditional_t<std::is_void_v<R>, void, Result>;
+    static_assert(!detail::borrows<Result>::value,
+                  "twat::memoize: the result refers to memory that the cache does not own (a view, pointer or "
+                  "iterator); return an owning type, such as std::string or std::vector");
 
     template <class F> Memoized(const Cache& cache, std::string name, F function, Ttl ttl, const OnError& on)
-        : name_(std::move(name)), ttl_(ttl), function_(std::move(function))
+        : name_(std::move(name)), head_(head_of(name_)), ttl_(ttl), function_(std::move(function))
     {
         cache_ = std::make_shared<Cache>();
         if (!ttl.valid(on)) return;
-        if (name_.empty()) {
-            on.fail(errc::arg, "memoize: expected a name, found an empty one");
+        if (name_.empty() || !is_utf8(name_)) {
+            on.fail(errc::arg, name_.empty() ? "memoize: expected a name, got an empty one"
+                                             : "memoize: expected a name in UTF-8, got other bytes");
             return;
         }
         if (cache.config() != nullptr && detail::has_namespaces(cache)) {
@@ -105,7 +105,7 @@ public:
 
     // The stored result, or the function's, stored for the next call. Errors:
     // an argument without an encoding throws twat::Error with errc::arg.
-    R operator()(const std::decay_t<A>&... arguments) const
+    Return operator()(const std::decay_t<A>&... arguments) const
     {
         std::string stored_under = key(arguments...);
         std::error_code ignored;
@@ -117,7 +117,7 @@ public:
             function_(arguments...);
             cache_->set(stored_under, std::string("\1\xc0", 2), ttl_, ignored);
         } else {
-            R result = function_(arguments...);
+            Result result = function_(arguments...);
             std::error_code encoding;
             std::string bytes = encode<Result>(result, encoding);
             if (!encoding) cache_->set(stored_under, bytes, ttl_, ignored);
@@ -137,13 +137,14 @@ public:
         if (own_namespace_)
             cache_->clear(on);
         else
-            cache_->erase_prefix(head().str(), on);
+            cache_->erase_prefix(head_, on);
     }
 
     // What a call is stored under: canonical MessagePack of [3, name, [arguments...], {}].
     std::string key(const std::decay_t<A>&... arguments) const
     {
-        Writer writer = head();
+        Writer writer(Writer::for_key);
+        writer.raw(head_);
         [[maybe_unused]] int i = 0;
         writer.array(sizeof...(A));
         (write(writer, ++i, arguments), ...);
@@ -155,11 +156,11 @@ public:
     const Cache& cache() const noexcept { return *cache_; }
 
 private:
-    Writer head() const
+    static std::string head_of(const std::string& name)
     {
         Writer writer(Writer::for_key);
-        writer.array(4).integer(key_version).text(name_);
-        return writer;
+        writer.array(4).integer(key_version).text(name);
+        return std::move(writer).str();
     }
 
     template <class T> void write(Writer& writer, int i, const T& argument) const
@@ -169,15 +170,16 @@ private:
             OnError::raise(errc::arg, name_ + ": argument " + std::to_string(i) + ": " + writer.error());
     }
 
-    static R give(Result&& result)
+    static Return give(Result&& result)
     {
         if constexpr (!std::is_void_v<R>) return std::move(result);
     }
 
     std::string name_;
+    std::string head_; // what every key of the function begins with
     Ttl ttl_;
     std::function<R(const std::decay_t<A>&...)> function_;
-    std::shared_ptr<Cache> cache_;
+    std::shared_ptr<Cache> cache_{};
     bool own_namespace_ = false;
 };
 
