@@ -11,6 +11,7 @@ from twat_cache._codec import Codec, Foreign
 from twat_cache._native._abi import TTL_NEVER
 from twat_cache._native._bytecache import ByteCache
 from twat_cache.exceptions import CacheOperationError, CacheValueError, ConfigurationError
+from twat_cache.paths import absolute, text_of
 
 _MISSING: Any = object()
 
@@ -28,7 +29,11 @@ class Cache(MutableMapping[Any, Any]):
     """
 
     def __init__(self, engine: str = "auto", path: Any = None, **options: Any) -> None:
-        self._settings = (engine, None if path is None else str(path), dict(options))
+        if path is not None:
+            path = absolute(path)  # another process, or this one after chdir, opens the same store
+        if "tiers" in options:
+            options = {**options, "tiers": [_tier(tier) for tier in options["tiers"]]}
+        self._settings = (engine, path, dict(options))
         self.engine, core = self._core_options(engine, path, dict(options))
         serializer = options.get("serializer", "auto")
         self._codec = Codec(serializer, _options.text("namespace", core.get("namespace")) or "")
@@ -48,15 +53,14 @@ class Cache(MutableMapping[Any, Any]):
             ttl = _options.seconds("ttl", options.pop("ttl"))
             core["ttl_ms"] = _open.milliseconds(ttl)
         if path is not None:
-            core["path"] = str(path)
+            core["path"] = path
         elif engine in ("disk", "file"):
             raise ConfigurationError(f"path: engine '{engine}' needs a directory, found none")
         self._tiers = options.pop("tiers", ())
         return engine, {**core, **options}
 
     def _open(self) -> ByteCache:
-        tiers = [_tier(tier) for tier in self._tiers]
-        return ByteCache(self.engine, self._core, tiers)
+        return ByteCache(self.engine, self._core, self._tiers)
 
     # One entry
 
@@ -263,11 +267,11 @@ class Cache(MutableMapping[Any, Any]):
 
     def export(self, file: Any) -> int:
         """Writes every entry to a file; how many."""
-        return self._store.export(str(file))
+        return self._store.export(text_of(file, "file"))
 
     def import_(self, file: Any) -> int:
         """Sets every entry of an export; how many."""
-        return self._store.import_(str(file))
+        return self._store.import_(text_of(file, "file"))
 
     def flush(self) -> None:
         """Waits until what was stored is as durable as the medium can make it."""
@@ -375,8 +379,14 @@ def _tags(tag: str | None) -> list[bytes]:
 
 
 def _tier(tier: Any) -> tuple[str, dict[str, Any]]:
-    """A tier as a name, or a mapping with ``engine``."""
+    """A tier as a name, a mapping with ``engine``, or what this made of one."""
     if isinstance(tier, str):
         return tier, {}
+    if isinstance(tier, tuple):
+        return tier
+    if not isinstance(tier, Mapping) or "engine" not in tier:
+        raise ConfigurationError(f"tiers: expected names of engines or mappings with 'engine', got: {tier!r}")
     options = dict(tier)
+    if options.get("path") is not None:
+        options["path"] = absolute(options["path"])
     return options.pop("engine"), options
