@@ -103,8 +103,9 @@ def _level_of_caller() -> int:
 
 
 def _is_ours(frame: Any) -> bool:
-    module = frame.f_globals.get("__name__", "")
-    return module.startswith("twat_cache.") or frame.f_code.co_filename.startswith("<twat_cache ")
+    module: str = frame.f_globals.get("__name__", "")
+    file: str = frame.f_code.co_filename
+    return module.startswith("twat_cache.") or file.startswith("<twat_cache ")
 
 
 def milliseconds(ttl: float | None) -> int:
