@@ -10,8 +10,12 @@ mod cluster;
 mod conformance;
 #[path = "redis/descriptors.rs"]
 mod descriptors;
+#[path = "redis/failover.rs"]
+mod failover;
 #[path = "redis/faults.rs"]
 mod faults;
+#[path = "redis/greeting.rs"]
+mod greeting;
 #[path = "redis/proxy.rs"]
 mod proxy;
 #[path = "redis/server.rs"]
@@ -20,6 +24,8 @@ mod server;
 mod sharing;
 #[path = "redis/tls.rs"]
 mod tls;
+#[path = "redis/trust.rs"]
+mod trust;
 
 use conformance::subject::{Opened, Subject, config};
 use server::Server;

@@ -99,6 +99,16 @@ fn slots_that_move_are_followed_and_a_lost_node_takes_only_its_keys_along() {
 #[test]
 fn nodes_that_know_no_host_of_their_own_are_followed_all_the_same() {
     let cluster = Cluster::start(Server::with);
+    // Nodes that are to name themselves by a host name and have none say `?`.
+    for node in &cluster.0 {
+        let answer = node.say("CONFIG SET cluster-preferred-endpoint-type hostname");
+        assert_eq!(answer, "+OK\r\n");
+        assert!(node.say("CLUSTER SLOTS").contains("$1\r\n?"), "{}", node.say("CLUSTER SLOTS"));
+    }
+    let cache = open(&cluster, &[("namespace", "question mark")]);
+    for n in 0..100_u32 {
+        cache.set(&n.to_le_bytes(), b"value", TTL_DEFAULT).unwrap();
+    }
     for node in &cluster.0 {
         let answer = node.say("CONFIG SET cluster-preferred-endpoint-type unknown-endpoint");
         assert_eq!(answer, "+OK\r\n");
@@ -171,4 +181,20 @@ fn a_server_without_cluster_is_told() {
     let error = cache.get(b"key").unwrap_err();
     assert_eq!(error.code(), Code::Unavailable);
     assert!(error.text().contains("expected a cluster node"), "{error}");
+}
+
+#[test]
+fn a_plain_url_to_a_node_of_a_cluster_says_which_url_to_use() {
+    let mut config = config("redis", &[("timeout_ms", "5000"), ("connect_timeout_ms", "5000")]);
+    config.set("url", &SHARED.0[0].url()).unwrap();
+    let cache = Cache::open(&config).unwrap();
+    let mut moved = 0;
+    for n in 0..50_u8 {
+        if let Err(error) = cache.get(&[n]) {
+            assert_eq!(error.code(), Code::Unavailable, "{error}");
+            assert!(error.text().contains("use redis+cluster://"), "{error}");
+            moved += 1;
+        }
+    }
+    assert!(moved > 10, "{moved} of 50 keys were elsewhere");
 }

@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A proxy on a port of its own. Its threads end with their connections.
@@ -15,6 +15,12 @@ pub struct Proxy {
 
 #[derive(Default)]
 struct State {
+    /// The port of the server behind it.
+    server: AtomicU16,
+    /// Connections made so far, and how many of them are forgotten: what is sent
+    /// over those is lost, and their ends are not closed.
+    made: AtomicU64,
+    forgotten: AtomicU64,
     /// Bytes of answers still let through before the connection is cut;
     /// `u64::MAX` is all.
     answer_bytes: AtomicU64,
@@ -28,22 +34,41 @@ impl Proxy {
     pub fn to(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("its number").port();
-        let state = Arc::new(State { answer_bytes: AtomicU64::new(u64::MAX), ..State::default() });
+        let state = Arc::new(State {
+            server: AtomicU16::new(server),
+            answer_bytes: AtomicU64::new(u64::MAX),
+            ..State::default()
+        });
         let shared = state.clone();
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let (Ok(client), state) = (client, shared.clone()) else { return };
-                let Ok(upstream) = TcpStream::connect(("127.0.0.1", server)) else { continue };
-                let (mut from, mut to) =
+                let server = ("127.0.0.1", state.server.load(Ordering::SeqCst));
+                let Ok(upstream) = TcpStream::connect(server) else { continue };
+                let number = state.made.fetch_add(1, Ordering::SeqCst);
+                let (from, to) =
                     (client.try_clone().expect("clone"), upstream.try_clone().expect("clone"));
-                std::thread::spawn(move || {
-                    let _ = std::io::copy(&mut from, &mut to);
-                    let _ = to.shutdown(Shutdown::Both);
-                });
-                std::thread::spawn(move || forward(upstream, client, &state));
+                let shared = state.clone();
+                std::thread::spawn(move || pass_on(from, to, number, &shared));
+                std::thread::spawn(move || forward(upstream, client, number, &state));
             }
         });
         Self { port, state }
+    }
+
+    /// New connections go to another server; those that are open stay where they are.
+    pub fn move_to(&self, server: u16) {
+        self.state.server.store(server, Ordering::SeqCst);
+    }
+
+    /// Forgets all connections, as a firewall does those at rest.
+    pub fn forget(&self) {
+        self.state.forgotten.store(self.made(), Ordering::SeqCst);
+    }
+
+    /// How many connections were made.
+    pub fn made(&self) -> u64 {
+        self.state.made.load(Ordering::SeqCst)
     }
 
     pub fn url(&self) -> String {
@@ -64,9 +89,23 @@ impl Proxy {
     }
 }
 
-fn forward(mut from: TcpStream, mut to: TcpStream, state: &State) {
+fn pass_on(mut from: TcpStream, mut to: TcpStream, number: u64, state: &State) {
+    let mut buffer = [0; 65536];
+    while let Ok(n @ 1..) = from.read(&mut buffer) {
+        let is_forgotten = number < state.forgotten.load(Ordering::SeqCst);
+        if !is_forgotten && to.write_all(&buffer[..n]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Both);
+}
+
+fn forward(mut from: TcpStream, mut to: TcpStream, number: u64, state: &State) {
     let mut buffer = [0; 4096];
     while let Ok(n @ 1..) = from.read(&mut buffer) {
+        if number < state.forgotten.load(Ordering::SeqCst) {
+            continue;
+        }
         let left = state.answer_bytes.load(Ordering::SeqCst);
         let pass = n.min(usize::try_from(left).unwrap_or(n));
         if left != u64::MAX {
@@ -110,6 +149,53 @@ pub fn stranger(greeting: &'static [u8]) -> u16 {
                     let _ = client.write_all(greeting);
                 }
             });
+        }
+    });
+    port
+}
+
+/// A proxy that does not know some commands: it ends the connection, or answers
+/// `refusal` to all that came with one.
+pub fn strict_proxy(server: u16, unknown: &'static [&'static str], refusal: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("its number").port();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let Ok(mut client) = client else { return };
+            let mut upstream = TcpStream::connect(("127.0.0.1", server)).expect("connect");
+            let (mut from, mut to) =
+                (upstream.try_clone().expect("clone"), client.try_clone().expect("clone"));
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            std::thread::spawn(move || {
+                let mut buffer = [0; 65536];
+                while let Ok(n @ 1..) = client.read(&mut buffer) {
+                    let text = String::from_utf8_lossy(&buffer[..n]);
+                    let is_unknown = |word: &&str| text.contains(&format!("\r\n{word}\r\n"));
+                    if !unknown.iter().any(is_unknown) {
+                        let _ = upstream.write_all(&buffer[..n]);
+                    } else if refusal.is_empty() {
+                        break;
+                    } else {
+                        let commands = text.matches('*').count();
+                        let _ = client.write_all(refusal.repeat(commands).as_bytes());
+                    }
+                }
+                let _ = client.shutdown(Shutdown::Both);
+                let _ = upstream.shutdown(Shutdown::Both);
+            });
+        }
+    });
+    port
+}
+
+/// A server that says something to each client unasked, and ends the connection.
+pub fn doorman(says: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("its number").port();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let Ok(mut client) = client else { return };
+            let _ = client.write_all(says);
         }
     });
     port

@@ -120,6 +120,33 @@ fn a_lost_tag_makes_its_entries_misses_for_ever() {
 }
 
 #[test]
+fn what_removes_works_on_a_server_that_takes_no_more() {
+    let server = Server::with(&["--maxmemory-policy", "noeviction"]);
+    let cache = open(&server.url(), &[PATIENT[0]]);
+    let tagged = SetOptions { tags: &[b"tag"], ..SetOptions::default() };
+    for key in [&b"a"[..], b"b", b"c", b"d"] {
+        cache.set_with(key, b"stale", &tagged).unwrap();
+    }
+    for key in [&b"e"[..], b"f"] {
+        cache.set(key, b"stale", TTL_DEFAULT).unwrap();
+    }
+    assert_eq!(server.say("CONFIG SET maxmemory 1"), "+OK\r\n");
+    let error = cache.set(b"e", b"new", TTL_DEFAULT).unwrap_err();
+    assert_eq!(error.code(), Code::Full, "{error}");
+    assert!(error.text().contains("maxmemory"), "{error}");
+    let error = cache.incr(b"n", 1, 0, TTL_DEFAULT).unwrap_err();
+    assert_eq!(error.code(), Code::Full, "{error}");
+    assert!(cache.invalidate_tag(b"tag").unwrap(), "the tag is there");
+    assert!(!cache.invalidate_tag(b"tag").unwrap(), "and now it is not");
+    assert_eq!(cache.get(b"a").unwrap(), None, "a stale entry is served on");
+    assert!(cache.expire().unwrap() >= 3);
+    assert!(cache.delete(b"e").unwrap());
+    assert_eq!(cache.delete_prefix(b"f").unwrap(), 1);
+    cache.clear().unwrap();
+    assert_eq!(server.say("DBSIZE"), ":0\r\n");
+}
+
+#[test]
 fn clients_count_together() {
     let server = Server::start();
     let counted: Vec<i64> = std::thread::scope(|scope| {

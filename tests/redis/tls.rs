@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use twat_cache::{Cache, Code, Config, TTL_DEFAULT};
 
-fn openssl(directory: &Path, arguments: &str) {
+pub fn openssl(directory: &Path, arguments: &str) {
     let output = Command::new("openssl")
         .args(arguments.split(' '))
         .current_dir(directory)
@@ -15,7 +15,7 @@ fn openssl(directory: &Path, arguments: &str) {
 }
 
 /// An authority and a certificate of it for 127.0.0.1.
-fn certificates(directory: &Path) -> PathBuf {
+pub fn certificates(directory: &Path) -> PathBuf {
     openssl(
         directory,
         "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 \
@@ -65,7 +65,7 @@ fn one_client() {
     }
 }
 
-fn client(url: &str, authority: &Path) -> String {
+pub fn client(url: &str, authority: &Path) -> String {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "tls::one_client", "--nocapture"])
         .env("TWAT_TEST_TLS_URL", url)

@@ -1,119 +1,87 @@
-//! One connection: the greeting, pipelines, and what the server says unasked.
+//! One connection: pipelines, and what the server says unasked.
 
-use super::address::{Address, Login};
+use super::address::Address;
+use super::node::Settings;
 use super::resp::{Found, Frame, Value, decode};
-use super::socket::{Socket, unreachable};
-use crate::error::{Code, Error, Result};
+use super::socket::Socket;
+use super::words::{down, transport};
+use crate::error::{Error, Result};
 use redis::Cmd;
-use rustls::ClientConfig;
 use std::io::{self, ErrorKind, Read, Write};
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::time::Instant;
 
-/// The name under which `CLIENT LIST` shows us.
-const CLIENT_NAME: &str = concat!("twat-cache-", env!("CARGO_PKG_VERSION"));
 /// What is read at once at the least.
 const CHUNK: usize = 16 * 1024;
 /// A receive buffer that grew beyond this is given back after its call.
 const KEEP_BUFFER: usize = 1 << 20;
 
-/// An open connection that has been greeted.
+/// An open connection.
 pub struct Connection {
     socket: Socket,
     address: Address,
+    /// The address that the name led to.
+    peer: Option<SocketAddr>,
     /// Received and not yet taken: `buffer[start..end]`.
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    resp3: bool,
+    /// Whether the server speaks RESP3, and so can push invalidations.
+    pub resp3: bool,
+}
+
+/// How a connection ended.
+pub enum Broken {
+    Transport(io::Error),
+    /// Bytes that are not the redis protocol.
+    NotRedis,
+}
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Self {
+        Broken::Transport(error)
+    }
+}
+
+impl Broken {
+    /// Whether the other side closed or reset it.
+    pub fn is_hang_up(&self) -> bool {
+        use ErrorKind as E;
+        let Broken::Transport(error) = self else { return false };
+        matches!(
+            error.kind(),
+            E::UnexpectedEof | E::ConnectionReset | E::ConnectionAborted | E::BrokenPipe
+        )
+    }
+
+    /// Whether it only took too long.
+    pub fn is_time_out(&self) -> bool {
+        matches!(self, Broken::Transport(error) if error.kind() == ErrorKind::TimedOut)
+    }
 }
 
 impl Connection {
-    /// Connects, greets (RESP3 where the server has it), logs in.
-    pub fn open(
-        address: &Address,
-        login: &Login,
-        tls: Option<&Arc<ClientConfig>>,
-        deadline: Instant,
-    ) -> Result<Self> {
-        let socket = Socket::connect(address, tls, deadline)?;
+    /// Connects. Nothing has been said yet.
+    pub fn connect(address: &Address, settings: &Settings, deadline: Instant) -> Result<Self> {
+        let (tls, resolver) = (settings.tls.as_ref(), settings.resolver);
+        let (socket, peer) = Socket::connect(address, tls, resolver, deadline)?;
         let (buffer, address) = (Vec::new(), address.clone());
-        let mut this = Self { socket, address, buffer, start: 0, end: 0, resp3: false };
-        this.greet(login, deadline)?;
-        Ok(this)
+        Ok(Self { socket, address, peer, buffer, start: 0, end: 0, resp3: false })
     }
 
-    fn greet(&mut self, login: &Login, deadline: Instant) -> Result<()> {
-        let user = login.user.as_deref();
-        let mut hello = redis::cmd("HELLO");
-        hello.arg(3);
-        if let Some(password) = &login.password {
-            hello.arg("AUTH").arg(user.unwrap_or("default")).arg(password);
-        }
-        let mut first = vec![hello];
-        let mut select = redis::cmd("SELECT");
-        select.arg(login.database);
-        let mut name = redis::cmd("CLIENT");
-        name.arg("SETNAME").arg(CLIENT_NAME);
-        first.push(name.clone());
-        if login.database != 0 {
-            first.push(select.clone());
-        }
-        let answers = self.request(&first.iter().collect::<Vec<_>>(), deadline)?;
-        let hello = answers.first().and_then(refusal);
-        self.resp3 = hello.is_none();
-        let answers = match hello {
-            None => answers,
-            // A server before 6.0, or one told to refuse HELLO.
-            Some("ERR" | "NOPROTO" | "NOPERM") => {
-                let mut again = Vec::new();
-                if let Some(password) = &login.password {
-                    let mut auth = redis::cmd("AUTH");
-                    user.map(|user| auth.arg(user));
-                    auth.arg(password);
-                    again.push(auth);
-                }
-                again.push(name);
-                if login.database != 0 {
-                    again.push(select);
-                }
-                self.request(&again.iter().collect::<Vec<_>>(), deadline)?
-            }
-            Some(code) => return Err(self.refused(code)),
-        };
-        // Texts of errors are not repeated here: some servers quote the whole
-        // command, and with it the password. A refused SETNAME is harmless.
-        let last = answers.len().saturating_sub(1);
-        for (i, answer) in answers.iter().enumerate() {
-            match refusal(answer) {
-                Some(code) if is_login(code) => return Err(self.refused(code)),
-                Some(code) if i == last && login.database != 0 => {
-                    let (address, database) = (&self.address, login.database);
-                    let text = format!(
-                        "redis at {address}: the server refuses database {database}: {code}"
-                    );
-                    return Err(Error::new(Code::Unavailable, text));
-                }
-                _ => {}
-            }
-        }
-        Ok(())
+    /// The address that the name led to; none for a socket file.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.peer
     }
 
-    fn refused(&self, code: &str) -> Error {
-        let text = match code {
-            "WRONGPASS" | "NOAUTH" => format!(
-                "redis at {}: the server refuses the login ({code}): check username and password",
-                self.address
-            ),
-            _ => format!("redis at {}: the server refuses the greeting: {code}", self.address),
-        };
-        Error::new(Code::Unavailable, text)
+    /// Whether TLS is not spoken, or its handshake is done.
+    pub fn is_ready(&self) -> bool {
+        self.socket.is_ready()
     }
 
-    /// Whether the server speaks RESP3, and so can push invalidations.
-    pub fn is_resp3(&self) -> bool {
-        self.resp3
+    /// Whether TLS is spoken.
+    pub fn is_tls(&self) -> bool {
+        self.socket.is_tls()
     }
 
     /// Whether the connection may serve another call.
@@ -128,65 +96,100 @@ impl Connection {
         self.receive(commands.len(), deadline)
     }
 
+    /// Sends commands and returns the answers that come before the connection
+    /// breaks, if it does: a server that refuses it says why before it closes.
+    pub fn exchange(
+        &mut self,
+        commands: &[&Cmd],
+        deadline: Instant,
+    ) -> (Vec<Value>, Option<Broken>) {
+        let mut answers = Vec::with_capacity(commands.len());
+        let sent = self.try_send(commands, deadline);
+        let received = self.try_receive(commands.len(), deadline, &mut answers);
+        let broken = match (sent, received) {
+            (_, Ok(())) => None,
+            (Err(error), Err(_)) => Some(error.into()),
+            (Ok(()), Err(broken)) => Some(broken),
+        };
+        (answers, broken)
+    }
+
     /// Sends commands without waiting for their answers.
     pub fn send(&mut self, commands: &[&Cmd], deadline: Instant) -> Result<()> {
+        self.try_send(commands, deadline).map_err(|error| transport(&self.address, &error))
+    }
+
+    fn try_send(&mut self, commands: &[&Cmd], deadline: Instant) -> io::Result<()> {
         self.socket.wait_until(deadline);
         let mut packed = Vec::new();
         for command in commands {
             command.write_packed_command(&mut packed);
         }
-        let sent = self.socket.write_all(&packed).and_then(|()| self.socket.flush());
-        sent.map_err(|error| self.broken(&error))
+        self.socket.write_all(&packed).and_then(|()| self.socket.flush())
     }
 
     /// The answers to `n` commands that were sent.
     pub fn receive(&mut self, n: usize, deadline: Instant) -> Result<Vec<Value>> {
-        self.socket.wait_until(deadline);
         let mut answers = Vec::with_capacity(n);
+        self.try_receive(n, deadline, &mut answers).map_err(|broken| self.error(&broken))?;
+        Ok(answers)
+    }
+
+    fn try_receive(
+        &mut self,
+        n: usize,
+        deadline: Instant,
+        answers: &mut Vec<Value>,
+    ) -> std::result::Result<(), Broken> {
+        self.socket.wait_until(deadline);
         while answers.len() < n {
             match self.next_value()? {
                 Some(Value::Push(_)) => {}
                 Some(answer) => answers.push(answer),
-                None => return Err(self.broken(&ErrorKind::TimedOut.into())),
+                None => return Err(io::Error::from(ErrorKind::TimedOut).into()),
             }
         }
         if self.start == self.end && self.buffer.len() > KEEP_BUFFER {
             self.buffer = Vec::new();
             (self.start, self.end) = (0, 0);
         }
-        Ok(answers)
+        Ok(())
     }
 
     /// What the server has said by now, asked or not; `None` when nothing
     /// more is here.
     pub fn arrived(&mut self) -> Result<Option<Value>> {
         self.socket.do_not_wait();
-        self.next_value()
+        self.next_value().map_err(|broken| self.error(&broken))
     }
 
     /// What the server says next, asked or not, before the deadline.
     pub fn heard(&mut self, deadline: Instant) -> Result<Value> {
         self.socket.wait_until(deadline);
-        self.next_value()?.ok_or_else(|| self.broken(&ErrorKind::TimedOut.into()))
+        match self.next_value() {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) => Err(transport(&self.address, &ErrorKind::TimedOut.into())),
+            Err(broken) => Err(self.error(&broken)),
+        }
     }
 
     /// The next value of the stream; `None` where a socket that does not wait
     /// has no whole one.
-    fn next_value(&mut self) -> Result<Option<Value>> {
+    fn next_value(&mut self) -> std::result::Result<Option<Value>, Broken> {
         let mut frame = Frame::default();
         let length = loop {
             match frame.look(&self.buffer[self.start..self.end]) {
                 Found::End(length) => break length,
-                Found::Nonsense => return Err(self.not_redis()),
+                Found::Nonsense => return Err(Broken::NotRedis),
                 Found::More(need) => match self.fill(need) {
                     Ok(()) => {}
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
-                    Err(error) => return Err(self.broken(&error)),
+                    Err(error) => return Err(error.into()),
                 },
             }
         };
         let bytes = &self.buffer[self.start..self.start + length];
-        let value = decode(bytes).ok_or_else(|| self.not_redis())?;
+        let value = decode(bytes).ok_or(Broken::NotRedis)?;
         self.start += length;
         Ok(Some(value))
     }
@@ -210,27 +213,17 @@ impl Connection {
         }
     }
 
-    fn broken(&self, error: &io::Error) -> Error {
-        unreachable(&self.address, error)
+    /// The error of a connection that ended so.
+    pub fn error(&self, broken: &Broken) -> Error {
+        match broken {
+            Broken::Transport(error) => transport(&self.address, error),
+            // An alert of TLS: 21, then version 3.
+            Broken::NotRedis if self.buffer[self.start..self.end].starts_with(&[21, 3]) => {
+                down(&self.address, "what answers there speaks TLS; its url is rediss://")
+            }
+            Broken::NotRedis => {
+                down(&self.address, "what answers there does not speak the redis protocol")
+            }
+        }
     }
-
-    fn not_redis(&self) -> Error {
-        let text = format!(
-            "redis at {}: what answers there does not speak the redis protocol",
-            self.address
-        );
-        Error::new(Code::Unavailable, text)
-    }
-}
-
-/// The code of an error answer.
-fn refusal(answer: &Value) -> Option<&str> {
-    match answer {
-        Value::ServerError(error) => Some(error.code()),
-        _ => None,
-    }
-}
-
-fn is_login(code: &str) -> bool {
-    matches!(code, "WRONGPASS" | "NOAUTH")
 }

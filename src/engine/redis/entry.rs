@@ -8,6 +8,7 @@
 use super::names::Names;
 use super::resp::Value;
 use super::server::Server;
+use super::words::refused;
 use crate::envelope::{self, Meta, Refused};
 use crate::error::{Code, Error, Result};
 use std::collections::HashMap;
@@ -67,20 +68,12 @@ pub fn foreign() -> Error {
 
 /// An answer that is an error of the server, or not what was asked for.
 pub fn unexpected(answer: &Value) -> Error {
-    let Value::ServerError(error) = answer else {
-        return Error::new(
-            Code::Unavailable,
-            "redis: the server gave an answer of an unexpected kind",
-        );
-    };
-    let code = match error.code() {
-        "LOADING" | "CLUSTERDOWN" | "MASTERDOWN" | "TRYAGAIN" | "READONLY" | "BUSY" | "NOAUTH"
-        | "MOVED" | "ASK" | "NOREPLICAS" => Code::Unavailable,
-        "OOM" | "MISCONF" => Code::Full,
-        _ => Code::Io,
-    };
-    let detail: String = error.detail().chars().take(200).collect();
-    Error::new(code, format!("redis: {} {detail}", error.code()))
+    match answer {
+        Value::ServerError(refusal) => refused(refusal),
+        _ => {
+            Error::new(Code::Unavailable, "redis: the server gave an answer of an unexpected kind")
+        }
+    }
 }
 
 /// Accepts an answer that says only that it was done.

@@ -9,16 +9,24 @@
 mod address;
 mod call;
 mod connection;
+mod dial;
 mod entry;
+mod greet;
 mod names;
 mod node;
+mod parameters;
+mod pem;
 mod read;
+mod resolve;
 mod resp;
 mod server;
 mod socket;
 mod sweep;
 mod tls;
+mod tls_words;
 mod track;
+mod url;
+mod words;
 mod write;
 
 use super::{Engine, Entry, Hearing, Identity, Put, ScanState, Stored, count_by_scan};
@@ -29,16 +37,18 @@ use crate::stats::EngineStats;
 use crate::value::Value as Bytes;
 use address::Target;
 use call::Call;
-use entry::{unexpected, unique};
+use entry::unexpected;
 use names::Names;
 use node::Settings;
 use read::Found;
+use resolve::Resolver;
 use resp::Value;
 use serde_json::{Map, Value as Json};
 use server::Server;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tls::Tls;
 use track::Tracker;
 
 /// Entries on a redis server.
@@ -56,14 +66,16 @@ impl Redis {
     /// starts all the same.
     pub fn open(config: &Config) -> Result<Self> {
         let target = Target::from_config(config)?;
-        let tls = if target.tls { Some(tls::config()?) } else { None };
-        let ms = |name| Duration::from_millis(config.u64(name).min(1 << 32));
+        let tls = if target.tls { Some(Tls::from_options(&target.tls_options)?) } else { None };
+        let number = |name, from_url| Target::number(config, name, from_url);
+        let ms = |name, from_url| Duration::from_millis(number(name, from_url).min(1 << 32));
         let settings = Settings {
             login: target.login.clone(),
             tls,
-            connect_timeout: ms("connect_timeout_ms"),
-            timeout: ms("timeout_ms"),
-            pool_size: usize::try_from(config.u64("pool_size")).unwrap_or(1).max(1),
+            connect_timeout: ms("connect_timeout_ms", target.connect_timeout_ms),
+            timeout: ms("timeout_ms", target.timeout_ms),
+            pool_size: usize::try_from(number("pool_size", target.pool_size)).unwrap_or(1).max(1),
+            resolver: Resolver::of_process(),
         };
         Ok(Self {
             shown: target.shown(),
@@ -145,12 +157,13 @@ impl Engine for Redis {
     fn invalidate_tag(&self, tag: &[u8]) -> Result<bool> {
         let _call = Call::begin(self.timeout);
         let name = self.names.tag(tag);
-        let mut set = redis::cmd("SET");
-        set.arg(&name).arg(&unique().to_le_bytes()[..]).arg("XX");
-        match self.server.one(self.server.on(&name, set))? {
-            Value::Okay => Ok(true),
-            // Never made, or lost with the entries that carried it.
-            Value::Nil => Ok(false),
+        // Removed, not replaced: a server at `maxmemory` refuses every SET, and
+        // an entry whose version is missing is as dead as one of another version.
+        let mut unlink = redis::cmd("UNLINK");
+        unlink.arg(&name);
+        match self.server.one(self.server.on(&name, unlink))? {
+            // 0: never made, or lost with the entries that carried it.
+            Value::Int(n) => Ok(n > 0),
             other => Err(unexpected(&other)),
         }
     }

@@ -3,13 +3,17 @@
 use super::address::{Address, Login};
 use super::call;
 use super::connection::Connection;
+use super::greet::{self, Failure, Style};
+use super::resolve::Resolver;
 use super::resp::Value;
-use crate::error::{Code, Error, Result};
+use super::tls::Tls;
+use super::words::{down, refused};
+use crate::error::{Error, Result};
 use redis::Cmd;
-use rustls::ClientConfig;
+use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The first pause after a failure; it doubles with each that follows.
@@ -17,20 +21,24 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The longest: with the time of a try it stays below a second, in which a
 /// server that is back must be found.
 const LONGEST_PAUSE: Duration = Duration::from_millis(320);
+/// How long a server that closed the connection at HELLO is greeted without it.
+const PLAIN_TIME: Duration = Duration::from_secs(60);
 
 /// What all nodes of an engine have in common.
 #[derive(Clone)]
 pub struct Settings {
     pub login: Login,
-    pub tls: Option<Arc<ClientConfig>>,
+    pub tls: Option<Tls>,
     pub connect_timeout: Duration,
     pub timeout: Duration,
     pub pool_size: usize,
+    pub resolver: &'static Resolver,
 }
 
 #[derive(Default)]
 struct Pool {
-    idle: Vec<Connection>,
+    /// Connections at rest, and since when; the last is the next to be used.
+    idle: Vec<(Connection, Instant)>,
     /// Idle ones and those in use.
     open: usize,
 }
@@ -47,12 +55,16 @@ pub struct Node {
     settings: Settings,
     pool: Mutex<Pool>,
     freed: Condvar,
+    /// How often the server was found to be no longer what it was: connections
+    /// made before belong to another role.
+    generation: AtomicU64,
+    plain_until: Mutex<Option<Instant>>,
     /// Whether `breaker` holds something: spares the lock while all is well.
     tripped: AtomicBool,
     breaker: Mutex<Option<Breaker>>,
 }
 
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -64,6 +76,8 @@ impl Node {
             settings,
             pool: Mutex::default(),
             freed: Condvar::new(),
+            generation: AtomicU64::new(0),
+            plain_until: Mutex::new(None),
             tripped: AtomicBool::new(false),
             breaker: Mutex::new(None),
         }
@@ -83,16 +97,49 @@ impl Node {
         lease.finish(answers)
     }
 
-    /// A connection of its own, outside the pool.
-    pub fn connect(&self) -> Result<Connection> {
+    /// A connection of its own, outside the pool, and the generation it belongs to.
+    pub fn connect(&self) -> Result<(Connection, u64)> {
         self.admit()?;
-        self.judge(self.open())
+        let generation = self.generation();
+        let connection = self.judge(self.open())?;
+        Ok((connection, generation))
     }
 
     fn open(&self) -> Result<Connection> {
         let deadline = Instant::now() + self.settings.connect_timeout;
-        let Settings { login, tls, .. } = &self.settings;
-        Connection::open(&self.address, login, tls.as_ref(), deadline)
+        let plain = lock(&self.plain_until).is_some_and(|until| Instant::now() < until);
+        let style = if plain { Style::Plain } else { Style::Full };
+        let greet = |style| greet::open(&self.address, &self.settings, style, deadline);
+        let opened = match (greet(style), style) {
+            (Err(first @ Failure { hung_up: true, .. }), Style::Full) => {
+                match greet(Style::Plain) {
+                    Ok(connection) => {
+                        *lock(&self.plain_until) = Some(Instant::now() + PLAIN_TIME);
+                        Ok(connection)
+                    }
+                    // What it says is more than that it closed the connection.
+                    Err(second) => Err(if second.said { second } else { first }),
+                }
+            }
+            (opened, _) => opened,
+        };
+        match opened {
+            Ok(connection) => {
+                self.note(connection.peer(), true);
+                Ok(connection)
+            }
+            Err(failure) => {
+                self.note(failure.peer, false);
+                Err(failure.error)
+            }
+        }
+    }
+
+    /// Notes for the next connection whether an address served.
+    fn note(&self, peer: Option<SocketAddr>, served: bool) {
+        if let (Address::Tcp(host, _), Some(peer)) = (&self.address, peer) {
+            self.settings.resolver.note(host, peer, served);
+        }
     }
 
     /// Takes a connection for one call. Waits while all are in use, at the
@@ -102,9 +149,18 @@ impl Node {
         let (began, deadline) = (Instant::now(), call::end(self.settings.timeout));
         let mut pool = lock(&self.pool);
         loop {
-            if let Some(mut connection) = pool.idle.pop() {
+            // Before a connection is taken: what is demoted later closes it.
+            let generation = self.generation();
+            let lease = |connection, rested| Lease {
+                node: self,
+                connection,
+                sound: false,
+                generation,
+                rested,
+            };
+            if let Some((mut connection, since)) = pool.idle.pop() {
                 if connection.rests() {
-                    return Ok(Lease { node: self, connection: Some(connection), sound: false });
+                    return Ok(lease(Some(connection), Some(since)));
                 }
                 pool.open -= 1;
                 continue;
@@ -113,20 +169,45 @@ impl Node {
                 pool.open += 1;
                 drop(pool);
                 // From here on the place in the pool is the lease's to give back.
-                let mut lease = Lease { node: self, connection: None, sound: false };
+                let mut lease = lease(None, None);
                 lease.connection = Some(self.judge(self.open())?);
                 return Ok(lease);
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let text = format!(
-                    "redis at {}: all {} connections of the pool are in use",
-                    self.address, self.settings.pool_size
-                );
-                return Err(Error::new(Code::Unavailable, text));
+                let size = self.settings.pool_size;
+                let reason = format!("all {size} connections of the pool are in use (pool_size)");
+                return Err(down(&self.address, reason));
             }
             pool = self.freed.wait_timeout(pool, left).unwrap_or_else(PoisonError::into_inner).0;
             call::spend(began);
+        }
+    }
+
+    /// Which role of the server connections belong to; it changes with a failover.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Leaves a server that is no longer what it was (demoted to a replica,
+    /// loading, without its master): all connections to it are closed, and the
+    /// next one goes wherever the name leads then.
+    pub fn leave(&self, peer: Option<SocketAddr>) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.note(peer, false);
+        self.close_idle(|_| true);
+    }
+
+    /// Closes the connections at rest since such times.
+    fn close_idle(&self, closes: impl Fn(Instant) -> bool) {
+        let mut pool = lock(&self.pool);
+        let idle = std::mem::take(&mut pool.idle);
+        let (closed, kept): (Vec<_>, _) = idle.into_iter().partition(|(_, since)| closes(*since));
+        pool.idle = kept;
+        pool.open -= closed.len();
+        drop(pool);
+        if !closed.is_empty() {
+            self.freed.notify_all();
         }
     }
 
@@ -174,13 +255,49 @@ pub struct Lease<'a> {
     node: &'a Node,
     connection: Option<Connection>,
     sound: bool,
+    generation: u64,
+    /// Since when the connection was at rest before; `None` for a new one.
+    rested: Option<Instant>,
 }
 
 impl Lease<'_> {
     /// Ends the call.
-    pub fn finish<T>(mut self, result: Result<T>) -> Result<T> {
-        self.sound = result.is_ok();
-        self.node.judge(result)
+    pub fn finish(mut self, result: Result<Vec<Value>>) -> Result<Vec<Value>> {
+        let node = self.node;
+        let mut result = node.judge(result);
+        match &mut result {
+            Ok(answers) => self.sound = !self.is_left(answers),
+            // A firewall that forgot this one has forgotten those that were
+            // silent for as long.
+            Err(_) => {
+                if let Some(rested) = self.rested {
+                    node.close_idle(|since| since <= rested);
+                }
+            }
+        }
+        result
+    }
+
+    /// Whether an answer shows that the server is to be left.
+    fn is_left(&self, answers: &mut [Value]) -> bool {
+        let mut left = false;
+        for answer in answers {
+            let Value::ServerError(refusal) = answer else { continue };
+            refusal.at = Some(self.node.address.to_string());
+            match refusal.cause() {
+                "READONLY" => left = true,
+                // It serves nobody: the next calls need not ask.
+                "LOADING" | "MASTERDOWN" => {
+                    left = true;
+                    self.node.trip(&refused(refusal));
+                }
+                _ => {}
+            }
+        }
+        if left {
+            self.node.leave(self.peer());
+        }
+        left
     }
 }
 
@@ -201,8 +318,12 @@ impl DerefMut for Lease<'_> {
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let mut pool = lock(&self.node.pool);
+        // Below the lock: `leave` raises the generation before it closes what rests.
+        let current = self.node.generation() == self.generation;
         match self.connection.take() {
-            Some(connection) if self.sound => pool.idle.push(connection),
+            Some(connection) if self.sound && current => {
+                pool.idle.push((connection, Instant::now()));
+            }
             closed => {
                 pool.open -= 1;
                 drop(pool);

@@ -114,17 +114,41 @@ pub enum Value {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     text: String,
+    /// Which server answered it.
+    pub at: Option<String>,
 }
 
 impl Refusal {
+    /// An error of any server.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), at: None }
+    }
+
     /// The first word: `MOVED`, `WRONGTYPE`, ….
     pub fn code(&self) -> &str {
         self.text.split(' ').next().unwrap_or_default()
     }
 
-    /// What follows it.
+    /// The text after it.
     pub fn detail(&self) -> &str {
         self.text.split_once(' ').map_or("", |(_, detail)| detail)
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The code; for a command within a script, which servers before 7.0 answer
+    /// as `ERR Error running script (…): … -OOM …`, the code of that.
+    pub fn cause(&self) -> &str {
+        let code = self.code();
+        if code != "ERR" || !self.detail().starts_with("Error running script") {
+            return code;
+        }
+        let inner = self.text.split(' ').filter_map(|word| word.strip_prefix('-'));
+        let is_code = |word: &&str| word.len() > 2 && word.bytes().all(|b| b.is_ascii_uppercase());
+        inner.filter(is_code).find(|word| *word != "ERR").unwrap_or(code)
     }
 }
 
@@ -146,7 +170,7 @@ fn take(rest: &mut &[u8], depth: usize) -> Option<Value> {
     Some(match kind {
         b'+' if text == b"OK" => Value::Okay,
         b'+' => Value::SimpleString(lossy(text)),
-        b'-' => Value::ServerError(Refusal { text: lossy(text) }),
+        b'-' => Value::ServerError(Refusal::new(lossy(text))),
         b':' => Value::Int(std::str::from_utf8(text).ok()?.parse().ok()?),
         b'$' | b'=' | b'!' => match (number(text, MAX_BULK)?, kind) {
             (None, _) => Value::Nil,
@@ -154,7 +178,7 @@ fn take(rest: &mut &[u8], depth: usize) -> Option<Value> {
                 let bytes = rest.get(..length as usize)?;
                 *rest = rest.get(bytes.len()..)?.strip_prefix(b"\r\n")?;
                 match kind {
-                    b'!' => Value::ServerError(Refusal { text: lossy(bytes) }),
+                    b'!' => Value::ServerError(Refusal::new(lossy(bytes))),
                     // "txt:" says how a text is to be shown.
                     b'=' => Value::BulkString(bytes.get(4..)?.to_vec()),
                     _ => Value::BulkString(bytes.to_vec()),
@@ -242,7 +266,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_read_as_what_it_is() {
-        let error = |text: &str| Value::ServerError(Refusal { text: text.into() });
+        let error = |text: &str| Value::ServerError(Refusal::new(text));
         for (answer, value) in [
             (&b"+OK\r\n"[..], Value::Okay),
             (b"+PONG\r\n", Value::SimpleString("PONG".into())),

@@ -4,6 +4,7 @@ use super::address::{Address, Target};
 use super::call;
 use super::node::{Lease, Node, Settings};
 use super::resp::Value;
+use super::words::{down, refused};
 use crate::error::{Code, Error, Result};
 use redis::Cmd;
 use std::collections::HashMap;
@@ -18,6 +19,8 @@ const PIPELINE_BYTES: usize = 1 << 20;
 /// How often a command follows a slot that moves.
 const REDIRECTS: usize = 5;
 const SLOTS: u16 = 16384;
+const NO_CLUSTER: &str = "expected a cluster node (url says redis+cluster://), found a server \
+    without cluster support; its url is redis://";
 
 /// A command and the slot of its key.
 pub struct Request {
@@ -194,7 +197,7 @@ impl Server {
                     self.stale.store(true, Ordering::Release);
                     false
                 }
-                "READONLY" | "CLUSTERDOWN" => {
+                "READONLY" | "CLUSTERDOWN" | "LOADING" | "MASTERDOWN" => {
                     self.stale.store(true, Ordering::Release);
                     return Ok(());
                 }
@@ -207,7 +210,13 @@ impl Server {
             let answers = asked.request(&commands[usize::from(!asking)..])?;
             *answer = answers.into_iter().next_back().unwrap_or(Value::Nil);
         }
-        Ok(())
+        match answer {
+            Value::ServerError(error) if ["MOVED", "ASK"].contains(&error.code()) => {
+                let reason = "the slot of the key moves from node to node; try again";
+                Err(down(&asked.address, reason))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn slots(&self) -> Result<Arc<SlotMap>> {
@@ -250,12 +259,10 @@ impl Server {
                         why = Some(self.uncovered(0));
                     }
                     Some(Value::ServerError(error)) => {
-                        let text = format!(
-                            "redis at {}: expected a cluster node (url says redis+cluster://): {}",
-                            node.address,
-                            error.code()
-                        );
-                        why = Some(Error::new(Code::Unavailable, text));
+                        why = Some(match error.code() {
+                            "ERR" => down(&node.address, NO_CLUSTER),
+                            _ => refused(&error),
+                        });
                     }
                     _ => why = Some(self.uncovered(0)),
                 },
@@ -292,15 +299,17 @@ impl Server {
             _ => "",
         };
         let host = host_beside(host, asked);
-        let address = Address::Tcp(host, u16::try_from(*port).ok()?);
+        let port = u16::try_from(*port).ok().filter(|port| *port != 0)?;
+        let address = Address::Tcp(host, port);
         Some((u16::try_from(*first).ok()?, u16::try_from(*last).ok()?, self.node(address)))
     }
 }
 
-/// The host that a node names; where it knows none, the one it was reached by.
+/// The host that a node names; where it knows none (an empty text, or `?` where
+/// it is to name itself by a host name and has none), the one it was reached by.
 fn host_beside(named: &str, asked: &Address) -> String {
     match asked {
-        _ if !named.is_empty() => named.to_owned(),
+        _ if !["", "?"].contains(&named) => named.to_owned(),
         Address::Tcp(host, _) => host.clone(),
         Address::Unix(_) => "127.0.0.1".to_owned(),
     }
@@ -347,6 +356,7 @@ mod tests {
         assert_eq!(to("3999 [::1]:6381"), Some(Address::Tcp("::1".into(), 6381)));
         assert_eq!(to("3999 ::1:6381"), Some(Address::Tcp("::1".into(), 6381)));
         assert_eq!(to("3999 :6381"), Some(Address::Tcp("cache.example".into(), 6381)));
+        assert_eq!(to("3999 ?:6381"), Some(Address::Tcp("cache.example".into(), 6381)));
         assert_eq!(to("3999"), None);
         assert_eq!(to("3999 host:port"), None);
     }

@@ -3,17 +3,17 @@
 //! libraries have them, start anew with each byte that arrives.
 
 use super::address::Address;
-use super::node::lock;
-use crate::error::{Code, Error, Result};
+use super::dial;
+use super::resolve::Resolver;
+use super::tls::Tls;
+use super::words::{down, transport};
+use crate::error::Result;
 use rustix::net::RecvFlags;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A time-out already set on a socket is kept when it is this near: one
@@ -119,27 +119,46 @@ pub enum Socket {
 }
 
 impl Socket {
-    /// Connects; the TLS handshake is made by the first transfer.
+    /// Connects; the TLS handshake is made by the first transfer. Returns the
+    /// address that answered, too.
     pub fn connect(
         address: &Address,
-        tls: Option<&Arc<ClientConfig>>,
+        tls: Option<&Tls>,
+        resolver: &Resolver,
         deadline: Instant,
-    ) -> Result<Self> {
-        let down = |error: io::Error| unreachable(address, &error);
-        let raw = match address {
-            Address::Tcp(host, port) => Raw::Tcp(tcp(host, *port, deadline).map_err(down)?),
-            Address::Unix(path) => Raw::Unix(unix(path).map_err(down)?),
+    ) -> Result<(Self, Option<SocketAddr>)> {
+        let failed = |reason: String| down(address, reason);
+        let (raw, host, peer) = match address {
+            Address::Tcp(host, port) => {
+                let found = resolver.find(host, *port, deadline).map_err(failed)?;
+                let (stream, peer) = dial::tcp(&found, deadline).map_err(failed)?;
+                (Raw::Tcp(stream), host.as_str(), Some(peer))
+            }
+            Address::Unix(path) => {
+                let stream = dial::unix(path).map_err(|error| transport(address, &error))?;
+                (Raw::Unix(stream), "", None)
+            }
         };
         let timed = Timed { raw, deadline, waiting: true, armed: [None; 2] };
-        let (Some(config), Address::Tcp(host, _)) = (tls, address) else {
-            return Ok(Socket::Plain(timed));
+        let Some(tls) = tls.filter(|_| peer.is_some()) else {
+            return Ok((Socket::Plain(timed), peer));
         };
-        let wrong = |error: &dyn std::fmt::Display| {
-            Error::new(Code::Unavailable, format!("redis at {address}: TLS: {error}"))
-        };
-        let name = ServerName::try_from(host.clone()).map_err(|error| wrong(&error))?;
-        let client = ClientConnection::new(config.clone(), name).map_err(|error| wrong(&error))?;
-        Ok(Socket::Tls(Box::new(StreamOwned::new(client, timed))))
+        let client = tls.client(host).map_err(|reason| failed(format!("TLS: {reason}")))?;
+        Ok((Socket::Tls(Box::new(StreamOwned::new(client, timed))), peer))
+    }
+
+    /// Whether bytes of the protocol may pass: there is no TLS, or its
+    /// handshake is done.
+    pub fn is_ready(&self) -> bool {
+        match self {
+            Socket::Plain(_) => true,
+            Socket::Tls(stream) => !stream.conn.is_handshaking(),
+        }
+    }
+
+    /// Whether TLS is spoken.
+    pub fn is_tls(&self) -> bool {
+        matches!(self, Socket::Tls(_))
     }
 
     fn timed(&mut self) -> &mut Timed {
@@ -194,63 +213,4 @@ impl Write for Socket {
             Socket::Tls(stream) => stream.flush(),
         }
     }
-}
-
-/// The error of a connection that cannot be had or broke.
-pub fn unreachable(address: &Address, error: &io::Error) -> Error {
-    let what = match error.kind() {
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => "no answer in time".to_owned(),
-        ErrorKind::UnexpectedEof => "it closed the connection".to_owned(),
-        _ => error.to_string(),
-    };
-    Error::new(Code::Unavailable, format!("redis at {address}: {what}"))
-}
-
-fn tcp(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(ErrorKind::NotFound, "the host name has no address");
-    for address in resolve(host, port, deadline)? {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(ErrorKind::TimedOut.into());
-        }
-        match TcpStream::connect_timeout(&address, left) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// Looks a name up. The system's resolver takes no deadline, so it runs on a
-/// thread of its own, which is left behind when the time is over.
-fn resolve(host: &str, port: u16, deadline: Instant) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(vec![(ip, port).into()]);
-    }
-    let shared = Arc::new((Mutex::new(None), Condvar::new()));
-    let (answer, owned) = (Arc::clone(&shared), host.to_owned());
-    std::thread::Builder::new().name("twat-resolve".into()).spawn(move || {
-        let found = (owned.as_str(), port).to_socket_addrs().map(Iterator::collect);
-        *lock(&answer.0) = Some(found);
-        answer.1.notify_one();
-    })?;
-    let left = deadline.saturating_duration_since(Instant::now());
-    let waited = shared.1.wait_timeout_while(lock(&shared.0), left, |found| found.is_none());
-    let mut found = waited.unwrap_or_else(PoisonError::into_inner).0;
-    found.take().unwrap_or_else(|| Err(ErrorKind::TimedOut.into()))
-}
-
-/// Connects to a socket file without waiting: a stopped server with a full
-/// queue would hold a blocking connect for ever.
-fn unix(path: &Path) -> io::Result<UnixStream> {
-    use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let fd = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    rustix::net::connect(&fd, &SocketAddrUnix::new(path)?)?;
-    let stream = UnixStream::from(fd);
-    stream.set_nonblocking(false)?;
-    Ok(stream)
 }

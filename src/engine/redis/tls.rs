@@ -1,122 +1,156 @@
-//! How TLS is spoken: the system's root certificates (or those that
-//! `SSL_CERT_FILE` and `SSL_CERT_DIR` name), TLS 1.2 and 1.3, and what rustls
-//! does by default with *ring*, without the code that would sign: clients have
-//! no certificates here, and and a fiftieth of the shared object would be that.
+//! TLS 1.2 and 1.3 with the provider of rustls: who is trusted, under which
+//! name, and the client's own certificate.
 
+use super::address::TlsOptions;
+use super::pem;
+use super::tls_words;
 use crate::error::{Error, Result};
-use ring::rand::{SecureRandom as _, SystemRandom};
-use rustls::crypto::{
-    CryptoProvider, GetRandomFailed, KeyProvider, SecureRandom, WebPkiSupportedAlgorithms,
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, InconsistentKeys,
+    OtherError, RootCertStore, SignatureScheme,
 };
-use rustls::pki_types::PrivateKeyDer;
-use rustls::sign::SigningKey;
-use rustls::{ClientConfig, RootCertStore, SignatureScheme};
 use std::sync::Arc;
-use webpki::ring as algorithm;
 
-/// The configuration of all connections to a target.
-pub fn config() -> Result<Arc<ClientConfig>> {
-    let wrong =
-        |what: String| Error::config(format!("url: rediss:// needs root certificates: {what}"));
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    let (added, _) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        let why = found
-            .errors
-            .first()
-            .map_or_else(|| "the system has none".to_owned(), ToString::to_string);
-        return Err(wrong(format!("{why}; SSL_CERT_FILE names a file of them")));
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
+/// What all connections to a target have in common.
+#[derive(Clone)]
+pub struct Tls {
+    config: Arc<ClientConfig>,
+    name: Option<ServerName<'static>>,
 }
 
-fn provider() -> CryptoProvider {
-    CryptoProvider {
-        cipher_suites: rustls::crypto::ring::DEFAULT_CIPHER_SUITES.to_vec(),
-        kx_groups: rustls::crypto::ring::DEFAULT_KX_GROUPS.to_vec(),
-        signature_verification_algorithms: VERIFIED,
-        secure_random: &System,
-        key_provider: &System,
-    }
-}
-
-#[derive(Debug)]
-struct System;
-
-impl SecureRandom for System {
-    fn fill(&self, buffer: &mut [u8]) -> std::result::Result<(), GetRandomFailed> {
-        SystemRandom::new().fill(buffer).map_err(|_| GetRandomFailed)
-    }
-}
-
-impl KeyProvider for System {
-    fn load_private_key(
-        &self,
-        _key: PrivateKeyDer<'static>,
-    ) -> std::result::Result<Arc<dyn SigningKey>, rustls::Error> {
-        Err(rustls::Error::General("client certificates are not supported".into()))
-    }
-}
-
-/// The signatures that rustls accepts with *ring*; a test compares.
-const VERIFIED: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
-    all: &[
-        algorithm::ECDSA_P256_SHA256,
-        algorithm::ECDSA_P256_SHA384,
-        algorithm::ECDSA_P384_SHA256,
-        algorithm::ECDSA_P384_SHA384,
-        algorithm::ED25519,
-        algorithm::RSA_PSS_2048_8192_SHA256_LEGACY_KEY,
-        algorithm::RSA_PSS_2048_8192_SHA384_LEGACY_KEY,
-        algorithm::RSA_PSS_2048_8192_SHA512_LEGACY_KEY,
-        algorithm::RSA_PKCS1_2048_8192_SHA256,
-        algorithm::RSA_PKCS1_2048_8192_SHA384,
-        algorithm::RSA_PKCS1_2048_8192_SHA512,
-        algorithm::RSA_PKCS1_2048_8192_SHA256_ABSENT_PARAMS,
-        algorithm::RSA_PKCS1_2048_8192_SHA384_ABSENT_PARAMS,
-        algorithm::RSA_PKCS1_2048_8192_SHA512_ABSENT_PARAMS,
-    ],
-    mapping: &[
-        // TLS 1.2 does not bind a scheme to a curve.
-        (
-            SignatureScheme::ECDSA_NISTP384_SHA384,
-            &[algorithm::ECDSA_P384_SHA384, algorithm::ECDSA_P256_SHA384],
-        ),
-        (
-            SignatureScheme::ECDSA_NISTP256_SHA256,
-            &[algorithm::ECDSA_P256_SHA256, algorithm::ECDSA_P384_SHA256],
-        ),
-        (SignatureScheme::ED25519, &[algorithm::ED25519]),
-        (SignatureScheme::RSA_PSS_SHA512, &[algorithm::RSA_PSS_2048_8192_SHA512_LEGACY_KEY]),
-        (SignatureScheme::RSA_PSS_SHA384, &[algorithm::RSA_PSS_2048_8192_SHA384_LEGACY_KEY]),
-        (SignatureScheme::RSA_PSS_SHA256, &[algorithm::RSA_PSS_2048_8192_SHA256_LEGACY_KEY]),
-        (SignatureScheme::RSA_PKCS1_SHA512, &[algorithm::RSA_PKCS1_2048_8192_SHA512]),
-        (SignatureScheme::RSA_PKCS1_SHA384, &[algorithm::RSA_PKCS1_2048_8192_SHA384]),
-        (SignatureScheme::RSA_PKCS1_SHA256, &[algorithm::RSA_PKCS1_2048_8192_SHA256]),
-    ],
-};
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_signatures_accepted_are_those_of_rustls() {
-        type Algorithms = [&'static dyn rustls::pki_types::SignatureVerificationAlgorithm];
-        let ids = |algorithms: &Algorithms| -> Vec<_> {
-            algorithms.iter().map(|a| (a.public_key_alg_id(), a.signature_alg_id())).collect()
-        };
-        let theirs = rustls::crypto::ring::default_provider().signature_verification_algorithms;
-        assert_eq!(VERIFIED.mapping.len(), theirs.mapping.len());
-        for ((scheme, ours), (expected, theirs)) in VERIFIED.mapping.iter().zip(theirs.mapping) {
-            assert_eq!((scheme, ids(ours)), (expected, ids(theirs)));
+impl Tls {
+    /// Reads the files.
+    pub fn from_options(options: &TlsOptions) -> Result<Self> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let name = options.name.as_ref().map(|name| ServerName::try_from(name.clone())).transpose();
+        let name = name.map_err(|_| {
+            Error::config("tls_name: expected a host name or an IP address, found another text")
+        })?;
+        let trusted = pem::trusted(options.ca.as_deref())?;
+        let mut roots = RootCertStore::empty();
+        let (added, _) = roots.add_parsable_certificates(trusted.certificates.iter().cloned());
+        if added == 0 {
+            let place = &trusted.place;
+            return Err(Error::config(format!(
+                "{place}: expected certificates, found none usable"
+            )));
         }
-        assert_eq!(ids(VERIFIED.all), ids(theirs.all));
+        let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+            .build()
+            .map_err(|_| Error::config("tls_ca: expected usable certificates, found others"))?;
+        // The system's authorities are many and none is a server.
+        let pinned = if trusted.explicit { trusted.certificates } else { Vec::new() };
+        let builder = ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::config(format!("url: TLS: {}", tls_words::reason(&error))))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Verifier { chain, pinned }));
+        let config = match (&options.cert, &options.key) {
+            (Some(cert), Some(key)) => {
+                let own = own_certificate(cert, key, &provider)?;
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(own)))
+            }
+            _ => builder.with_no_client_auth(),
+        };
+        Ok(Self { config: Arc::new(config), name })
     }
+
+    /// A client's side of a connection; the error is a reason.
+    pub fn client(&self, host: &str) -> std::result::Result<ClientConnection, String> {
+        let name = match &self.name {
+            Some(name) => name.clone(),
+            // A zone is this machine's own and in no certificate.
+            None => ServerName::try_from(host.split('%').next().unwrap_or_default().to_owned())
+                .map_err(|_| {
+                    "the host is no name that a certificate can have; set tls_name".to_owned()
+                })?,
+        };
+        ClientConnection::new(self.config.clone(), name).map_err(|error| tls_words::reason(&error))
+    }
+}
+
+/// The client's certificate and key.
+fn own_certificate(cert: &str, key: &str, provider: &CryptoProvider) -> Result<CertifiedKey> {
+    let (chain, key) = (pem::chain("tls_cert", cert)?, pem::key("tls_key", key)?);
+    let key = provider.key_provider.load_private_key(key).map_err(|_| {
+        Error::config(
+            "tls_key: expected an RSA key from 2048 bits, an ECDSA key of P-256 or P-384, or an \
+             Ed25519 key, found another one",
+        )
+    })?;
+    let own = CertifiedKey::new(chain, key);
+    match own.keys_match() {
+        Err(error @ rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+            Err(Error::config(tls_words::reason(&error)))
+        }
+        // A certificate of version 1, which rustls does not read: the server decides.
+        _ => Ok(own),
+    }
+}
+
+/// The verifier of rustls, and besides it certificates that are trusted
+/// themselves: a self-signed one is an authority by its marks (`openssl req
+/// -x509` sets CA:TRUE), which webpki takes for no server.
+#[derive(Debug)]
+struct Verifier {
+    chain: Arc<WebPkiServerVerifier>,
+    pinned: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        let chain = &self.chain;
+        match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+            // webpki looks at the dates before this mark; `tests/redis/tls.rs` holds it.
+            Err(error) if is_authority(&error) && self.pinned.contains(end_entity) => {
+                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        self.chain.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        self.chain.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chain.supported_verify_schemes()
+    }
+}
+
+fn is_authority(error: &rustls::Error) -> bool {
+    let rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(other))) = error
+    else {
+        return false;
+    };
+    matches!(other.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }

@@ -21,8 +21,6 @@ from twat_cache._signature import Signature
 
 MISSING: Any = object()
 _TROUBLES = (ex.CacheOperationError, ex.ResourceError, ex.EngineError)
-# What a process without descriptors, memory or a file system raises where a module is loaded or bytes are made.
-_LACKS = (ImportError, OSError, MemoryError)
 
 
 class ByteMemo(Memo):
@@ -99,7 +97,7 @@ class ByteMemo(Memo):
                 data = self.store.get_small(key)
                 if data is LARGE:
                     data = self.store.get(key)
-        except (*_TROUBLES, *_LACKS) as error:
+        except _TROUBLES as error:
             self._trouble(error)
             return MISSING
         return MISSING if data is None else self._decoded(key, data)
@@ -115,7 +113,7 @@ class ByteMemo(Memo):
         except Foreign as error:
             warn_once(f"{self.name}: a stored value is computed anew: {error}")
             return MISSING
-        except (ex.ResourceError, *_LACKS) as error:
+        except ex.ResourceError as error:
             self._trouble(error)
             return MISSING
         if self.read is not None and (known is None or value is not known[0][1]):
@@ -156,10 +154,8 @@ class ByteMemo(Memo):
     def fail(self, key: bytes, call: Call, error: BaseException) -> None:
         """Ends a computation that raised or was interrupted."""
         try:
-            if call.leads and not call.computed and self.common.exceptions:
+            if call.leads and not call.computed:
                 self._keep_error(key, error)
-        except _LACKS as lack:
-            self._trouble(lack)
         finally:
             if self.flight is not None:
                 self.flight.land(key, call, error=error)
@@ -175,17 +171,17 @@ class ByteMemo(Memo):
             self.common.callback("miss", key, value)
 
     def _encoded(self, key: bytes, value: Any) -> bytes | bytearray | None:
-        """A value as bytes; None where that takes what the process does not have."""
+        """A value as bytes; None where there is no place for the secret that signs pickles."""
         try:
             return self.codec.encode(key, value)
-        except (ex.ResourceError, *_LACKS) as error:
+        except ex.ResourceError as error:
             self._trouble(error)
             return None
 
     def _set(self, key: bytes, data: Any, ttl_ms: int) -> None:
         try:
             self.store.set(key, bytes(data) if isinstance(data, bytearray) else data, ttl_ms)
-        except (ex.CacheValueError, *_TROUBLES, *_LACKS) as error:
+        except (ex.CacheValueError, ex.ResourceError, ex.EngineError, ex.CacheOperationError, MemoryError) as error:
             self._trouble(error)
 
     def _keep_error(self, key: bytes, error: BaseException) -> None:
@@ -247,7 +243,7 @@ class ByteMemo(Memo):
             return unwrap(await to_thread(self.look_up, key))
         try:
             data = self.store.get_small(key)
-        except (*_TROUBLES, *_LACKS) as error:
+        except _TROUBLES as error:
             self._trouble(error)
             return MISSING
         if data is LARGE:
@@ -282,29 +278,16 @@ class ByteMemo(Memo):
 
 
 async def to_thread(function: Callable[..., Any], *args: Any) -> Any:
-    """Calls a function in a thread of the event loop, or here where there can be no thread."""
+    """The event loop's, which is a large module and loaded for those who use it."""
     from twat_cache._async_flight import running_in_trio
 
-    begun: list[None] = []
+    if running_in_trio():
+        import trio
 
-    def call() -> Any:
-        if begun:
-            return None  # it was called already, and this thread came late
-        begun.append(None)
-        return function(*args)
+        return await trio.to_thread.run_sync(function, *args)
+    import asyncio
 
-    try:
-        if running_in_trio():
-            import trio
-
-            return await trio.to_thread.run_sync(call)
-        import asyncio
-
-        return await asyncio.to_thread(call)
-    except (ImportError, OSError, RuntimeError):
-        if begun:
-            raise
-        return call()
+    return await asyncio.to_thread(function, *args)
 
 
 def unwrap(value: Any) -> Any:

@@ -34,12 +34,9 @@ class Call:
 
         An interrupt belongs to the thread that it was meant for: it says nothing of the result.
         """
-        if self.value is not NOTHING or self.error is None:
+        if self.value is not NOTHING or self.error is None or thrown_from_outside(self.error):
             return self.value
-        try:
-            own = None if thrown_from_outside(self.error) else copied(self.error)
-        except (ImportError, OSError):  # a module that cannot be loaded without descriptors
-            own = None
+        own = copied(self.error)
         if own is None:
             return NOTHING
         raise own.with_traceback(self.error.__traceback__)

@@ -11,8 +11,6 @@ import atexit
 import os
 from typing import TYPE_CHECKING, Any
 
-from twat_cache.exceptions import PathError
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -40,7 +38,7 @@ def read() -> dict[str, dict[str, list[int]]]:
 
     try:
         return _sound(json.loads(registry_file().read_text()))
-    except (OSError, ValueError, PathError):
+    except (OSError, ValueError):
         return {}
 
 
@@ -61,11 +59,12 @@ def _is_pair(pair: Any) -> bool:
 def _at_exit() -> None:
     if _watching != [os.getpid()]:
         return
+    counted = _counted()
+    if not counted:
+        return
     try:
-        counted = _counted()
-        if counted:
-            _add(counted)
-    except Exception:  # noqa: BLE001, S110 - without a home, a disk, descriptors or modules there are no figures
+        _add(counted)
+    except (OSError, ValueError):
         pass
 
 

@@ -208,9 +208,7 @@ def _text(name: str, value: Any) -> str | None:
 
 
 def _path(name: str, value: Any) -> str | None:
-    from twat_cache.paths import text_of
-
-    return text_of(value, name) if isinstance(value, bytes) or hasattr(value, "__fspath__") else _text(name, value)
+    return _text(name, str(value) if hasattr(value, "__fspath__") else value)
 
 
 def _policy(name: str, value: Any) -> str:
