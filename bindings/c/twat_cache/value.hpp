@@ -72,6 +72,17 @@ struct Array {
         data.assign(begin, begin + data_.size());
     }
 
+    // Whether both orders are the same: no data, or one dimension of more than one item.
+    bool has_one_order() const
+    {
+        std::size_t wide = 0;
+        for (std::uint64_t dimension : shape) {
+            if (dimension == 0) return true;
+            wide += dimension > 1;
+        }
+        return order == 'C' || wide < 2;
+    }
+
     // The data with the last index varying fastest.
     std::vector<std::byte> in_c_order() const
     {
@@ -109,7 +120,7 @@ template <> struct codec<Array> {
             unsigned char hash[TWAT_DIGEST_BYTES];
             std::vector<std::byte> data = array.in_c_order();
             twat_hash(data.data(), data.size(), hash);
-            inner.text("C").bytes(View(hash, sizeof hash));
+            inner.text(array.has_one_order() ? "C" : "F").bytes(View(hash, sizeof hash));
         });
     }
     static bool read(Reader& from, Array& array)

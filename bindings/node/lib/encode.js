@@ -215,11 +215,12 @@ function sortedMap(w, pairs) {
   })
 }
 
-/** In keys a digest stands for an array's data, taken in C order. */
+/** In keys a digest stands for an array's data, taken in C order; both orders are one where one axis has them all. */
 function arrayKey(w, [dtype, shape, order, bytes]) {
+  const oneOrder = order === 'C' || shape.includes(0) || shape.filter((n) => n > 1).length < 2
   const digest = Buffer.allocUnsafe(32)
   native.hash(order === 'C' ? bytes : inOrderC(bytes, shape), digest)
-  arrayExtension(w, [dtype, shape, 'C', digest])
+  arrayExtension(w, [dtype, shape, oneOrder ? 'C' : 'F', digest])
 }
 
 module.exports = { encodeAny, encodeKey, asBytes, encodeToBuffer, CACHE_KEY, KEY_VERSION }

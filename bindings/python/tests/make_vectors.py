@@ -11,7 +11,7 @@ import sys
 from twat_cache import _keys
 from twat_cache._codec import Codec
 from twat_cache.exceptions import TwatCacheError
-from vectors import ROOT, Counter, Json, Raw, python
+from vectors import ROOT, Counter, Json, Raw, declare, python
 
 INTS = [0, 1, 2, 31, 32, 126, 127, 128, 129, 254, 255, 256, 257, 32767, 32768, 65534, 65535, 65536,
         2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**53 - 1, 2**53, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1,
@@ -129,12 +129,23 @@ TIMES = [
     {"named": ["datetime.time", {"list": [s("12:30:00"), s("Asia/Tokyo"), i(0)]}]},
     {"named": ["datetime.time", {"list": [s("12:30:00"), {"nil": True}, i(1)]}]},
 ]
+FROZEN = {"named": ["builtins.frozenset", {"list": [i(1), i(2)]}]}
 ERRORS = [{"surrogate": True}, {"list": [{"surrogate": True}]}, {"map": [[{"surrogate": True}, i(1)]]}]
 
 
 def keys():
     cases = [("f", [], []), ("f", [i(12)], []), ("", [], []), ("módulo.función", [s("x")], []), ("n" * 300, [], [])]
-    for typed in [*scalars(), *containers(), *arrays(), *NAMED, *ZONED, *TIMES, {"default": "x"}, {"default": "größe"}]:
+    for typed in [
+        *scalars(),
+        *containers(),
+        *arrays(),
+        *NAMED,
+        *ZONED,
+        *TIMES,
+        FROZEN,
+        {"default": "x"},
+        {"default": "größe"},
+    ]:
         cases.append(("f", [typed], []))
     cases += [
         ("f", [i(1), s("a"), {"float": "1.0"}, {"bool": True}, {"nil": True}], []),
@@ -168,7 +179,7 @@ def _named_type(typed):
         class Point:
             pass
 
-        Point.__module__, Point.__qualname__ = typed["named"][1]["str"].split(".")
+        declare(typed["named"][1]["str"], Point)
         return Point
     return python(typed)
 
@@ -197,8 +208,7 @@ def values():
         yield {"value": typed, "hex": value_of(typed).hex()}
     for typed in [*NAMED[3:], *TIMES]:
         yield {"value": typed, "hex": value_of(typed).hex(), "languages": ["python"]}
-    frozen = {"named": ["builtins.frozenset", {"list": [i(1), i(2)]}]}
-    yield {"value": frozen, "hex": value_of(frozen).hex(), "languages": ["python"]}
+    yield {"value": FROZEN, "hex": value_of(FROZEN).hex(), "languages": ["python"]}
     yield {"value": {"undefined": True}, "hex": "01c7000c", "languages": ["python", "javascript"]}
     for n in (0, 1, -1, 2**63 - 1, -(2**63)):
         yield {"value": {"counter": str(n)}, "hex": value_of({"counter": str(n)}).hex()}

@@ -65,8 +65,18 @@ def named(v):
 
         cls = enum.Enum(name.rpartition(".")[2], {fields: 1})
         made = cls[fields]
-    cls.__module__, _, cls.__qualname__ = name.rpartition(".")
+    declare(name, cls)
     return made
+
+
+def declare(name, cls):
+    """Let the class be found by its name, as keys want it."""
+    import sys
+    import types
+
+    cls.__module__, _, cls.__qualname__ = name.rpartition(".")
+    module = sys.modules.setdefault(cls.__module__, types.ModuleType(cls.__module__))
+    setattr(module, cls.__qualname__, cls)
 
 
 def zone(described):

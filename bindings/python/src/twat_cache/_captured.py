@@ -15,7 +15,7 @@ import types
 import weakref
 from typing import Any
 
-from twat_cache import _keys, _named, _names
+from twat_cache import _key_rules, _keys, _names
 from twat_cache import _msgpack as mp
 from twat_cache._msgpack import Encoder, Unencodable
 
@@ -90,10 +90,8 @@ class Captured:
             mp.write_named(encoder, out, "functools.partial", [value.func, list(value.args), value.keywords])
         elif _is_pattern(value):
             mp.write_named(encoder, out, "re.Pattern", [value.pattern, value.flags])
-        elif isinstance(value, type) and _named.find(f"{value.__module__}.{value.__qualname__}") is not value:
-            raise Unencodable("a class that is not to be found by its name")
         else:
-            _keys.write_other(encoder, out, value)
+            _key_rules.write_other(encoder, out, value)
 
     def _function(self, encoder: Encoder, out: bytearray, func: types.FunctionType) -> None:
         if func in self._inside:

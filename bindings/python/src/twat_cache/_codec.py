@@ -29,13 +29,6 @@ class Foreign(Exception):
         self.corrupt = corrupt
 
 
-def _frozenset(encoder: Encoder, out: bytearray, value: Any) -> None:
-    inner = bytearray(b"\x92")
-    mp.write_str(encoder, inner, "builtins.frozenset")
-    inner += mp.encoded_set(encoder, value)
-    mp.write_ext(out, mp.NAMED, inner)
-
-
 def _other(encoder: Encoder, out: bytearray, value: Any) -> None:
     if _arrays.is_array(value):
         inner = bytearray()
@@ -54,7 +47,7 @@ _TABLE: dict[type, mp.Writer] = {
     **mp.PLAIN,
     float: mp.write_float,
     dict: mp.write_map,
-    frozenset: _frozenset,
+    frozenset: mp.write_frozenset,
     complex: mp.write_complex,
     reader.Undefined: lambda _, out, __: mp.write_ext(out, mp.UNDEFINED, b""),
 }

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from twat_cache import _keys
-from twat_cache._msgpack import Unencodable
+from twat_cache import _keys, _named
+from twat_cache import _msgpack as mp
+from twat_cache._key_rules import write_other
+from twat_cache._msgpack import Encoder, Unencodable
 from twat_cache.exceptions import CacheKeyError
+
+# An object of this process, by its number; in no key that is stored.
+_HERE = 127
 
 
 class Frozen(tuple):  # type: ignore[type-arg]
-    """The canonical bytes of an unhashable argument; equal to nothing else."""
+    """The canonical bytes of an unhashable argument, and the objects in it that are only themselves."""
 
     __slots__ = ()
 
@@ -38,17 +43,58 @@ def _freeze(value: Any) -> Any:
         pass
     else:
         return value
+    encoder = _HereEncoder()
     try:
-        return Frozen((_keys.ENCODER.encode(value),))
-    except (Unencodable, RecursionError):
-        pass
-    if type(value) in (list, tuple):
-        # Objects that are only themselves, in a list: the list is what they are.
-        return Frozen((type(value), *map(_freeze, value)))
-    if type(value) is dict:
-        return Frozen((dict, frozenset((key, _freeze(item)) for key, item in value.items())))
-    raise CacheKeyError(
-        f"arguments: expected values that can be hashed or have a canonical form, found a "
-        f"{type(value).__module__}.{type(value).__qualname__}; "
-        "give the decorator a key= function, or leave the argument out with ignore="
-    )
+        return Frozen((encoder.encode(value), *encoder.objects))
+    except Unencodable as error:
+        raise CacheKeyError(
+            f"arguments: expected values that can be hashed or have a canonical form, found {error}; "
+            "give the decorator a key= function, or leave the argument out with ignore="
+        ) from None
+
+
+class _HereEncoder(Encoder):
+    """Writes what has a canonical form, and refers to other objects that can be hashed."""
+
+    __slots__ = ("objects",)
+
+    def __init__(self) -> None:
+        super().__init__(_keys.TABLE, _other, canonical=True)
+        self.objects: list[Any] = []
+
+    def refer(self, out: bytearray, value: Any) -> None:
+        """Append the number of an object that is compared as a key of a dictionary is."""
+        mp.write_ext(out, _HERE, len(self.objects).to_bytes(4, "big"))
+        self.objects.append(value)
+
+
+def _other(encoder: Encoder, out: bytearray, value: Any) -> None:
+    assert isinstance(encoder, _HereEncoder)
+    start, objects = len(out), len(encoder.objects)
+    try:
+        write_other(encoder, out, value)
+    except Unencodable:
+        del out[start:], encoder.objects[objects:]
+        if _is_hashable(value):
+            encoder.refer(out, value)
+        elif not _write_local(encoder, out, value):
+            raise
+
+
+def _is_hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _write_local(encoder: _HereEncoder, out: bytearray, value: Any) -> bool:
+    """An instance of a class that is not found by its name: the class is referred to."""
+    found = _named.parts(value, local=True)
+    if found is None:
+        return False
+    mp.write_array_header(out, 2)
+    encoder.refer(out, type(value))
+    encoder.write(out, list(map(list, found[1].items())) if isinstance(found[1], dict) else found[1])
+    return True

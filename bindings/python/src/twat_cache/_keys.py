@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from builtins import len
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from twat_cache import _arrays, _named
 from twat_cache import _msgpack as mp
+from twat_cache._key_rules import write_other
 from twat_cache._msgpack import Encoder, Unencodable
 from twat_cache._msgpack_read import Omitted, Undefined
 from twat_cache.exceptions import CacheKeyError
@@ -16,85 +15,11 @@ from twat_cache.exceptions import CacheKeyError
 _WAYS_OUT = "give the decorator a key= function, or leave the argument out with ignore="
 
 
-def write_other(encoder: Encoder, out: bytearray, value: Any) -> None:
-    """What the table does not know by its exact type."""
-    stands = getattr(type(value), "__cache_key__", None)
-    if stands is not None:
-        encoder.write(out, stands(value))
-        return
-    if mp.write_loaded(encoder, out, value):
-        return
-    named = _named.parts(value)
-    if named is not None:
-        name, fields = named
-        # Whoever has a tuple sees the order of its fields, which a map does not keep here.
-        mp.write_named(encoder, out, name, [*map(list, fields.items())] if isinstance(value, tuple) else fields)
-    elif _is_numpy(value):
-        _write_array(encoder, out, value)
-    elif mp.is_path(value):
-        mp.PurePathText(encoder, out, value)
-    elif isinstance(value, (bytearray, memoryview)):
-        mp.write_bytes(encoder, out, bytes(value))
-    elif type(value).__module__.partition(".")[0] == "pandas":
-        _write_frame(encoder, out, value)
-    elif isinstance(value, type):
-        # A class is what its name says; that is how classmethods are told apart.
-        mp.write_named(encoder, out, "builtins.type", f"{value.__module__}.{value.__qualname__}")
-    else:
-        raise Unencodable(f"a {type(value).__module__}.{type(value).__qualname__}")
-
-
-def _is_numpy(value: Any) -> bool:
-    np = _arrays.numpy()
-    return np is not None and isinstance(value, (np.ndarray, np.generic))
-
-
-def _write_array(encoder: Encoder, out: bytearray, value: Any) -> None:
-    from twat_cache._native._digest import blake3
-
-    np = _arrays.numpy()
-    array = np.asarray(value)
-    kind = array.dtype.str if array.dtype.names is None else repr(array.dtype.descr)
-    if array.dtype.hasobject:
-        digest = blake3(encoder.encode(array.tolist()))
-    else:
-        digest = blake3(_arrays.data_of(array, "C"))
-    inner = bytearray()
-    mp.write_items(encoder, inner, [kind, list(array.shape), "C", digest])
-    mp.write_ext(out, mp.ARRAY, inner)
-
-
-def _write_frame(encoder: Encoder, out: bytearray, value: Any) -> None:
-    """A pandas object by its class, its labels and its columns."""
-    pd = sys.modules["pandas"]
-    name = f"pandas.{type(value).__name__}"
-    if isinstance(value, pd.DataFrame):
-        columns = [_column(value.iloc[:, i]) for i in range(value.shape[1])]
-        fields: list[Any] = [list(value.columns), _column(value.index), columns]
-    elif isinstance(value, (pd.Series, pd.Index)):
-        index = _column(value.index) if isinstance(value, pd.Series) else None
-        fields = [value.name, index, _column(value)]
-    elif isinstance(value, pd.Timestamp):
-        fields = [value.isoformat()]
-    else:
-        raise Unencodable(f"a {type(value).__module__}.{type(value).__qualname__}")
-    mp.write_named(encoder, out, name, fields)
-
-
-def _column(values: Any) -> list[Any]:
-    array = values.to_numpy()
-    return [str(values.dtype), array if not array.dtype.hasobject else [_plain(x) for x in array]]
-
-
-def _plain(value: Any) -> Any:
-    return None if value is None or value != value else value
-
-
 TABLE: dict[type, mp.Writer] = {
     **mp.PLAIN,
     float: mp.write_canonical_float,
     dict: mp.write_sorted_map,
-    frozenset: mp.write_set,
+    frozenset: mp.write_frozenset,
     Undefined: lambda _, out, __: mp.write_ext(out, mp.UNDEFINED, b""),
     Omitted: lambda _, out, omitted: mp.write_ext(out, mp.DEFAULT, omitted.name.encode()),
     complex: lambda e, out, z: mp.write_complex(e, out, complex(z.real + 0.0, z.imag + 0.0)),

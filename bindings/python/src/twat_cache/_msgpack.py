@@ -44,12 +44,6 @@ def write_loaded(encoder: Encoder, out: bytearray, value: Any) -> bool:
     return True
 
 
-def is_path(value: Any) -> bool:
-    """Whether a value is a path, of whatever kind."""
-    pathlib = sys.modules.get("pathlib")
-    return pathlib is not None and isinstance(value, pathlib.PurePath)
-
-
 class Encoder:
     """Writes values by a table from exact type to writer."""
 
@@ -270,6 +264,13 @@ def write_set(encoder: Encoder, out: bytearray, value: Any) -> None:
     write_ext(out, SET, encoded_set(encoder, value))
 
 
+def write_frozenset(encoder: Encoder, out: bytearray, value: Any) -> None:
+    inner = bytearray(b"\x92")
+    write_str(encoder, inner, "builtins.frozenset")
+    inner += encoded_set(encoder, value)
+    write_ext(out, NAMED, inner)
+
+
 def write_map(encoder: Encoder, out: bytearray, value: dict[Any, Any]) -> None:
     write_map_header(out, len(value))
     table, other = encoder.table, encoder.other
@@ -361,5 +362,3 @@ _LOADED: dict[tuple[str, str], Writer] = {
     ("pathlib", "PosixPath"): _PATH,
     ("pathlib", "WindowsPath"): _PATH,
 }
-
-PurePathText = _text_ext(PATH, lambda value: sys.modules["pathlib"].PurePath.__str__(value))

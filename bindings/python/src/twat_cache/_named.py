@@ -1,4 +1,8 @@
-"""Types that travel by name: dataclasses, named tuples, enums (extension 11).
+"""Objects that go by the name of their type and what they hold (extension 11): one rule for keys and values.
+
+Enums, named tuples, dataclasses, classes of attrs and models of pydantic. All that an instance holds is
+counted, not its declared fields alone: a key must differ wherever a function can
+see a difference, and a value is written so only where reading gives back all of it.
 
 Reading never imports: a name is looked for among the modules that the program
 has loaded itself, so that bytes in a shared store cannot make code run.
@@ -7,62 +11,188 @@ has loaded itself, so that bytes in a shared store cannot make code run.
 from __future__ import annotations
 
 import sys
+import types
+import weakref
 from typing import Any
 
 from twat_cache import _msgpack as mp
+from twat_cache._msgpack import Unencodable
 from twat_cache._msgpack_read import Malformed
 
+_PYDANTIC_SLOTS = ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+# attrs keeps the hash of an instance in it, which differs in each process.
+_NOT_STATE = frozenset(("_attrs_cached_hash",))
 
-def parts(value: Any) -> tuple[str, Any] | None:
-    """The name and fields of a value of such a type, else None."""
+
+def name_of(kind: type) -> str:
+    """The qualified name of a type."""
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def parts(value: Any, *, local: bool = False) -> tuple[str, Any] | None:
+    """The name and all that a value of such a type holds, else None.
+
+    Raises Unencodable for what a name and fields do not describe. ``local``: the type need not be
+    the one of that name, since the caller knows it by itself.
+    """
     kind = type(value)
-    name = f"{kind.__module__}.{kind.__qualname__}"
-    if _is_enum(kind):
-        return name, _member_name(kind, value)
-    if _is_dataclass(kind):
-        return name, {field: getattr(value, field) for field in _fields(kind)}
-    if isinstance(value, tuple) and isinstance(getattr(kind, "_fields", None), tuple):
-        return name, dict(zip(kind._fields, value))
-    return None
+    form = _form_of(kind)
+    if form is None:
+        return None
+    name = name_of(kind)
+    if not local and find(name) is not kind:
+        raise Unencodable(f"a {name} whose class is not the one that is found by this name")
+    fields = form(kind, value)
+    return name, fields
 
 
 def exact_parts(value: Any) -> tuple[str, Any] | None:
     """As ``parts``, but only where reading gives an equal value of the very type."""
-    found = parts(value)
     kind: Any = type(value)
-    if found is None or find(found[0]) is not kind:
+    form = _form_of(kind)
+    if form is None or not _is_plain(kind):
         return None
-    if _is_enum(kind):
-        return found if kind.__members__.get(found[1]) is value else None
-    if isinstance(value, tuple):
+    found = parts(value)
+    if found is None or form is not _record:
         return found
-    # More in the instance than its fields, or state of its own making, is not
-    # ours to rebuild.
-    extra = getattr(value, "__dict__", {}).keys() - found[1].keys()
-    return found if not extra and _is_plain_dataclass(kind) else None
+    name, state = found
+    expected = _expected(kind) or {}
+    return (name, {field: state[field] for field in expected}) if state.keys() == expected.keys() else None
 
 
-def _is_plain_dataclass(kind: Any) -> bool:
-    own = {"__getstate__", "__setstate__", "__reduce__", "__reduce_ex__", "__new__"}
-    for base in kind.__mro__:
-        if base is object or base.__module__ == "typing":
+def _form_of(kind: Any) -> Any:
+    if _is_enum(kind):
+        return _member
+    if issubclass(kind, tuple):
+        return _named_tuple if isinstance(getattr(kind, "_fields", None), tuple) else None
+    return _record if _expected(kind) is not None else None
+
+
+def _expected(kind: Any) -> dict[str, None] | None:
+    """The names of the declared fields of a class that declares them, in order."""
+    # None of these packages is loaded for its sake: who has such a type has loaded it.
+    if hasattr(kind, "__dataclass_fields__") and "dataclasses" in sys.modules:
+        return dict.fromkeys(field.name for field in sys.modules["dataclasses"].fields(kind))
+    if isinstance(getattr(kind, "__attrs_attrs__", None), tuple):
+        return dict.fromkeys(field.name for field in kind.__attrs_attrs__)
+    pydantic = sys.modules.get("pydantic")
+    if pydantic is not None and issubclass(kind, pydantic.BaseModel):
+        return dict.fromkeys((*kind.__pydantic_fields__, *_PYDANTIC_SLOTS))
+    return None
+
+
+# What an instance holds
+
+
+def _record(kind: type, value: Any) -> dict[str, Any]:
+    return state_of(value)
+
+
+def state_of(value: Any) -> dict[str, Any]:
+    """Every attribute that an instance of a class written in Python holds; one that is not set is left out."""
+    slots = _layout(type(value))
+    if slots is None:
+        raise Unencodable(f"a {name_of(type(value))}, which holds more than attributes")
+    state: dict[str, Any] = {}
+    for name, slot in slots:
+        try:
+            state[name] = slot.__get__(value)
+        except AttributeError:
             continue
-        if not _is_dataclass(base):
-            return False
-        # Frozen dataclasses with slots get these from the dataclass decorator.
-        given = own & vars(base).keys()
-        if any(vars(base)[name].__module__ != "dataclasses" for name in given):
+    own = getattr(value, "__dict__", None)
+    if own:
+        if not state.keys().isdisjoint(own):
+            raise Unencodable(f"a {name_of(type(value))} with two attributes of one name")
+        state = {**own, **state}
+    for name in _NOT_STATE & state.keys():
+        del state[name]
+    return state
+
+
+_layouts: weakref.WeakKeyDictionary[type, Any] = weakref.WeakKeyDictionary()
+
+
+def _layout(kind: Any) -> tuple[tuple[str, Any], ...] | None:
+    """The slots of a class; None if its instances hold something that is in no slot and no dictionary."""
+    try:
+        known: tuple[tuple[str, Any], ...] | None = _layouts[kind]
+    except KeyError:
+        known = _layouts[kind] = _measured(kind)
+    return known
+
+
+def _measured(kind: Any) -> tuple[tuple[str, Any], ...] | None:
+    slots = [
+        (name, slot)
+        for base in reversed(kind.__mro__)
+        for name, slot in vars(base).items()
+        if type(slot) is types.MemberDescriptorType
+    ]
+    if len({name for name, _ in slots}) != len(slots):
+        return None
+    if sys.implementation.name == "cpython":
+        # What a base class written in C holds makes its instances larger than the slots account for.
+        word = tuple.__itemsize__
+        room = kind.__basicsize__ - word * len(slots)
+        room -= word * ((kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0))
+        if room != object.__basicsize__ or kind.__itemsize__:
+            return None
+    elif any(base.__module__ == "builtins" for base in kind.__mro__[:-1]):
+        return None
+    return tuple(slots)
+
+
+def _named_tuple(kind: Any, value: Any) -> dict[str, Any]:
+    if len(value) != len(kind._fields) or getattr(value, "__dict__", None):
+        raise Unencodable(f"a {name_of(kind)} that holds more than its fields")
+    return dict(zip(kind._fields, tuple.__iter__(value)))
+
+
+def _member(kind: Any, value: Any) -> Any:
+    if isinstance(value.name, str) and kind.__members__.get(value.name) is value:
+        return value.name
+    if issubclass(kind, sys.modules["enum"].Flag) and type(value.value) is int:
+        # Several flags together, which may have bits that no member has.
+        names = [name for name, member in kind.__members__.items() if member.value and member.value & ~value.value == 0]
+        return ["|".join(names), value.value]
+    raise Unencodable(f"a {name_of(kind)} that is none of its members")
+
+
+def _is_enum(kind: type) -> bool:
+    enum = sys.modules.get("enum")
+    return enum is not None and issubclass(kind, enum.Enum)
+
+
+# What reading can rebuild
+
+_HOOKS = frozenset(("__getstate__", "__setstate__", "__reduce__", "__reduce_ex__", "__new__"))
+
+
+def _is_plain(kind: Any) -> bool:
+    """Whether instances are made and pickled in no way of their own."""
+    if _is_enum(kind):
+        return True
+    is_tuple = issubclass(kind, tuple)
+    for base in kind.__mro__:
+        if base in (object, tuple) or base.__module__ == "typing" or base.__module__.startswith("pydantic."):
+            continue
+        given = vars(base)
+        if is_tuple:
+            # The class that declares the fields has a ``__new__`` made for it.
+            hooks = (_HOOKS - {"__new__"} if "_fields" in given else _HOOKS) & given.keys()
+            if hooks:
+                return False
+        elif _expected(base) is None or any(not _is_generated(given[name]) for name in _HOOKS & given.keys()):
             return False
     return True
 
 
-def _member_name(kind: Any, value: Any) -> str:
-    if isinstance(value.name, str) and value.name in kind.__members__:
-        return value.name
-    names = [name for name, member in kind.__members__.items() if member.value and member in value]
-    if not names:
-        raise mp.Unencodable(f"a member of {kind.__qualname__} without a name")
-    return "|".join(names)
+def _is_generated(hook: Any) -> bool:
+    """Whether the decorator of dataclasses or attrs has given it, as to classes with slots."""
+    if getattr(hook, "__module__", None) == "dataclasses":
+        return True
+    attrs = sys.modules.get("attr._make")
+    return attrs is not None and getattr(hook, "__globals__", None) is vars(attrs)
 
 
 def find(name: str) -> Any:
@@ -88,39 +218,37 @@ def rebuild(name: str, fields: Any) -> Any:
     kind = find(name)
     if kind is None:
         raise Malformed(f"type {name} is not loaded")
-    if _is_enum(kind) and isinstance(fields, str):
-        if fields in kind.__members__:
-            return kind[fields]
-    elif _is_dataclass(kind) and isinstance(fields, dict):
-        if _fields(kind).keys() == fields.keys():
-            return _dataclass(kind, fields)
-    elif issubclass(kind, tuple) and hasattr(kind, "_make") and isinstance(fields, dict):
+    form = _form_of(kind)
+    if form is _member:
+        found = _read_member(kind, fields)
+        if found is not None:
+            return found
+    elif form is _record and isinstance(fields, dict):
+        expected = _expected(kind)
+        if expected is not None and expected.keys() == fields.keys() and _layout(kind) is not None:
+            return _instance(kind, fields)
+    elif form is _named_tuple and isinstance(fields, dict):
         if kind._fields == tuple(fields):
             return tuple.__new__(kind, fields.values())
     raise Malformed(f"type {name} is not what it was when the value was written")
 
 
-def _dataclass(kind: Any, fields: dict[str, Any]) -> Any:
+def _read_member(kind: Any, fields: Any) -> Any:
+    if isinstance(fields, str):
+        found = kind.__members__.get(fields)
+        # A name that is an alias now was a member of its own when it was written.
+        return found if found is not None and found.name == fields else None
+    if isinstance(fields, list) and issubclass(kind, sys.modules["enum"].Flag) and type(fields[1]) is int:
+        found = kind(fields[1])
+        return found if _member(kind, found) == fields else None
+    return None
+
+
+def _instance(kind: Any, fields: dict[str, Any]) -> Any:
     made = object.__new__(kind)
     for name, value in fields.items():
         object.__setattr__(made, name, value)
     return made
-
-
-# Neither module is loaded for their sake: who has such a type has loaded it.
-
-
-def _is_enum(kind: type) -> bool:
-    enum = sys.modules.get("enum")
-    return enum is not None and issubclass(kind, enum.Enum)
-
-
-def _is_dataclass(kind: type) -> bool:
-    return hasattr(kind, "__dataclass_fields__") and "dataclasses" in sys.modules
-
-
-def _fields(kind: Any) -> dict[str, None]:
-    return {field.name: None for field in sys.modules["dataclasses"].fields(kind)}
 
 
 def _time(fields: Any) -> Any:
@@ -129,10 +257,10 @@ def _time(fields: Any) -> Any:
     return read_time(fields)
 
 
-def _timedelta(parts: list[int]) -> Any:
+def _timedelta(fields: list[int]) -> Any:
     from datetime import timedelta
 
-    return timedelta(*parts)
+    return timedelta(*fields)
 
 
 _BUILT_IN: dict[str, Any] = {
@@ -140,3 +268,16 @@ _BUILT_IN: dict[str, Any] = {
     "datetime.time": _time,
     "datetime.timedelta": _timedelta,
 }
+
+
+def write(encoder: mp.Encoder, out: bytearray, value: Any) -> bool:
+    """Append such a value to a key; whether it was one."""
+    found = parts(value)
+    if found is None:
+        return False
+    name, fields = found
+    if isinstance(value, tuple):
+        # Whoever has a tuple sees the order of its fields, which a map does not keep in keys.
+        fields = [[field, item] for field, item in fields.items()]
+    mp.write_named(encoder, out, name, fields)
+    return True

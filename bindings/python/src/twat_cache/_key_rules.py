@@ -1,0 +1,132 @@
+"""Keys from types that the table of exact types does not have: one rule each (docs/python.md, "How keys are made").
+
+A rule writes all that a function can see of a value. Where it cannot, it raises
+Unencodable: a key that leaves something out would answer for another value.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from twat_cache import _msgpack as mp
+from twat_cache import _named
+from twat_cache._msgpack import Encoder, Unencodable
+
+# The top-level package of a type -> the module here whose ``write`` knows its types.
+_LIBRARIES = {
+    "numpy": "_array_keys",
+    "pandas": "_pandas_keys",
+    "polars": "_table_keys",
+    "pyarrow": "_table_keys",
+    "scipy": "_science_keys",
+    "xarray": "_science_keys",
+    "astropy": "_science_keys",
+    "torch": "_science_keys",
+}
+
+
+def write_other(encoder: Encoder, out: bytearray, value: Any) -> None:
+    """What the table does not know by its exact type."""
+    kind = type(value)
+    stands = getattr(kind, "__cache_key__", None)
+    if stands is not None:
+        encoder.write(out, stands(value))
+    elif mp.write_loaded(encoder, out, value) or _write_standard(encoder, out, value):
+        return
+    elif issubclass(kind, type):
+        _write_class(encoder, out, value)
+    elif not (_write_library(encoder, out, value) or _named.write(encoder, out, value)):
+        raise Unencodable(f"a {_named.name_of(kind)}")
+
+
+def _write_library(encoder: Encoder, out: bytearray, value: Any) -> bool:
+    module = _LIBRARIES.get(str(type(value).__module__).partition(".")[0])
+    if module is None:
+        return False
+    rule: Callable[[Encoder, bytearray, Any], bool] = import_module(f"twat_cache.{module}").write
+    return rule(encoder, out, value)
+
+
+# CPython's Py_TPFLAGS_HEAPTYPE: a type that a class statement, or its like, has made.
+_MADE_BY_CLASS = 1 << 9
+
+
+def _write_class(encoder: Encoder, out: bytearray, value: type) -> None:
+    """A class is what its name says; that is how class methods are told apart."""
+    name = _named.name_of(value)
+    # The types of None, functions and the like have no name in their module.
+    if _named.find(name) is not value and not (value.__module__ == "builtins" and not value.__flags__ & _MADE_BY_CLASS):
+        raise Unencodable(f"the class {name}, which is not the one that is found by this name")
+    mp.write_named(encoder, out, "builtins.type", name)
+
+
+# Types of the standard library
+
+
+def _write_standard(encoder: Encoder, out: bytearray, value: Any) -> bool:
+    kind = type(value)
+    rule = _STANDARD.get((kind.__module__, kind.__qualname__))
+    if rule is None:
+        return _write_alias(encoder, out, value)
+    if getattr(sys.modules.get(kind.__module__), kind.__qualname__, kind) is not kind:
+        return False
+    mp.write_named(encoder, out, _named.name_of(kind), rule(encoder, value))
+    return True
+
+
+def _memoryview(_: Encoder, value: memoryview) -> list[Any]:
+    return [value.format, list(value.shape or ()), value.tobytes()]
+
+
+def _zone(encoder: Encoder, value: Any) -> Any:
+    from twat_cache._times import describe_zone
+
+    return describe_zone(encoder, value)
+
+
+_Describe = Callable[[Encoder, Any], Any]
+_STANDARD: dict[tuple[str, str], _Describe] = {
+    ("builtins", "bytearray"): lambda _, value: bytes(value),
+    ("builtins", "memoryview"): _memoryview,
+    ("builtins", "range"): lambda _, value: [value.start, value.stop, value.step],
+    ("builtins", "slice"): lambda _, value: [value.start, value.stop, value.step],
+    ("builtins", "ellipsis"): lambda _, __: None,
+    ("array", "array"): lambda _, value: [value.typecode, value.tobytes()],
+    ("collections", "OrderedDict"): lambda _, value: [[key, item] for key, item in value.items()],
+    ("collections", "Counter"): lambda _, value: dict(value),
+    ("collections", "defaultdict"): lambda _, value: [value.default_factory, dict(value)],
+    ("collections", "deque"): lambda _, value: [list(value), value.maxlen],
+    ("fractions", "Fraction"): lambda _, value: [value.numerator, value.denominator],
+    ("pathlib", "PurePosixPath"): lambda _, value: str(value),
+    ("pathlib", "PureWindowsPath"): lambda _, value: str(value),
+    ("datetime", "timezone"): _zone,
+    ("zoneinfo", "ZoneInfo"): _zone,
+    ("ipaddress", "IPv4Address"): lambda _, value: str(value),
+    ("ipaddress", "IPv6Address"): lambda _, value: str(value),
+    ("types", "MappingProxyType"): lambda _, value: dict(value),
+    ("builtins", "mappingproxy"): lambda _, value: dict(value),
+}
+
+
+def _write_alias(encoder: Encoder, out: bytearray, value: Any) -> bool:
+    """Generic aliases (``list[int]``, ``Box[int]``, unions): what they are made of."""
+    kind = type(value)
+    module = kind.__module__
+    if module not in ("typing", "types"):
+        return False
+    arguments = getattr(value, "__args__", None)
+    if isinstance(arguments, tuple):
+        origin = None if kind.__name__ == "UnionType" else getattr(value, "__origin__", None)
+        metadata = getattr(value, "__metadata__", None)
+        unpacked = bool(getattr(value, "__unpacked__", False))
+        name = getattr(value, "_name", None)
+        fields = [kind.__qualname__, name, origin, list(arguments), metadata, unpacked]
+    elif kind.__name__.endswith("SpecialForm") or (kind.__name__.endswith("Alias") and hasattr(value, "_name")):
+        fields = [kind.__qualname__, value._name]
+    else:
+        return False
+    mp.write_named(encoder, out, "typing.alias", fields)
+    return True
