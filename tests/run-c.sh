@@ -96,6 +96,10 @@ if wanted cpp/locale "$@"; then
     done
 fi
 
+if wanted documents "$@"; then
+    source tests/c/documents.sh
+fi
+
 if wanted sanitize "$@"; then
     tests/run-sanitize.sh quick
 fi

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Every measured comparison, each peer in the same run; the table is put
-# together from target/bench/*.json. Arguments choose areas: core python node.
+# together from target/bench/*.json. Arguments choose areas: core python node cpp.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tools/venv.sh
-areas=${*:-core python node}
+areas=${*:-core python node cpp}
 mkdir -p target/bench
 
 size_of_the_library() {
@@ -27,7 +27,13 @@ for area in $areas; do
       ;;
     python) tests/run-python.sh bench ;;
     node) tests/run-node.sh bench ;;
-    *) echo "unknown area '$area': core python node"; exit 2 ;;
+    cpp)
+      cargo library --quiet
+      c++ -std=c++17 -O2 -Iinclude -Ibindings/c benches/cpp/memoize.cpp -o target/bench/memoize -pthread \
+        -Ltarget/library -ltwat_cache -Wl,-rpath,"$PWD/target/library"
+      target/bench/memoize >target/bench/cpp.json
+      ;;
+    *) echo "unknown area '$area': core python node cpp"; exit 2 ;;
   esac
 done
 "$PYTHON" tools/bench_table.py target/bench/*.json
