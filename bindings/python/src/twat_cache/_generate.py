@@ -195,7 +195,7 @@ def _hit_lines(plan: Plan, counts_itself: bool) -> Callable[[str], list[str]]:
         if plan.needs == _abi.NEEDS_LOG and not _notes_at_once(plan):
             body += ["_tc_rare.note(_tc_slot)"] if FREE_THREADED else _NOTE
         elif plan.needs == _abi.NEEDS_MARK:
-            body += ["if not _tc_e[3]:", "    _tc_e[3] = True", "    _tc_append(_tc_e)"]
+            body += ["if not _tc_e[3]:", "    _tc_append(_tc_e)", "    _tc_e[3] = True"]
         if value != "_tc_value" and (plan.copy or plan.callback or plan.raises):
             body.append(f"_tc_value = {value}")
             value = "_tc_value"

@@ -42,6 +42,12 @@ def _over(entry: Any, at: float | None = None) -> bool:
     return len(entry) > DEADLINE and entry[DEADLINE] <= (now() if at is None else at)
 
 
+def _slot(entry: Any) -> int:
+    """The slot of an entry, as a number."""
+    slot = entry[SLOT]
+    return int.from_bytes(slot.encode(SLOT_AS), ORDER) if slot.__class__ is str else slot
+
+
 class ObjectStore:
     """A bounded dictionary of live objects, or several that share one bound.
 
@@ -78,6 +84,7 @@ class ObjectStore:
         self._deadlines: deque[tuple[float, int]] = deque()
         self.inside = False
         self.later: list[Callable[[], None]] = []
+        self._mended: list[Any] = []
         self._slots = iter(range(1, 1 << 62))
         _stores.add(self)
 
@@ -91,8 +98,8 @@ class ObjectStore:
         if self.needs == _abi.NEEDS_LOG:
             self.note(entry[SLOT])
         elif self.needs == _MARK and not entry[MARKED]:
-            entry[MARKED] = True
             self.marked.append(entry)
+            entry[MARKED] = True
         return entry
 
     def put(self, key: Any, value: Any, ttl: float | None = None) -> None:
@@ -123,15 +130,14 @@ class ObjectStore:
             return
         dead = None
         with self.lock:
-            if self.inside:
+            if self.inside and not self.enter():
                 return  # a destructor or signal handler in the midst of our own work
             self.inside = True
-            try:
-                dead = self._store(key, value, ttl, table, replace, cost)
-            finally:
-                self.inside = False
-                if self.later:
-                    self.catch_up()
+            dead = self._store(key, value, ttl, table, replace, cost)
+            self.leave()
+            if self._mended:
+                dead = [*(dead or ()), *self._mended]
+                self._mended.clear()
         if dead and self.on_evict is not None:
             for gone, entry in dead:
                 if entry is not None:
@@ -141,14 +147,15 @@ class ObjectStore:
         """Removes an entry; whether there was a live one."""
         table = self.table if table is None else table
         with self.lock:
-            if self.inside:
+            if self.inside and not self.enter():
                 self.later.append(lambda: self._remove_later(key, table))
                 return key in table
+            self.inside = True
             entry = table.pop(key, None)
-            if entry is None:
-                return False
-            self._forget(entry)
-        return not _over(entry)
+            if entry is not None:
+                self._forget(entry)
+            self.leave()
+        return entry is not None and not _over(entry)
 
     def _remove_later(self, key: Any, table: dict[Any, Any]) -> None:
         self.remove(key, table)
@@ -157,22 +164,26 @@ class ObjectStore:
         """Removes every entry."""
         dead: list[Any] = []
         with self.lock:
-            if self.inside:
+            if self.inside and not self.enter():
                 self.later.append(self.clear)
                 return
+            self.inside = True
             self._clear_locked(dead)
+            self.leave()
         del dead
 
     def drop(self, table: dict[Any, Any]) -> None:
         """Removes every entry of one of several tables."""
         with self.lock:
-            if self.inside:
+            if self.inside and not self.enter():
                 self.later.append(lambda: self.drop(table))
                 return
+            self.inside = True
             dead = list(table.values())
             table.clear()
             for entry in dead:
                 self._forget(entry)
+            self.leave()
         del dead
 
     def drain(self) -> None:
@@ -180,23 +191,21 @@ class ObjectStore:
         with self.lock:
             slots = self._taken()
             if not self.inside and self.policy is not None:
-                self.inside = True
-                try:
-                    self.policy.hits(slots)
-                finally:
-                    self.inside = False
+                self.policy.hits(slots)
 
     def expire(self) -> int:
         """Removes every entry whose time is over; how many."""
         dead: list[Any] = []
         with self.lock:
-            if self.inside:
+            if self.inside and not self.enter():
                 return 0
+            self.inside = True
             time_now = now()
             for slot, (table, key) in list(self.place.items()):
                 entry = table.get(key)
                 if entry is not None and _over(entry, time_now):
                     self._take_out(slot, dead)
+            self.leave()
         return len(dead)
 
     def __len__(self) -> int:
@@ -219,6 +228,53 @@ class ObjectStore:
     # Between ``inside`` being set and unset, a destructor, a weak reference's
     # callback or a signal handler may run our own methods on this very thread:
     # those put what they want to change into ``later``.
+    #
+    # An exception may come at any moment, also from outside. It leaves ``inside``
+    # set, and whoever finds it so without a change on its own stack puts the store
+    # in order again. For that a key is in ``place`` before it is in its table, and
+    # leaves its table first.
+
+    def enter(self) -> bool:
+        """Locked. Whether a change may begin though ``inside`` is set: the last one was interrupted."""
+        frame = sys._getframe(1).f_back
+        while frame is not None:
+            if frame.f_code in CHANGES and self in (frame.f_locals.get("self"), frame.f_locals.get("store")):
+                return False
+            frame = frame.f_back
+        self._mend()
+        return True
+
+    def leave(self) -> None:
+        """Locked. Ends a change."""
+        self.inside = False
+        if self.later:
+            self.catch_up()
+
+    def _mend(self) -> None:
+        """Locked. Puts dictionary and core in order after an interrupt, also of itself."""
+        place, policy = self.place, self.policy
+        if policy is not None:
+            # What the core answered last, which may not have reached us.
+            for victim in policy.last_victims():
+                self._evict(victim, self._mended)
+            if policy.slot_out.value not in place:
+                policy.remove(policy.slot_out.value)
+        for slot, (table, key) in list(place.items()):
+            entry = table.get(key)
+            if entry is None or _slot(entry) != slot:
+                if policy is not None:
+                    policy.remove(slot)
+                del place[slot]
+        if policy is not None and policy.stats()["entries"] != len(place):
+            self._clear_locked(self._mended)
+        entries = [(slot, table[key]) for slot, (table, key) in place.items()]
+        if self.needs == _MARK:
+            self.marked.clear()
+            for _, entry in entries:
+                entry[MARKED] = False
+        deadlines = [(entry[DEADLINE], slot) for slot, entry in entries if len(entry) > DEADLINE]
+        self._deadlines = deque(sorted(pair for pair in deadlines if pair[0] != NEVER))
+        self.inside = False
 
     def _store(
         self, key: Any, value: Any, ttl: float | None, table: dict[Any, Any], replace: bool, cost: int
@@ -243,28 +299,31 @@ class ObjectStore:
                 return None
             tag = slot.to_bytes(8, ORDER).decode(SLOT_AS) if needs else slot
         deadline = NEVER if ttl is None else now() + ttl
-        try:
-            if needs == _MARK:
-                table[key] = [value, tag, deadline, False]
-            else:
-                table[key] = (value, tag, deadline) if self.timed else (value, tag)
-        except BaseException:
-            if policy is not None:
-                policy.remove(slot)
-            raise
         place[slot] = (table, key)
+        if needs == _MARK:
+            table[key] = [value, tag, deadline, False]
+        else:
+            table[key] = (value, tag, deadline) if self.timed else (value, tag)
         dead = None
         if victims:
             dead = []
             for victim in victims:
-                gone = place.pop(victim, None)
-                if gone is not None:
-                    dead.append((gone[1], gone[0].pop(gone[1], None)))
+                self._evict(victim, dead)
         if ttl is not None:
             self._deadlines.append((deadline, slot))
             dead = [] if dead is None else dead
             self._sweep(dead)
         return dead
+
+    def _evict(self, slot: int, dead: list[Any]) -> None:
+        """Removes the entry of a slot that the core has given up."""
+        gone = self.place.get(slot)
+        if gone is not None:
+            entry = gone[0].get(gone[1])
+            if entry is not None and _slot(entry) == slot:
+                dead.append((gone[1], entry))
+                del gone[0][gone[1]]
+            del self.place[slot]
 
     def _sweep(self, dead: list[Any]) -> None:
         """Removes a few entries whose time is over."""
@@ -286,11 +345,11 @@ class ObjectStore:
                 dead.append((place[1], entry))
 
     def _forget(self, entry: Any) -> None:
-        slot = entry[SLOT]
-        if slot.__class__ is str:
-            slot = int.from_bytes(slot.encode(SLOT_AS), ORDER)
-        if self.place.pop(slot, None) is not None and self.policy is not None:
-            self.policy.remove(slot)
+        slot = _slot(entry)
+        if slot in self.place:
+            if self.policy is not None:
+                self.policy.remove(slot)
+            del self.place[slot]
 
     def _taken(self) -> bytes:
         """The slots that were hit since they were last taken, as the core reads them."""
@@ -304,11 +363,6 @@ class ObjectStore:
         self.handed += len(taken)
         return "".join(taken).encode(SLOT_AS)
 
-    def remove_slot(self, slot: int) -> None:
-        """Takes back an insertion that found no place in the table."""
-        if self.policy is not None:
-            self.policy.remove(slot)
-
     def catch_up(self) -> None:
         while self.later:
             self.later.pop(0)()
@@ -316,13 +370,13 @@ class ObjectStore:
     def _clear_locked(self, dead: list[Any]) -> None:
         self._taken()
         for table, key in self.place.values():
-            dead.append(table.get(key))
+            dead.append((key, table.get(key)))
+        if self.policy is not None:
+            self.policy.clear()
         for table, _ in self.place.values():
             table.clear()
         self.place.clear()
         self._deadlines.clear()
-        if self.policy is not None:
-            self.policy.clear()
 
     def after_fork(self) -> None:
         """In a child: a lock that another thread held is of a thread that is gone."""
@@ -344,6 +398,12 @@ class ObjectStore:
         else:
             self.lock = threading.RLock()
 
+
+# The code of what changes a store; ``_quick_keep`` adds its own.
+CHANGES: set[Any] = {
+    method.__code__
+    for method in (ObjectStore.keep, ObjectStore.remove, ObjectStore.clear, ObjectStore.drop, ObjectStore.expire)
+}
 
 _stores: weakref.WeakSet[ObjectStore] = weakref.WeakSet()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twat_cache._memory import ORDER, SLOT_AS, ObjectStore
+from twat_cache._memory import CHANGES, ORDER, SLOT_AS, ObjectStore
 from twat_cache._native import _abi
 from twat_cache._native._lib import raw_insert
 from twat_cache._native._policy import ONE, SIZES, ZERO, size
@@ -35,48 +35,47 @@ def quick_keep(store: ObjectStore) -> Callable[..., None]:
             refuse_generator(value)
         dead: Any = None
         with lock:
-            if store.inside:
+            if store.inside and not store.enter():
                 return  # a destructor or signal handler in the midst of our own work
             store.inside = True
-            try:
-                if key in table:
-                    return
-                hits, n = b"", 0
-                if tells:
-                    taken = take()
-                    if taken:
-                        n = len(taken)
-                        store.handed += n
-                        hits = "".join(taken).encode(SLOT_AS)
-                status = raw_insert(
-                    policy.handle,
-                    hits,
-                    SIZES[n] if n < 256 else size(n),
-                    ZERO,
-                    ONE,
-                    slot_at,
-                    victims_at,
-                    room,
-                    number_at,
-                )
-                if status:
-                    check(status)
-                    return  # not admitted; it never has several victims, which all weigh the same
-                slot = slot_out.value
-                try:
-                    table[key] = (value, slot.to_bytes(8, ORDER).decode(SLOT_AS) if tells else slot)
-                except BaseException:
-                    store.remove_slot(slot)
-                    raise
-                place[slot] = (table, key)
-                if number_out.value:
-                    gone = place.pop(victims_out[0], None)
-                    if gone is not None:
-                        dead = gone[0].pop(gone[1], None)
-            finally:
-                store.inside = False
-                if store.later:
-                    store.catch_up()
+            if key in table:
+                store.leave()
+                return
+            hits, n = b"", 0
+            if tells:
+                taken = take()
+                if taken:
+                    n = len(taken)
+                    store.handed += n
+                    hits = "".join(taken).encode(SLOT_AS)
+            status = raw_insert(
+                policy.handle,
+                hits,
+                SIZES[n] if n < 256 else size(n),
+                ZERO,
+                ONE,
+                slot_at,
+                victims_at,
+                room,
+                number_at,
+            )
+            if status:
+                store.leave()
+                check(status)
+                return  # not admitted; it never has several victims, which all weigh the same
+            slot = slot_out.value
+            place[slot] = (table, key)
+            table[key] = (value, slot.to_bytes(8, ORDER).decode(SLOT_AS) if tells else slot)
+            if number_out.value:
+                victim = victims_out[0]
+                gone = place.get(victim)
+                if gone is not None:
+                    dead = gone[0].pop(gone[1], None)
+                    del place[victim]
+            store.inside = False
+            if store.later:
+                store.catch_up()
         del dead  # what has left is let go of after the lock
 
+    CHANGES.add(keep.__code__)
     return keep

@@ -86,12 +86,12 @@ class ByteCache(Handle):
     def get_small(self, key: bytes) -> Any:
         """A copy of the value, or None, or LARGE for one of more than 64 KiB."""
         busy = self._busy
-        busy.append(None)
         try:
             buffer = _buffers.pop() if _buffers else _Buffer()
         except IndexError:
             buffer = _Buffer()
         try:
+            busy.add(buffer)
             pointer = self._pointer
             if pointer is None:
                 raise_closed()
@@ -107,8 +107,8 @@ class ByteCache(Handle):
         except ctypes.ArgumentError as error:
             raise too_deep(error) from None
         finally:
+            busy.discard(buffer)
             _buffers.append(buffer)
-            busy.pop()
 
     def get_mapped(self, key: bytes) -> Mapped | None:
         """The value where it lies; it stays there while the result lives."""
@@ -280,14 +280,14 @@ class ByteCache(Handle):
         return held if self.local else freed
 
     def _call(self, function: Any, *arguments: Any) -> int:
-        busy = self._busy
-        busy.append(None)
+        busy, me = self._busy, object()
         try:
+            busy.add(me)
             status: int = function(self.pointer, *arguments)
         except ctypes.ArgumentError as error:
             raise too_deep(error) from None
         finally:
-            busy.pop()
+            busy.discard(me)
         return check(status) if status < 0 else status
 
     def _json(self, function: Any, *arguments: Any) -> dict[str, Any]:

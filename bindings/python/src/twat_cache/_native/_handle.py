@@ -15,16 +15,17 @@ class Handle:
     """An owned pointer of the core.
 
     A call that may run beside a close enters ``_busy`` before it reads the
-    pointer; close takes the pointer away first and then waits for the calls
-    inside. List append and pop are atomic with and without the interpreter
-    lock, which a counter is not.
+    pointer, under an object of its own; close takes the pointer away first and
+    then waits for the calls inside. Adding to a set and discarding from it are
+    atomic with and without the interpreter lock, which a counter is not, and an
+    interrupt between the two leaves nothing behind.
     """
 
     __slots__ = ("__weakref__", "_busy", "_pointer")
 
     def __init__(self, pointer: int) -> None:
         self._pointer: int | None = pointer
-        self._busy: list[None] = []
+        self._busy: set[object] = set()
         _live.add(self)
 
     def _free(self, pointer: int) -> None:
@@ -74,7 +75,7 @@ _live: weakref.WeakSet[Handle] = weakref.WeakSet()
 
 def _forget_calls_of_threads_that_are_gone() -> None:
     for handle in list(_live):
-        handle._busy = []
+        handle._busy = set()
 
 
 if hasattr(os, "register_at_fork"):

@@ -26,17 +26,18 @@ class Policy(Handle):
     turns every argument: a call costs a third then.
     """
 
-    __slots__ = ("_options", "_owed", "handle", "needs", "number_out", "outs", "slot_out", "victims_out")
+    __slots__ = ("_more", "_more_of", "_options", "handle", "needs", "number_out", "outs", "slot_out", "victims_out")
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._options = dict(options)
-        self._owed: list[int] = []
         pointer = self._new()
         super().__init__(pointer)
         self.needs: int = check(held.twat_policy_needs(pointer))
         self.slot_out = ctypes.c_uint64()
         self.number_out = ctypes.c_size_t()
         self.victims_out = (ctypes.c_uint64 * _ROOM)()
+        self._more: list[tuple[Any, Any]] = []
+        self._more_of = 0  # the slot whose insertion they belong to
         self.handle = _pointer(pointer)
         outs = [ctypes.byref(out) for out in (self.slot_out, self.victims_out, self.number_out)]
         self.outs = (outs[0], outs[1], size(_ROOM), outs[2])
@@ -54,7 +55,6 @@ class Policy(Handle):
 
     def renew(self) -> None:
         """Begins anew; what there was is left to its fate (a fork may have torn it)."""
-        self._owed = []
         self._pointer = self._new()
         self.handle = _pointer(self._pointer)
 
@@ -72,7 +72,7 @@ class Policy(Handle):
             ONE if cost == 1 else _u64(cost),
             *self.outs,
         )
-        if status == _OK and not self._owed:
+        if status == _OK:
             left = self.number_out.value
             if not left:
                 return self.slot_out.value, ()
@@ -82,23 +82,22 @@ class Policy(Handle):
         if status == _MISS:
             return 0, ()
         check(status)
-        return self.slot_out.value, self._many_evicted(status)
+        return self.slot_out.value, self.last_victims()
 
-    def _many_evicted(self, status: int) -> Sequence[int]:
-        """All victims of an insertion. Those that an interrupt kept from the caller go to the next one."""
-        owed, slot = self._owed, self.slot_out.value
-        owed += self.victims_out[: self.number_out.value]
-        try:
-            while status == _TRUNCATED:
-                status = check(
-                    held.twat_policy_evicted(self._pointer, self.victims_out, _ROOM, ctypes.byref(self.number_out))
-                )
-                owed += self.victims_out[: self.number_out.value]
-        except BaseException:
-            held.twat_policy_remove(self._pointer, slot)  # the caller gets no slot
-            raise
-        self._owed = []
-        return owed
+    def last_victims(self) -> list[int]:
+        """Every slot that the last insertion evicted, however often and after whatever interrupt it is asked."""
+        if self.slot_out.value != self._more_of:
+            self._more, self._more_of = [], self.slot_out.value
+        status = _TRUNCATED
+        while status == _TRUNCATED:
+            # Noted before the core fills them, so that an interrupt loses none.
+            room, number = (ctypes.c_uint64 * _ROOM)(), ctypes.c_size_t()
+            self._more.append((room, number))
+            status = check(held.twat_policy_evicted(self.pointer, room, _ROOM, ctypes.byref(number)))
+        victims = self.victims_out[: self.number_out.value]
+        for room, number in self._more:
+            victims += room[: number.value]
+        return victims
 
     def hits(self, hits: bytes) -> None:
         """Hands hits over: slots of eight bytes, in this machine's order."""
@@ -110,7 +109,6 @@ class Policy(Handle):
 
     def clear(self) -> None:
         """Forgets every slot."""
-        self._owed = []
         check(held.twat_policy_clear(self.pointer))
 
     def stats(self) -> dict[str, int]:
