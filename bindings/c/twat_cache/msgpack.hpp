@@ -377,6 +377,21 @@ public:
         return false;
     }
 
+    // A kind of JavaScript's own (extension 11, a name that begins with "js."):
+    // `inside` reads the nearest value.
+    bool javascript(Reader& inside)
+    {
+        Reader before = *this;
+        int type = 0;
+        std::size_t n = 0;
+        std::string_view name;
+        if (extension(type, inside) && type == ext::named && inside.array(n) && n == 2 && inside.text(name) &&
+            name.substr(0, 3) == "js.")
+            return true;
+        *this = before;
+        return false;
+    }
+
     // What was not read yet.
     std::string_view rest() const noexcept { return View(next_, left_).text(); }
 
@@ -399,7 +414,15 @@ public:
         return true;
     }
 
-    template <class T> bool value(T& out) { return codec<T>::read(*this, out); }
+    template <class T> bool value(T& out)
+    {
+        Reader inside{View()}, further{View()};
+        if (!javascript(inside)) return codec<T>::read(*this, out);
+        // A loop, since bytes may nest deeper than a stack.
+        for (; inside.javascript(further); inside = further)
+            if (!inside.at_end()) return false;
+        return codec<T>::read(inside, out) && inside.at_end();
+    }
 
 private:
     // Whether the type has negative numbers. std::is_signed knows wide types in

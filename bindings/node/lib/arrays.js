@@ -2,18 +2,22 @@
 // Typed arrays, and arrays of more dimensions, which JavaScript lacks.
 
 const { wrongType, describe, TwatCacheError } = require('./errors.js')
+const { viewName } = require('./kinds.js')
+const { brand, brandInstances, isBranded } = require('./brand.js')
 
-const DTYPES = [
-  [Int8Array, '|i1'], [Uint8ClampedArray, '|u1'], [Uint8Array, '|u1'], [Int16Array, '<i2'], [Uint16Array, '<u2'],
-  [Int32Array, '<i4'], [Uint32Array, '<u4'], [Float32Array, '<f4'], [Float64Array, '<f8'],
-  [BigInt64Array, '<i8'], [BigUint64Array, '<u8'],
-]
-const CONSTRUCTORS = new Map(DTYPES.map(([constructor, dtype]) => [dtype, constructor]))
+/** Kind of typed array to type text. Arrays of other languages are read as these, too. */
+const DTYPES = new Map([
+  ['Uint8Array', '|u1'], ['Int8Array', '|i1'], ['Int16Array', '<i2'], ['Uint16Array', '<u2'], ['Int32Array', '<i4'],
+  ['Uint32Array', '<u4'], ['Float32Array', '<f4'], ['Float64Array', '<f8'], ['BigInt64Array', '<i8'], ['BigUint64Array', '<u8'],
+])
+const CONSTRUCTORS = new Map([...DTYPES].map(([name, dtype]) => [dtype, globalThis[name]]))
+/** Kinds that JavaScript alone has: the type text of the array inside of their form. */
+const OWN_KINDS = new Map([['Uint8ClampedArray', '|u1'], ['Float16Array', '<f2']])
 
 /** An array of any type and shape: `dtype` and `order` as NumPy writes them. */
 class NdArray {
   constructor(data, shape, dtype = dtypeOf(data), order = 'C') {
-    if (!ArrayBuffer.isView(data)) throw wrongType(`NdArray: expected a typed array, found ${describe(data)}`)
+    if (!ArrayBuffer.isView(data)) throw wrongType(`NdArray: expected a typed array, got ${describe(data)}`)
     if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n) && n >= 0)) {
       throw wrongType('NdArray: expected a shape of integers from 0')
     }
@@ -24,20 +28,22 @@ class NdArray {
   }
 }
 
+brand(NdArray, 'NdArray')
+brandInstances(NdArray, 'NdArray')
+
 function dtypeOf(data) {
-  return DTYPES.find(([constructor]) => data instanceof constructor)?.[1]
+  const name = viewName(data)
+  return DTYPES.get(name) ?? OWN_KINDS.get(name)
 }
 
 /** [dtype, shape, order, bytes] of what is stored as an array; undefined for the rest. */
 function describeArray(value) {
-  if (value instanceof NdArray) {
-    const { data } = value
-    return [value.dtype, value.shape, value.order, bytesOf(data)]
-  }
-  if (ArrayBuffer.isView(value) && !(value instanceof Uint8Array) && !(value instanceof DataView)) {
-    return [dtypeOf(value), [value.length], 'C', bytesOf(value)]
-  }
-  return undefined
+  const dtype = DTYPES.get(viewName(value))
+  if (dtype !== undefined) return [dtype, [value.length], 'C', bytesOf(value)]
+  if (!isBranded(value, 'NdArray')) return undefined
+  const { data, shape, order } = value
+  if (!ArrayBuffer.isView(data)) throw wrongType(`NdArray: expected a typed array, got ${describe(data)}`)
+  return [value.dtype, shape, order, bytesOf(data)]
 }
 
 function bytesOf(view) {
@@ -73,4 +79,4 @@ function makeArray(dtype, shape, order, bytes) {
   return shape.length === 1 ? data : new NdArray(data, shape, dtype, order)
 }
 
-module.exports = { NdArray, describeArray, makeArray, bytesOf, inOrderC }
+module.exports = { NdArray, OWN_KINDS, describeArray, makeArray, inOrderC }

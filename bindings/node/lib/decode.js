@@ -3,6 +3,7 @@
 // value names.
 
 const { makeArray } = require('./arrays.js')
+const { makerOf } = require('./forms.js')
 const { TwatCacheError } = require('./errors.js')
 
 const MAX_DEPTH = 1024
@@ -12,6 +13,7 @@ let view = new DataView(data.buffer)
 let at = 0
 let end = 0
 let depth = 0
+let promised = false
 
 function corrupt(what) {
   return new TwatCacheError(`MessagePack: ${what}`, 'TWAT_E_CORRUPT')
@@ -26,10 +28,14 @@ function decode(buffer, start, stop) {
   at = start
   end = stop
   depth = 0
+  promised = false
   const value = read()
   if (at !== end) throw corrupt(`expected one value, found ${end - at} bytes after it`)
   return value
 }
+
+/** Whether the last value was the result of a function that gave a promise of it. */
+const wasPromised = () => promised
 
 /** Lets go of a large buffer that was decoded. */
 function forget(buffer) {
@@ -103,6 +109,14 @@ function bin(n) {
   return Buffer.from(data.subarray(from, from + n))
 }
 
+function utf8(from, n) {
+  try {
+    return data.utf8Slice(from, from + n)
+  } catch (error) {
+    throw new TwatCacheError(`text of ${n} bytes: expected what a string of this Node can hold (${error.message})`, 'TWAT_E_TOO_LARGE')
+  }
+}
+
 // Short texts repeat (as names of fields above all), so the last one of each
 // length and hash is kept; a string that is already there costs a comparison.
 const KNOWN = 1024
@@ -111,7 +125,7 @@ const knownText = new Array(KNOWN).fill('')
 function text(n) {
   const from = take(n)
   if (n === 0) return ''
-  return n < 24 ? shortText(from, n) : data.utf8Slice(from, from + n)
+  return n < 24 ? shortText(from, n) : utf8(from, n)
 }
 
 function shortText(from, n) {
@@ -121,7 +135,7 @@ function shortText(from, n) {
   if (known.length === n && sameText(known, from, n)) return known
   let bits = 0
   for (let i = 0; i < n; i++) bits |= d[from + i]
-  if (bits > 127) return data.utf8Slice(from, from + n)
+  if (bits > 127) return utf8(from, n)
   const made = data.latin1Slice(from, from + n)
   knownText[spot] = made
   return made
@@ -152,7 +166,7 @@ function map(n) {
   const object = {}
   for (let i = 0; i < n; i++) {
     const key = read()
-    if (typeof key !== 'string') return mixedMap(object, i, n, key)
+    if (typeof key !== 'string') return mixed(object, n - i, key)
     // As a field of its own: assigning it would set the prototype.
     if (key === '__proto__') {
       Object.defineProperty(object, key, { value: read(), writable: true, enumerable: true, configurable: true })
@@ -164,15 +178,21 @@ function map(n) {
   return object
 }
 
-function mixedMap(object, done, n, key) {
-  const mixed = new Map(Object.entries(object))
-  mixed.set(key, read())
-  for (let i = done + 1; i < n; i++) {
-    const next = read()
-    mixed.set(next, read())
-  }
+/** What began as an object and has a key that is no text. */
+function mixed(object, left, key) {
+  const entries = new Map(Object.entries(object))
+  entries.set(key, read())
+  mixedMap(entries, left - 1)
   depth--
-  return mixed
+  return entries
+}
+
+function mixedMap(entries, n) {
+  for (let i = 0; i < n; i++) {
+    const key = read()
+    entries.set(key, read())
+  }
+  return entries
 }
 
 function extension(n) {
@@ -190,12 +210,12 @@ function extended(type, from, n) {
     case -1: return timestamp(from, n)
     case 1: return inside(from)
     case 2: return new Set(itemsOf(inside(from)))
-    case 3: return exact(BigInt.asIntN(n * 8, BigInt(`0x${data.toString('hex', from, from + n) || '0'}`)))
-    case 4: case 5: case 6: case 9: return data.utf8Slice(from, from + n)
+    case 3: return BigInt.asIntN(n * 8, BigInt(`0x${data.toString('hex', from, from + n) || '0'}`))
+    case 4: case 5: case 6: case 9: return utf8(from, n)
     case 7: return uuid(data.toString('hex', from, from + n))
     case 8: return complex(from, n)
     case 10: return arrayOf(inside(from))
-    case 11: return named(inside(from))
+    case 11: return named(from)
     case 12: return undefined
     // An omitted argument of a key, whose default has no encoding.
     case 13: return undefined
@@ -245,13 +265,51 @@ function arrayOf(parts) {
   return makeArray(parts[0], parts[1], parts[2], parts[3])
 }
 
-function named(parts) {
-  if (!Array.isArray(parts) || parts.length !== 2) throw corrupt('named type: expected [name, fields]')
-  const [name, fields] = parts
+/** [name, fields]. A kind of JavaScript's own is made again, other types are their fields. */
+function named(from) {
+  if (data[from] !== 0x92) throw corrupt('named type: expected [name, fields]')
+  at = from + 1
+  deeper()
+  const name = read()
+  const value = typeof name === 'string' && name.startsWith('js.') ? own(name) : fieldsOf(name, read())
+  depth--
+  return value
+}
+
+function fieldsOf(name, fields) {
   if (!Array.isArray(fields)) return fields
   if (name === 'builtins.frozenset') return new Set(fields)
   // Times with a zone or a fold have it after the instant or the text. JavaScript's Date has neither.
   return name === 'datetime.datetime' || name === 'datetime.time' ? fields[0] : fields
 }
 
-module.exports = { decode, forget, exact }
+function own(name) {
+  if (name === 'js.Map') return mapOf()
+  if (name === 'js.Promise') {
+    promised = true
+    return read()
+  }
+  const make = makerOf(name)
+  if (make === undefined) {
+    throw new TwatCacheError(`MessagePack: type ${name} is not known to this version`, 'TWAT_E_UNSUPPORTED')
+  }
+  const inner = read()
+  try {
+    return make(inner)
+  } catch (error) {
+    throw corrupt(`${name}: ${error.message}`)
+  }
+}
+
+/** A map as a Map, whatever its keys are. */
+function mapOf() {
+  const head = data[at++]
+  let n = head & 0x0f
+  if (head === 0xde) n = view.getUint16(take(2))
+  else if (head === 0xdf) n = view.getUint32(take(4))
+  else if ((head & 0xf0) !== 0x80) throw corrupt('js.Map: expected a map')
+  if (n * 2 > end - at) throw corrupt(`expected ${n} pairs, found ${end - at} bytes`)
+  return mixedMap(new Map(), n)
+}
+
+module.exports = { decode, forget, exact, wasPromised }

@@ -3,6 +3,7 @@
 // that are shared. Read back, they are the nearest JavaScript type.
 
 const { wrongType, describe } = require('./errors.js')
+const { brand, brandInstances } = require('./brand.js')
 
 /** A list that other languages write as a tuple. */
 class Tuple extends Array {}
@@ -65,6 +66,11 @@ class Extension {
   static timestamp(seconds, nanoseconds = 0) {
     return new Extension(-1, timestamp(seconds, nanoseconds))
   }
+}
+
+for (const [kind, name] of [[Tuple, 'Tuple'], [Float, 'Float'], [Extension, 'Extension']]) {
+  brand(kind, name)
+  brandInstances(kind, name)
 }
 
 /** The shortest of 32, 64 and 96 bits. */

@@ -16,16 +16,15 @@ export type Key = string | Uint8Array | number | bigint | readonly Key[]
 
 /** Options of the core, in camelCase. Numbers may be bigints where they are large. */
 export interface CoreOptions {
-  /** Entries at most; 0 is unbounded. The same as `maxEntries`. */
+  /** Entries at most; `Infinity` is no limit, 0 is an error. The same as `maxEntries`. */
   max?: number | bigint
   maxEntries?: number | bigint
-  /** Bytes at most (key, value and overhead); 0 is unbounded. */
+  /** Bytes at most (key, value and overhead); `Infinity` is no limit, 0 is an error. */
   maxBytes?: number | bigint
   policy?: Policy
   seed?: number | bigint
-  /** Milliseconds; `Infinity` (and absent): never; 0: nothing is kept. */
-  ttl?: number
-  /** Milliseconds as the core has it; 0: never. */
+  /** Milliseconds an entry lives; `Infinity` (and absent): no expiry; 0 is an error. The same as `ttlMs`. */
+  ttl?: number | bigint
   ttlMs?: number | bigint
   /** The directory of a store. */
   path?: string | FileUrl
@@ -44,7 +43,7 @@ export interface CoreOptions {
   compression?: 'none' | 'lz4' | 'zstd'
   compressionLevel?: number
   compressMinBytes?: number
-  url?: string
+  url?: string | { readonly href: string; readonly protocol: string }
   username?: string
   password?: string
   keyPrefix?: string
@@ -72,16 +71,17 @@ export interface CacheOptions extends CoreOptions {
 }
 
 export interface SetOptions {
-  /** Milliseconds; absent: the cache's own; `Infinity`: never; 0: nothing is kept. */
-  ttl?: number
+  /** Milliseconds above 0; absent: the cache's own; `Infinity`: no expiry. */
+  ttl?: number | bigint
   tag?: string | Uint8Array
-  tags?: Iterable<string | Uint8Array>
+  /** One tag or several. */
+  tags?: string | Uint8Array | Iterable<string | Uint8Array>
 }
 
 export interface CounterOptions {
   /** What a missing counter starts at. Default 0. */
   initial?: number | bigint
-  ttl?: number
+  ttl?: number | bigint
 }
 
 export interface Stats {
@@ -102,24 +102,31 @@ export interface Stats {
   hitRatio: number
 }
 
-export class Cache<V = any> implements Iterable<[Key, V]> {
+export class Cache<V = unknown> implements Iterable<[Key, V]> {
   constructor(options?: CacheOptions)
+  /**
+   * Whether caching is switched off in this environment (also by `TWAT_CACHE_DISABLE=1`): reads miss, writes are
+   * dropped, memoized functions run. Counters and removals still act.
+   */
+  static disabled: boolean
   /** The value, or undefined for a miss. */
   get(key: Key): V | undefined
+  /** The value, or `miss`: tells a stored undefined from none. Without `miss`: a symbol. */
+  lookup<M = symbol>(key: Key, miss?: M): V | M
   set(key: Key, value: V, options?: SetOptions | number): this
   /** Stores only where nothing is stored yet; tells whether it did. */
   add(key: Key, value: V, options?: SetOptions | number): boolean
   has(key: Key): boolean
   delete(key: Key): boolean
   /** A new time to live from now; false where there is no entry. */
-  touch(key: Key, ttl?: number): boolean
+  touch(key: Key, ttl?: number | bigint): boolean
   getMany(keys: Iterable<Key>): Array<V | undefined>
   setMany(entries: Iterable<readonly [Key, V]> | Record<string, V>, options?: SetOptions | number): this
   /** How many there were. */
   deleteMany(keys: Iterable<Key>): number
   deletePrefix(prefix: string | Uint8Array): number
   clear(): void
-  /** Raw bytes. `copy: false` gives the library's own memory for values of 16 KiB or more: it must not be written to. */
+  /** Bytes that `setBuffer` or `set` stored. `copy: false` gives the library's own memory for values of 16 KiB or more: it must not be written to. */
   getBuffer(key: Key, options?: { copy?: boolean }): Bytes | undefined
   setBuffer(key: Key, value: Uint8Array | ArrayBuffer | DataView, options?: SetOptions | number): this
   /**
@@ -130,6 +137,8 @@ export class Cache<V = any> implements Iterable<[Key, V]> {
   incr(key: Key, delta?: number | bigint, options?: CounterOptions): number | bigint
   decr(key: Key, delta?: number | bigint, options?: CounterOptions): number | bigint
   /** Makes every entry with the tag a miss; false where no entry ever had it. */
+  invalidateTag(tag: string | Uint8Array): boolean
+  /** The same as `invalidateTag`. */
   evict(tag: string | Uint8Array): boolean
   /** Removes what is expired; how many entries left. */
   expire(): number
@@ -156,10 +165,15 @@ export class Cache<V = any> implements Iterable<[Key, V]> {
   [Symbol.dispose](): void
 
   getAsync(key: Key): Promise<V | undefined>
+  lookupAsync<M = symbol>(key: Key, miss?: M): Promise<V | M>
   setAsync(key: Key, value: V, options?: SetOptions | number): Promise<this>
   addAsync(key: Key, value: V, options?: SetOptions | number): Promise<boolean>
   hasAsync(key: Key): Promise<boolean>
   deleteAsync(key: Key): Promise<boolean>
+  touchAsync(key: Key, ttl?: number | bigint): Promise<boolean>
+  incrAsync(key: Key, delta?: number | bigint, options?: CounterOptions): Promise<number | bigint>
+  decrAsync(key: Key, delta?: number | bigint, options?: CounterOptions): Promise<number | bigint>
+  invalidateTagAsync(tag: string | Uint8Array): Promise<boolean>
   getManyAsync(keys: Iterable<Key>): Promise<Array<V | undefined>>
   setManyAsync(entries: Iterable<readonly [Key, V]> | Record<string, V>, options?: SetOptions | number): Promise<this>
   deleteManyAsync(keys: Iterable<Key>): Promise<number>
@@ -183,42 +197,76 @@ export interface MemoizeOptions<A extends any[] = any[], R = any> extends CacheO
   sizeOf?: (result: Awaited<R>) => number
   /** Over a store of bytes: whether the function gives promises (known for `async` functions). */
   async?: boolean
+  /** Tags of a call: templates with fields such as `{0}` or `{0.id}`, or a function of the arguments. */
+  tags?: string | Uint8Array | Iterable<string | Uint8Array>
+    | ((...args: A) => string | Uint8Array | Iterable<string | Uint8Array>)
+  /** Is called with what could not be read or kept; the call succeeds all the same. */
+  onError?: (error: unknown, what: Failure) => void
+  /** Objects in memory: is called for entries that leave by a bound or by their time to live. */
+  onEvict?: (value: R, what: { args: A; reason: 'evict' | 'expire' }) => void
+  /** Objects in memory: milliseconds that only grow, in place of the monotonic clock (for fake timers). */
+  clock?: () => number
+}
+
+/** What failed: the function's name, and the step. */
+export interface Failure {
+  name: string
+  operation: 'get' | 'set' | 'cacheIf' | 'sizeOf' | 'tags' | 'onEvict'
+}
+
+export interface MemoizedStats extends Stats {
+  /** Results that could not be read or kept; their calls succeeded without caching. */
+  failures: number
 }
 
 /** What `memoize` keeps live objects in. */
 export interface ObjectCache {
   /** How many entries are kept; those whose time is over do not count. With a ttl: a walk over all of them. */
   readonly size: number
-  stats(): Stats
+  stats(): MemoizedStats
+  invalidateTag(tag: string | Uint8Array): boolean
   clear(): void
   close(): void
 }
 
-export interface MemoizedMembers<A extends any[]> {
+export interface MemoizedMembers<A extends any[], R = unknown> {
   readonly cache: ObjectCache | Cache
   clear(): void
   /** Forgets one call; false where it was not remembered. */
+  invalidate(...args: A): boolean
+  /** The same as `invalidate`. */
   delete(...args: A): boolean
   has(...args: A): boolean
-  stats(): Stats
+  /** What is remembered of a call, without running the function; undefined for a miss. Over a store: the value itself. */
+  peek(...args: A): R | Awaited<R> | undefined
+  /** Forgets every call with the tag; false where none had it. */
+  invalidateTag(tag: string | Uint8Array): boolean
+  stats(): MemoizedStats
 }
 
-export type Memoized<F extends (...args: any[]) => any> = F & MemoizedMembers<Parameters<F>>
+export type Memoized<F extends (...args: any[]) => any> = F & MemoizedMembers<Parameters<F>, ReturnType<F>>
 
 /** Over live objects in memory, or (with engine, path, url or tiers) over a store of bytes. */
 export function memoize<F extends (...args: any[]) => any>(
   fn: F, options?: MemoizeOptions<Parameters<F>, ReturnType<F>>): Memoized<F>
 
-type Method = (this: any, ...args: any[]) => any
-/** A standard method decorator, with or without options. Each instance has a cache of its own. */
-export function cached<M extends Method>(method: M, context: ClassMethodDecoratorContext): M
-export function cached(options?: MemoizeOptions): <M extends Method>(method: M, context: ClassMethodDecoratorContext) => M
+/** A decorator of methods: standard, and legacy (`experimentalDecorators`). */
+export interface CachedDecorator {
+  <This, A extends any[], R>(
+    method: (this: This, ...args: A) => R,
+    context: ClassMethodDecoratorContext<This, (this: This, ...args: A) => R>,
+  ): (this: This, ...args: A) => R
+  <M extends (this: any, ...args: any[]) => any>(
+    target: object, name: string | symbol, descriptor: TypedPropertyDescriptor<M>): TypedPropertyDescriptor<M>
+}
+/** Decorates a method, with or without options. Each instance has a cache of its own. */
+export const cached: CachedDecorator & ((options?: MemoizeOptions) => CachedDecorator)
 
 /** A Keyv storage adapter. */
 export class KeyvTwat {
   constructor(options?: CacheOptions | Cache)
   readonly cache: Cache
-  namespace?: string
+  namespace?: string | undefined
   opts: any
   get<T>(key: string): Promise<T | undefined>
   getMany<T>(keys: string[]): Promise<Array<T | undefined>>

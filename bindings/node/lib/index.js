@@ -1,7 +1,8 @@
 'use strict'
 
 const { Cache } = require('./cache.js')
-const { memoize, cached } = require('./memoize.js')
+const { memoize } = require('./memoize.js')
+const { cached } = require('./decorate.js')
 const { KeyvTwat } = require('./keyv.js')
 const { TwatCacheError } = require('./errors.js')
 const { NdArray } = require('./arrays.js')

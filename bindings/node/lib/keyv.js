@@ -1,10 +1,28 @@
 'use strict'
 // A Keyv storage adapter (the contract of Keyv 5; Keyv 6 bridges it).
 
-const { EventEmitter } = require('node:events')
-const { Cache } = require('./cache.js')
+const { events: { EventEmitter } } = require('./builtin.js')
+const { isBranded } = require('./brand.js')
+const { Cache, MISS } = require('./cache.js')
 
 const SEPARATOR = '::'
+
+/** What the keys of a namespace begin with. A colon within it is escaped: `a::b` is no part of `a`. */
+const prefixOf = (namespace) => `${String(namespace).replaceAll('%', '%25').replaceAll(':', '%3A')}${SEPARATOR}`
+
+/** A key without a namespace that could be one of a namespace begins with the separator. */
+function storedKey(namespace, key) {
+  if (namespace) return prefixOf(namespace) + key
+  return typeof key === 'string' && key.includes(SEPARATOR) ? SEPARATOR + key : key
+}
+
+/** The key that Keyv gave; undefined for a key of another namespace, or none of Keyv's. */
+function givenKey(namespace, stored) {
+  if (typeof stored !== 'string') return undefined
+  if (namespace) return stored.slice(prefixOf(namespace).length)
+  if (!stored.includes(SEPARATOR)) return stored
+  return stored.startsWith(SEPARATOR) ? stored.slice(SEPARATOR.length) : undefined
+}
 
 class KeyvTwat extends EventEmitter {
   #cache
@@ -13,7 +31,7 @@ class KeyvTwat extends EventEmitter {
   /** Options of a Cache, or a Cache of your own (which disconnect() closes as well). */
   constructor(options = {}) {
     super()
-    this.#cache = options instanceof Cache ? options : new Cache(options)
+    this.#cache = isBranded(options, 'Cache') ? options : new Cache(options)
     this.#async = this.#cache.mayBlock
     this.namespace = undefined
     // Keyv 5 iterates only over stores whose dialect or url it knows by name;
@@ -28,7 +46,7 @@ class KeyvTwat extends EventEmitter {
   }
 
   #key(key) {
-    return this.namespace ? `${this.namespace}${SEPARATOR}${key}` : key
+    return storedKey(this.namespace, key)
   }
 
   async get(key) {
@@ -41,7 +59,7 @@ class KeyvTwat extends EventEmitter {
   }
 
   async set(key, value, ttl) {
-    const options = ttl === undefined || ttl === null ? undefined : { ttl }
+    const options = ttlOptions(ttl)
     if (this.#async) await this.#cache.setAsync(this.#key(key), value, options)
     else this.#cache.set(this.#key(key), value, options)
     return true
@@ -51,7 +69,7 @@ class KeyvTwat extends EventEmitter {
     const byTtl = grouped(entries)
     for (const [ttl, group] of byTtl) {
       const pairs = group.map(({ key, value }) => [this.#key(key), value])
-      const options = ttl === undefined || ttl === null ? undefined : { ttl }
+      const options = ttlOptions(ttl)
       if (this.#async) await this.#cache.setManyAsync(pairs, options)
       else this.#cache.setMany(pairs, options)
     }
@@ -77,21 +95,28 @@ class KeyvTwat extends EventEmitter {
   }
 
   async clear() {
-    const prefix = this.namespace && `${this.namespace}${SEPARATOR}`
+    const prefix = this.namespace && prefixOf(this.namespace)
     if (this.#async) await (prefix ? this.#cache.deletePrefixAsync(prefix) : this.#cache.clearAsync())
     else if (prefix) this.#cache.deletePrefix(prefix)
     else this.#cache.clear()
   }
 
   async *iterator(namespace = this.namespace) {
-    const prefix = namespace ? `${namespace}${SEPARATOR}` : ''
-    for (const [key, value] of this.#cache.entries(prefix)) yield [key.slice(prefix.length), value]
+    for (const stored of this.#cache.keys(namespace ? prefixOf(namespace) : undefined)) {
+      const key = givenKey(namespace, stored)
+      if (key === undefined) continue
+      const value = this.#async ? await this.#cache.lookupAsync(stored) : this.#cache.lookup(stored)
+      if (value !== MISS) yield [key, value]
+    }
   }
 
   async disconnect() {
     await this.#cache.closeAsync()
   }
 }
+
+/** Keyv's 0 is no time to live. */
+const ttlOptions = (ttl) => (ttl === undefined || ttl === null || ttl === 0 ? undefined : { ttl })
 
 /** Entries by their time to live (Map.groupBy came with Node 21). */
 function grouped(entries) {

@@ -5,9 +5,12 @@
 
 const { native, now, tick } = require('./binding.js')
 const { encodeToBuffer } = require('./writer.js')
-const { encodeKey, encodeAny } = require('./encode.js')
+const { encodeAny } = require('./encode.js')
+const { encodeKey, exactly } = require('./keys.js')
+const { isObject } = require('./promises.js')
+const { TagIndex } = require('./tags.js')
 const { PairMap } = require('./pairs.js')
-const { coreConfig, bad } = require('./options.js')
+const { coreConfig, openWith, bad } = require('./options.js')
 const { wrongType, describe } = require('./errors.js')
 
 const LOG = 4096
@@ -28,10 +31,10 @@ class Entry {
     this.table = null
     this.outerKey = outerKey
     this.map = map
+    this.tags = undefined
+    this.args = undefined
   }
 }
-
-const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function'
 
 /** Entries that live at least so many milliseconds may end a clock tick (4 ms) late. */
 const COARSE_TTL = 1000
@@ -82,25 +85,29 @@ function defaultSize(value) {
 }
 
 class ObjectStore {
-  constructor(options) {
-    const { config, keepsNothing } = coreConfig(options.core)
-    this.keepsNothing = keepsNothing
-    this.ttl = config.ttl_ms === undefined ? Infinity : Number(config.ttl_ms)
-    this.clock = this.ttl >= COARSE_TTL ? tick : now
+  /** `evicted(entry, reason)` is called for entries that leave by a bound or by their time to live. */
+  constructor({ core, sizeOf, clock, evicted }) {
+    const config = coreConfig(core)
+    const ttl = Number(config.ttl_ms ?? 0)
+    this.ttl = ttl === 0 ? Infinity : ttl
+    this.now = clock ?? now
+    this.clock = clock ?? (this.ttl >= COARSE_TTL ? tick : now)
     delete config.ttl_ms
     delete config.engine
     if (config.policy === 'ttl') {
       if (this.ttl === Infinity) throw bad("policy 'ttl': needs a ttl")
       config.policy = 'lru'
     }
-    this.sizeOf = options.sizeOf ?? defaultSize
+    this.sizeOf = sizeOf ?? defaultSize
     this.measures = config.max_bytes !== undefined && config.max_bytes !== '0'
-    if (options.sizeOf !== undefined && !this.measures) throw bad('sizeOf: needs maxBytes, found none')
+    if (sizeOf !== undefined && !this.measures) throw bad('sizeOf: needs maxBytes, got none')
     const bounded = this.measures || (config.max_entries !== undefined && config.max_entries !== '0')
     // A policy is made in any case: it checks the options.
-    const policy = native.policy(Buffer.from(JSON.stringify(config)), ORDERED.has(config.policy))
+    const policy = openWith((json) => native.policy(json, ORDERED.has(config.policy)), config, core)
     this.policy = bounded ? policy : null
     this.needs = bounded ? policy.needs : 0
+    this.evicted = evicted
+    this.tags = new TagIndex()
     this.log = new Int32Array(LOG)
     this.logged = 0
     this.marks = new Uint8Array(64)
@@ -164,6 +171,7 @@ class ObjectStore {
     if (entry === undefined || entry.expires === Infinity || entry.expires > this.clock()) return entry
     this.drop(entry)
     this.expirations++
+    if (this.evicted !== undefined) this.evicted([entry], 'expire')
     return undefined
   }
 
@@ -180,23 +188,28 @@ class ObjectStore {
   /** Gives an entry its time and its place in the order; false where it is not admitted. */
   admit(entry, value) {
     this.sets++
-    if (this.ttl !== Infinity) entry.expires = now() + this.ttl
+    if (this.ttl !== Infinity) entry.expires = this.now() + this.ttl
     if (this.policy === null) return true
     const cost = this.measures ? this.sizeOf(value) : 1
     if (typeof cost !== 'number' || !(cost >= 0) || cost === Infinity) {
-      throw wrongType(`sizeOf: expected a number from 0, found ${describe(cost)}`)
+      throw wrongType(`sizeOf: expected a number from 0, got ${describe(cost)}`)
     }
     // The user's sizeOf may have deleted or cleared.
     if (!this.holds(entry)) return false
     fingerprint(entry)
     const index = this.policy.insert(this.log, this.logged, hash.high, hash.low, cost, this.victims)
     this.forgetLog()
-    this.evictVictims()
-    if (index < 0) return false
+    const left = this.evictVictims()
+    if (index >= 0) this.seat(entry, index)
+    // The hook is the user's: it may call, delete or clear.
+    if (left !== undefined && left.length > 0) this.evicted(left, 'evict')
+    return index >= 0
+  }
+
+  seat(entry, index) {
     entry.slot = index
     this.bySlot[index] = entry
     if (this.needs === MARK && index >= this.marks.length) this.growMarks(index)
-    return true
   }
 
   growMarks(index) {
@@ -208,14 +221,17 @@ class ObjectStore {
   /** The new entry's slot may be a victim's: this comes before it is used. */
   evictVictims() {
     const { victims } = this
+    const left = this.evicted === undefined ? undefined : []
     for (;;) {
       const n = victims[0]
       for (let i = 1; i <= n; i++) {
         const entry = this.bySlot[victims[i]]
         this.bySlot[victims[i]] = undefined
-        if (entry !== undefined) this.detach(entry)
+        if (entry === undefined) continue
+        this.detach(entry)
+        if (left !== undefined) left.push(entry)
       }
-      if (n < victims.length - 1) return
+      if (n < victims.length - 1) return left
       this.policy.evicted(victims)
     }
   }
@@ -225,6 +241,7 @@ class ObjectStore {
     if (!this.holds(entry)) return
     if (entry.map === null) this.two.remove(entry)
     else entry.map.delete(entry.key)
+    if (entry.tags !== undefined) this.tags.remove(entry)
     this.count--
   }
 
@@ -245,7 +262,7 @@ class ObjectStore {
   /** How many entries are live. */
   live() {
     if (this.ttl === Infinity) return this.count
-    const at = now()
+    const at = this.now()
     let n = 0
     for (const entries of [this.none.values(), this.one.values(), this.two.values(), this.rest.values()]) {
       for (const entry of entries) if (entry.expires > at) n++
@@ -258,6 +275,7 @@ class ObjectStore {
     this.forgetLog()
     this.bySlot = []
     for (const map of [this.none, this.one, this.two, this.rest]) map.clear()
+    this.tags.clear()
     this.count = 0
   }
 
@@ -277,10 +295,10 @@ class ObjectStore {
 
 /** The arguments as text of their canonical bytes. */
 function canonical(args, n, name) {
-  return encodeToBuffer((w) => {
+  return encodeToBuffer((w) => exactly(w, () => {
     w.array(n)
     for (let i = 0; i < n; i++) encodeArgument(w, args[i], i, name)
-  }).latin1Slice()
+  })).latin1Slice()
 }
 
 /** An error names the argument and the two ways out. */
@@ -294,4 +312,4 @@ function encodeArgument(w, value, i, name) {
   }
 }
 
-module.exports = { ObjectStore, encodeArgument, isObject, LOG, LOGGED }
+module.exports = { ObjectStore, encodeArgument, LOG, LOGGED }

@@ -1,15 +1,18 @@
 'use strict'
 // Options: the core's table in camelCase, with `max` and `ttl` for the fingers.
 
-const { fileURLToPath } = require('node:url')
+const { url: { fileURLToPath } } = require('./builtin.js')
 const { native } = require('./binding.js')
-const { TwatCacheError, describe } = require('./errors.js')
+const { isPlain, isUrl } = require('./kinds.js')
+const { TwatCacheError, describe, spelling } = require('./errors.js')
 
 const camel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase())
 
 /** Every option of the core: camelCase name to {name, type, range, ...}. */
 const TABLE = new Map(native.options().map(([name, type, fallback, range, engines, doc]) =>
   [camel(name), { name, type, default: fallback, range, engines: engines.split(' '), doc }]))
+
+for (const [name, row] of TABLE) if (name !== row.name) spelling.set(row.name, name)
 
 const ALIASES = { max: 'maxEntries', ttl: 'ttlMs' }
 
@@ -41,62 +44,102 @@ function unknown(found, known) {
     : `unknown option '${found}'; known are ${known.join(' ')}`)
 }
 
-/** Refuses option objects that are none, and names that neither `own` nor the core knows. */
-function checkNames(options, own, withCore) {
-  if (options === null || typeof options !== 'object' || Array.isArray(options)) {
-    throw bad(`options: expected an object, found ${describe(options)}`)
+/** A copy of own fields: what a prototype holds, polluted or not, is no option. */
+function ownFields(options, what) {
+  if (!isPlain(options)) {
+    const way = options !== null && typeof options === 'object' && !Array.isArray(options) ? '; pass { ...options }' : ''
+    throw bad(`${what}: expected a plain object, got ${describe(options)}${way}`)
   }
-  const known = withCore ? [...own, ...Object.keys(ALIASES), ...TABLE.keys()] : own
-  for (const name of Object.keys(options)) if (!known.includes(name)) throw unknown(name, known)
+  return Object.assign(Object.create(null), options)
 }
 
-/** Milliseconds of a time to live: 0 for the cache's own, Infinity for never; -1 keeps nothing. */
-function ttlOf(ttl) {
+/** The options as an object without a prototype. Refuses names that neither `own` nor the core knows. */
+function checkNames(options, own, withCore, what = 'options') {
+  const given = ownFields(options, what)
+  const known = withCore ? [...own, ...Object.keys(ALIASES), ...TABLE.keys()] : own
+  for (const name of Object.keys(given)) if (!known.includes(name)) throw unknown(name, known)
+  return given
+}
+
+const NO_ZERO = "leave it out or pass Infinity for no limit; engine: 'null' switches caching off"
+
+/** Milliseconds of a time to live of a call: 0 for the cache's own, Infinity for no expiry. */
+function ttlOf(ttl, name = 'ttl') {
   if (ttl === undefined) return 0
-  if (typeof ttl !== 'number' || Number.isNaN(ttl) || ttl < 0) {
-    throw bad(`ttl: expected milliseconds from 0, or Infinity, found: ${describe(ttl)}`)
-  }
-  return ttl === 0 ? -1 : ttl
+  if (typeof ttl === 'bigint' && ttl > 0n) return Number(ttl)
+  if (typeof ttl === 'number' && ttl > 0) return ttl
+  const zero = ttl === 0 || ttl === 0n ? `; ${NO_ZERO}` : ''
+  throw bad(`${name}: expected milliseconds above 0, or Infinity, got: ${describe(ttl)}${zero}`)
+}
+
+/** Text that UTF-8 and C can hold. */
+function textOf(name, value, what = 'text') {
+  if (typeof value !== 'string') throw bad(`${name}: expected ${what}, got: ${describe(value)}`)
+  if (!value.isWellFormed()) throw bad(`${name}: expected well-formed ${what}, got a lone surrogate`)
+  if (value.includes('\0')) throw bad(`${name}: expected ${what} without NUL, got one`)
+  return value
 }
 
 /** A path from text or a file URL. */
 function pathOf(name, value) {
-  if (value instanceof URL) return fileURLToPath(value)
-  if (typeof value !== 'string') throw bad(`${name}: expected a path, found: ${describe(value)}`)
-  return value
+  let path = value
+  if (isUrl(value)) {
+    try {
+      path = fileURLToPath(value)
+    } catch (error) {
+      throw bad(`${name}: expected a path or a file URL, got: ${value.href} (${error.message})`)
+    }
+  }
+  textOf(name, path, 'a path')
+  if (path === '') throw bad(`${name}: expected a path, got empty text`)
+  return path
+}
+
+/** Bounds and times to live, which have no 0 in JavaScript: other caches read it as no limit. */
+const WITHOUT_ZERO = new Set(['maxEntries', 'maxBytes', 'ttlMs'])
+
+function limitOf(row, name, value) {
+  if (value === Infinity) return '0'
+  if (value === 0 || value === 0n) throw bad(`${name}: expected a number above 0, got: 0; ${NO_ZERO}`)
+  return numberOf(row, name, value)
+}
+
+function numberOf(row, name, value) {
+  if (typeof value === 'bigint' && value >= 0n) return String(value)
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) {
+    throw bad(`${name}: expected ${row.range}, got: ${describe(value)}`)
+  }
+  return BigInt(value).toString()
 }
 
 function coreValue(row, name, value) {
-  const wrong = () => bad(`${name}: expected ${row.range}, found: ${describe(value)}`)
+  const wrong = () => bad(`${name}: expected ${row.range}, got: ${describe(value)}`)
   switch (row.type) {
     case 'u64':
-      if (typeof value === 'bigint' && value >= 0n) return String(value)
-      if (typeof value !== 'number' || !Number.isInteger(value) || value < 0) throw wrong()
-      return BigInt(value).toString()
+      return WITHOUT_ZERO.has(ALIASES[name] ?? name) ? limitOf(row, name, value) : numberOf(row, name, value)
     case 'octal':
       if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return value.toString(8)
       if (typeof value !== 'string') throw wrong()
-      return value
+      return textOf(name, value)
     case 'bool':
       if (typeof value !== 'boolean') throw wrong()
       return value
     default:
       if (name === 'path') return pathOf(name, value)
+      if (name === 'url' && isUrl(value)) return value.href
       if (typeof value === 'boolean' && row.range.includes('true')) return String(value)
       if (typeof value !== 'string') throw wrong()
-      return value
+      return textOf(name, value)
   }
 }
 
-/** The core's configuration of these options, and whether they keep nothing (`ttl: 0`). */
+/** The core's configuration of these options. */
 function coreConfig(options) {
-  const config = {}
-  let keepsNothing = false
+  const config = Object.create(null)
   for (const [given, value] of Object.entries(options)) {
     if (value === undefined || given === 'tiers') continue
     if (given === 'engine') {
-      if (typeof value !== 'string') throw bad(`engine: expected a name, found: ${describe(value)}`)
-      config.engine = value
+      config.engine = textOf('engine', value, 'a name')
       continue
     }
     const name = ALIASES[given] ?? given
@@ -107,22 +150,33 @@ function coreConfig(options) {
       continue
     }
     const ttl = ttlOf(value)
-    if (ttl === -1) keepsNothing = true
-    else if (ttl !== Infinity) config.ttl_ms = String(Math.ceil(ttl))
+    config.ttl_ms = ttl === Infinity ? '0' : String(Math.ceil(ttl))
   }
   if (options.tiers !== undefined) config.tiers = tierConfigs(options.tiers)
-  return { config, keepsNothing }
+  return config
 }
 
 function tierConfigs(tiers) {
-  if (!Array.isArray(tiers)) throw bad(`tiers: expected an array of options, found: ${describe(tiers)}`)
-  return tiers.map((tier) => {
-    checkNames(tier, ['engine', 'tiers'], true)
-    return coreConfig(tier).config
-  })
+  if (!Array.isArray(tiers)) throw bad(`tiers: expected an array of options, got: ${describe(tiers)}`)
+  return tiers.map((tier, i) => coreConfig(checkNames(tier, ['engine', 'tiers'], true, `tiers[${i}]`)))
+}
+
+/** Runs `open` with the configuration; its error in the user's own spelling. */
+function openWith(open, config, options) {
+  try {
+    return open(Buffer.from(JSON.stringify(config)))
+  } catch (error) {
+    if (typeof error.message !== 'string') throw error
+    let text = error.message.replace(/^(JSON|MessagePack): /, '').replace(/ at line \d+ column \d+$/, '')
+    for (const [alias, name] of Object.entries(ALIASES)) {
+      if (options[alias] !== undefined) text = text.replaceAll(new RegExp(`\\b${name}\\b`, 'g'), alias)
+    }
+    error.message = text
+    throw error
+  }
 }
 
 /** The names of the core's options, and `max` and `ttl`. */
 const coreNames = [...TABLE.keys(), ...Object.keys(ALIASES)]
 
-module.exports = { TABLE, pathOf, coreNames, checkNames, coreConfig, ttlOf, bad }
+module.exports = { pathOf, textOf, coreNames, checkNames, coreConfig, openWith, ttlOf, bad }

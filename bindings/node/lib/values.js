@@ -1,18 +1,20 @@
 'use strict'
 // Values with their format byte, and the keys of direct use (docs/format.md).
 
-const { isUtf8 } = require('node:buffer')
+const { buffer: { isUtf8 } } = require('./builtin.js')
 const { encode } = require('./writer.js')
-const { encodeAny, encodeKey, encodeToBuffer, asBytes, KEY_VERSION } = require('./encode.js')
+const { encodeAny, encodeToBuffer } = require('./encode.js')
+const { encodeKey, KEY_VERSION } = require('./keys.js')
 const { Tuple } = require('./extensions.js')
 const { decode, forget, exact } = require('./decode.js')
 const { describeArray, makeArray } = require('./arrays.js')
+const { types, isBuffer, bytesOf } = require('./kinds.js')
 const { TwatCacheError, wrongType, describe } = require('./errors.js')
 
 const FORMATS = { 0: 'raw bytes', 1: 'MessagePack', 2: 'JSON', 3: 'an array', 4: 'a counter', 16: 'a pickle', 17: 'a pickle' }
 
 function writeMsgpack(w, value) {
-  const described = typeof value === 'object' && value !== null ? describeArray(value) : undefined
+  const described = typeof value === 'object' && value !== null && !types.isUint8Array(value) ? describeArray(value) : undefined
   if (described) return writeArray(w, described)
   w.byte(1)
   encodeAny(w, value)
@@ -44,7 +46,7 @@ function writeJson(w, value) {
   } catch (error) {
     throw wrongType(`expected a value that JSON can hold: ${error.message}`)
   }
-  if (text === undefined) throw wrongType(`expected a value that JSON can hold, found ${describe(value)}`)
+  if (text === undefined) throw wrongType(`expected a value that JSON can hold, got ${describe(value)}`)
   w.byte(2)
   const size = Buffer.byteLength(text)
   w.room(size)
@@ -52,8 +54,8 @@ function writeJson(w, value) {
 }
 
 function writeBinary(w, value) {
-  const bytes = asBytes(value)
-  if (!bytes) throw wrongType(`expected bytes (Buffer, Uint8Array, ArrayBuffer, DataView), found ${describe(value)}`)
+  const bytes = bytesOf(value)
+  if (!bytes) throw wrongType(`expected bytes (Buffer, Uint8Array, ArrayBuffer, DataView), got ${describe(value)}`)
   w.byte(0)
   w.bytes(bytes)
 }
@@ -62,7 +64,7 @@ const WRITERS = { msgpack: writeMsgpack, json: writeJson, binary: writeBinary }
 
 function writerOf(encoding) {
   if (!Object.hasOwn(WRITERS, encoding)) {
-    throw new TwatCacheError(`encoding: expected one of msgpack json binary, found: ${encoding}`, 'TWAT_E_CONFIG')
+    throw new TwatCacheError(`encoding: expected one of msgpack json binary, got: ${encoding}`, 'TWAT_E_CONFIG')
   }
   return WRITERS[encoding]
 }
@@ -71,6 +73,18 @@ function unreadable(format) {
   const what = FORMATS[format] ?? `format ${format}, which this version does not know`
   const python = format === 16 || format === 17 ? ', which only Python reads' : ''
   return new TwatCacheError(`the value is ${what}${python}`, 'TWAT_E_UNSUPPORTED')
+}
+
+/** The bytes of a value in buffer[start, stop): raw ones, or those that `set` got. */
+function decodeBytes(buffer, start, stop) {
+  const format = start < stop ? buffer[start] : undefined
+  if (format === 0) return Buffer.from(buffer.subarray(start + 1, stop))
+  const value = format === 1 ? decode(buffer, start + 1, stop) : undefined
+  const bytes = value !== null && typeof value === 'object' ? bytesOf(value) : undefined
+  if (bytes !== undefined) return isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  const error = unreadable(format ?? 'empty')
+  if (format >= 1 && format <= 4) error.message += ': expected bytes for getBuffer; read it with get'
+  throw error
 }
 
 /** The value in buffer[start, stop); what it returns shares no memory with the buffer. */
@@ -91,6 +105,7 @@ function json(buffer, start, stop) {
   try {
     return JSON.parse(buffer.utf8Slice(start, stop))
   } catch (error) {
+    if (error.code === 'ERR_STRING_TOO_LONG') throw new TwatCacheError(`JSON: ${error.message}`, 'TWAT_E_TOO_LARGE')
     throw new TwatCacheError(`JSON: ${error.message}`, 'TWAT_E_CORRUPT')
   }
 }
@@ -125,16 +140,16 @@ function directKey(key) {
   const whole = Number.isSafeInteger(key) || typeof key === 'bigint'
   if (whole) return encodeToBuffer(writeDirectKey, key)
   if (Array.isArray(key)) return encodeToBuffer(writeDirectKey, tupleOf(key))
-  const bytes = key !== null && typeof key === 'object' ? asBytes(key) : undefined
+  const bytes = key !== null && typeof key === 'object' ? bytesOf(key) : undefined
   if (bytes) return bytes
-  throw wrongType(`key: expected text, bytes, an integer or a list of these, found ${describe(key)}`)
+  throw wrongType(`key: expected text, bytes, an integer or a list of these, got ${describe(key)}`)
 }
 
 function tupleOf(key) {
   for (const part of key) {
     const fits = typeof part === 'string' || typeof part === 'bigint' || Number.isSafeInteger(part) ||
-      part instanceof Uint8Array || Array.isArray(part)
-    if (!fits) throw wrongType(`key: expected text, bytes, integers or lists of these, found ${describe(part)}`)
+      types.isUint8Array(part) || Array.isArray(part)
+    if (!fits) throw wrongType(`key: expected text, bytes, integers or lists of these, got ${describe(part)}`)
   }
   return Tuple.from(key, (part) => (Array.isArray(part) ? tupleOf(part) : part))
 }
@@ -148,16 +163,16 @@ function givenKey(bytes) {
 /** The call that a stored key of a memoized function stands for; undefined for other keys. */
 function callOf(key) {
   const bytes = typeof key === 'string' ? Buffer.from(key) : key
-  if (!(bytes instanceof Uint8Array) || bytes[0] !== 0x94) return undefined
+  if (!types.isUint8Array(bytes) || bytes[0] !== 0x94) return undefined
   let parts
   try {
     parts = decode(Buffer.from(bytes), 0, bytes.length)
   } catch (error) {
-    if (error instanceof TwatCacheError) return undefined
+    if (error.code !== undefined) return undefined
     throw error
   }
   const [version, name, args, kwargs] = parts
   return version === KEY_VERSION && Array.isArray(args) ? { name, args, kwargs } : undefined
 }
 
-module.exports = { callOf, encode, writerOf, writeBinary, writeMsgpack, decodeValue, directKey, givenKey, unreadable, forget }
+module.exports = { callOf, encode, writerOf, writeBinary, decodeValue, decodeBytes, directKey, givenKey, forget }

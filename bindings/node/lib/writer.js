@@ -3,14 +3,24 @@
 // values have in common. One writer is used at a time; a getter or a toJSON
 // that encodes while another encoding is under way gets one of its own.
 
-const { argument } = require('./binding.js')
+const { buffer: { constants } } = require('./builtin.js')
+const { argument, flags } = require('./binding.js')
 const { TwatCacheError } = require('./errors.js')
 
+/** The flag that says that the argument buffer is in use. */
+const BUSY = 0
 const TWO_32 = 2 ** 32
 const MAX_EXACT = 2 ** 53
 const MIN_I64 = -(2n ** 63n)
 const TWO_64 = 2n ** 64n
 const MAX_DEPTH = 512
+const MAX_LENGTH = 2 ** 32 - 1
+/** Node reads no longer UTF-8 as a string, though it may write it. */
+const MAX_TEXT = constants.MAX_STRING_LENGTH
+
+function tooLarge(found) {
+  return new TwatCacheError(`value: expected what can be read again, got ${found}`, 'TWAT_E_TOO_LARGE')
+}
 
 class Writer {
   constructor(home) {
@@ -23,12 +33,16 @@ class Writer {
     this.view = new DataView(this.out.buffer, this.out.byteOffset, this.out.length)
     this.at = 0
     this.depth = 0
+    /** Whether kinds are told apart that other languages do not have (keys.js). */
+    this.exact = false
   }
 
   /** Makes room for n more bytes. */
   room(n) {
     if (this.at + n <= this.out.length) return
-    const grown = Buffer.allocUnsafeSlow(Math.max(this.out.length * 2, this.at + n))
+    const needed = this.at + n
+    if (needed > constants.MAX_LENGTH) throw tooLarge(`more than ${constants.MAX_LENGTH} bytes`)
+    const grown = Buffer.allocUnsafeSlow(Math.min(Math.max(this.out.length * 2, needed), constants.MAX_LENGTH))
     this.out.copy(grown, 0, 0, this.at)
     this.out = grown
     this.view = new DataView(grown.buffer, grown.byteOffset, grown.length)
@@ -41,6 +55,7 @@ class Writer {
 
   /** The shortest of an 8, 16 or 32 bit length after its head byte. */
   length(n, head8, head16) {
+    if (n > MAX_LENGTH) throw tooLarge(`${n} bytes or items, where MessagePack has room for ${MAX_LENGTH}`)
     this.room(5)
     if (n < 256 && head8 !== 0) {
       this.out[this.at] = head8
@@ -89,10 +104,15 @@ class Writer {
   extOf(type, write) {
     const start = this.at
     write()
-    const payload = Buffer.from(this.out.subarray(start, this.at))
+    const n = this.at - start
+    this.room(6)
+    const { out } = this
     this.at = start
-    this.ext(type, payload.length)
-    this.bytes(payload)
+    const fixed = n === 1 || n === 2 || n === 4 || n === 8 || n === 16
+    const head = fixed ? 2 : n < 256 ? 3 : n < 65536 ? 4 : 6
+    out.copyWithin(start + head, start, start + n)
+    this.ext(type, n)
+    this.at += n
   }
 
   float(value) {
@@ -166,7 +186,9 @@ class Writer {
   /** Two's complement, big-endian, as few bytes as hold the sign. */
   bigExtension(n) {
     const magnitude = n < 0n ? -n - 1n : n
-    const size = Math.floor(magnitude.toString(2).length / 8) + 1
+    const digits = magnitude.toString(16)
+    const bits = digits.length * 4 - Math.clz32(parseInt(digits[0], 16)) + 28
+    const size = Math.floor(bits / 8) + 1
     const hex = BigInt.asUintN(size * 8, n).toString(16).padStart(size * 2, '0')
     this.ext(3, size)
     this.bytes(Buffer.from(hex, 'hex'))
@@ -178,9 +200,10 @@ class Writer {
       if (this.ascii(text, n)) return
     }
     if (!text.isWellFormed()) {
-      throw new TwatCacheError('expected well-formed text, found a lone surrogate')
+      throw new TwatCacheError('expected well-formed text, got a lone surrogate')
     }
     const size = Buffer.byteLength(text)
+    if (size > MAX_TEXT) throw tooLarge(`text of ${size} bytes, where this Node reads at most ${MAX_TEXT}`)
     if (size < 32) this.byte(0xa0 | size)
     else this.length(size, 0xd9, 0xda)
     this.room(size)
@@ -215,22 +238,21 @@ class Writer {
 }
 
 const shared = new Writer(argument)
-let busy = false
 
 /**
  * Runs `write(writer)` and returns what it wrote: the number of bytes, if they
  * lie in the argument buffer of the native part, else a Buffer.
  */
 function encode(write, value) {
-  if (busy) return nested(write, value)
-  busy = true
+  if (flags[BUSY] === 1) return nested(write, value)
+  flags[BUSY] = 1
   shared.at = 0
   try {
     write(shared, value)
     return shared.out === argument ? shared.at : shared.out.subarray(0, shared.at)
   } finally {
-    busy = false
-    if (shared.out !== argument || shared.depth !== 0) shared.reset()
+    flags[BUSY] = 0
+    if (shared.out !== argument || shared.depth !== 0 || shared.exact) shared.reset()
   }
 }
 

@@ -110,10 +110,9 @@ bool twat_key(napi_env env, napi_value value, key_arg *key)
     size_t n = 0;
     void *data = NULL;
     key->heap = NULL;
-    napi_status status = napi_get_value_string_utf16(env, value, units, KEY_UNITS, &n);
-    if (status == napi_ok)
-        return string_key(env, value, units, n, key);
-    if (status != napi_string_expected) {
+    if (twat_is(env, value, napi_string)) {
+        if (napi_get_value_string_utf16(env, value, units, KEY_UNITS, &n) == napi_ok)
+            return string_key(env, value, units, n, key);
         (void)twat_napi_failed(env);
         return false;
     }
@@ -148,20 +147,39 @@ bool twat_view(napi_env env, napi_value value, const char *what, void **out_data
     return true;
 }
 
+/* Whether a value is of a type. Asked before a value is read: a host may
+ * convert what it reads (Deno answers 0 for an object read as a number). */
+bool twat_is(napi_env env, napi_value value, napi_valuetype expected)
+{
+    napi_valuetype type;
+    return napi_typeof(env, value, &type) == napi_ok && type == expected;
+}
+
+bool twat_uint32(napi_env env, napi_value value, uint32_t *out)
+{
+    return twat_is(env, value, napi_number) && napi_get_value_uint32(env, value, out) == napi_ok;
+}
+
+/* A BigInt of 64 bits. */
+bool twat_int64(napi_env env, napi_value value, int64_t *out)
+{
+    bool whole = false;
+    if (twat_is(env, value, napi_bigint) &&
+        napi_get_value_bigint_int64(env, value, out, &whole) == napi_ok && whole)
+        return true;
+    (void)twat_throw(env, TWAT_E_ARG, "counter: expected integers of 64 bits");
+    return false;
+}
+
 /* A value: a number is so many bytes of the buffer for arguments. */
 bool twat_value(napi_env env, addon *self, napi_value value, const void **out, size_t *out_len)
 {
     uint32_t n = 0;
     void *data = NULL;
-    napi_status status = napi_get_value_uint32(env, value, &n);
-    if (status == napi_ok && n <= ARGUMENT_BYTES && self) {
+    if (self && twat_uint32(env, value, &n) && n <= ARGUMENT_BYTES) {
         *out = self->argument;
         *out_len = n;
         return true;
-    }
-    if (status != napi_ok && status != napi_number_expected) {
-        (void)twat_napi_failed(env);
-        return false;
     }
     if (!twat_view(env, value, "value: expected bytes", &data, out_len))
         return false;
@@ -172,12 +190,9 @@ bool twat_value(napi_env env, addon *self, napi_value value, const void **out, s
 /* Milliseconds: 0 is the cache's own, Infinity is never. */
 bool twat_ttl(napi_env env, napi_value value, uint64_t *out_ttl)
 {
-    double ms = 0;
-    if (napi_get_value_double(env, value, &ms) != napi_ok) {
-        (void)twat_napi_failed(env);
-        return false;
-    }
-    if (isnan(ms) || ms < 0) {
+    double ms = -1;
+    if (!twat_is(env, value, napi_number) || napi_get_value_double(env, value, &ms) != napi_ok ||
+        isnan(ms) || ms < 0) {
         (void)twat_throw(env, TWAT_E_ARG, "ttl: expected milliseconds from 0");
         return false;
     }

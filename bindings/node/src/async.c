@@ -6,18 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* lib/cache.js has the same numbers. */
+/* lib/twins.js has the same numbers. Those up to OP_DELETE_PREFIX take one key. */
 enum op {
     OP_GET,
     OP_SET,
     OP_DELETE,
     OP_HAS,
+    OP_TOUCH,
+    OP_INVALIDATE_TAG,
+    OP_INCR,
+    OP_DELETE_PREFIX,
     OP_CLEAR,
     OP_FLUSH,
     OP_GET_MANY,
     OP_SET_MANY,
-    OP_DELETE_MANY,
-    OP_DELETE_PREFIX
+    OP_DELETE_MANY
 };
 
 typedef struct job {
@@ -30,6 +33,7 @@ typedef struct job {
     twat_slice *values;
     uint64_t ttl;
     bool add;
+    int64_t delta, initial, sum;
     int32_t status;
     char text[ERROR_TEXT];
     twat_bytes *found;
@@ -68,6 +72,13 @@ static int32_t run(job *job)
         return twat_cache_delete(cache, key->data, key->len);
     case OP_HAS:
         return twat_cache_contains(cache, key->data, key->len);
+    case OP_TOUCH:
+        return twat_cache_touch(cache, key->data, key->len, job->ttl);
+    case OP_INVALIDATE_TAG:
+        return twat_cache_invalidate_tag(cache, key->data, key->len);
+    case OP_INCR:
+        return twat_cache_incr(cache, key->data, key->len, job->delta, job->initial, job->ttl,
+                               &job->sum);
     case OP_CLEAR:
         return twat_cache_clear(cache);
     case OP_FLUSH:
@@ -132,9 +143,13 @@ static napi_status result_of(napi_env env, job *job, napi_value *out)
     case OP_DELETE_MANY:
     case OP_DELETE_PREFIX:
         return napi_create_double(env, (double)job->count, out);
+    case OP_INCR:
+        return napi_create_bigint_int64(env, job->sum, out);
     case OP_SET:
     case OP_DELETE:
     case OP_HAS:
+    case OP_TOUCH:
+    case OP_INVALIDATE_TAG:
         return napi_get_boolean(env, job->status == TWAT_OK, out);
     default:
         return napi_get_undefined(env, out);
@@ -195,7 +210,7 @@ static bool copy_values(napi_env env, job *job, napi_value block, napi_value len
 
 static bool needs_key(enum op op)
 {
-    return op <= OP_HAS || op == OP_DELETE_PREFIX;
+    return op <= OP_DELETE_PREFIX;
 }
 
 /* Everything that can fail before the job is queued. */
@@ -213,6 +228,11 @@ static bool prepare(napi_env env, job *job, napi_value *argv)
             (void)twat_throw(env, TWAT_E_NOMEM, "no memory for values");
         return job->found;
     }
+    if (job->op == OP_TOUCH)
+        return twat_ttl(env, argv[4], &job->ttl);
+    if (job->op == OP_INCR)
+        return twat_int64(env, argv[7], &job->delta) && twat_int64(env, argv[8], &job->initial) &&
+               twat_ttl(env, argv[4], &job->ttl);
     if (job->op != OP_SET && job->op != OP_SET_MANY)
         return true;
     if (!copy_values(env, job, argv[2], argv[3]) || !twat_ttl(env, argv[4], &job->ttl))
@@ -249,16 +269,17 @@ static bool queue(napi_env env, job *job, napi_value *out_promise)
     return true;
 }
 
-/* async(op, keys, block, lengths, ttl, add, tags): a promise. */
+/* async(op, keys, block, lengths, ttl, add, tags, delta, initial): a promise. */
 static napi_value async_(napi_env env, napi_callback_info info)
 {
-    napi_value argv[7], promise;
+    napi_value argv[9], promise;
     cache_handle *handle;
     uint32_t op = 0;
-    if (!twat_call(env, info, 7, argv, &handle))
+    if (!twat_call(env, info, 9, argv, &handle))
         return NULL;
-    TRY(napi_get_value_uint32(env, argv[0], &op));
-    if (op > OP_DELETE_PREFIX)
+    if (!twat_uint32(env, argv[0], &op))
+        return twat_throw(env, TWAT_E_ARG, "async: expected the number of an operation");
+    if (op > OP_DELETE_MANY)
         return twat_throw(env, TWAT_E_ARG, "async: unknown operation");
     job *job = calloc(1, sizeof *job);
     if (!job)

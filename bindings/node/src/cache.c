@@ -153,13 +153,10 @@ static napi_value incr(napi_env env, napi_callback_info info)
     key_arg key;
     uint64_t ttl;
     int64_t delta, initial, value = 0;
-    bool whole_delta, whole_initial;
     if (!twat_call(env, info, 4, argv, &handle))
         return NULL;
-    TRY(napi_get_value_bigint_int64(env, argv[1], &delta, &whole_delta));
-    TRY(napi_get_value_bigint_int64(env, argv[2], &initial, &whole_initial));
-    if (!whole_delta || !whole_initial)
-        return twat_throw(env, TWAT_E_ARG, "incr: expected integers of 64 bits");
+    if (!twat_int64(env, argv[1], &delta) || !twat_int64(env, argv[2], &initial))
+        return NULL;
     if (!twat_ttl(env, argv[3], &ttl) || !twat_key(env, argv[0], &key))
         return NULL;
     int32_t status =

@@ -139,8 +139,8 @@ static bool whole_log(napi_env env, policy_handle *handle, napi_value log, napi_
     int32_t *indices;
     size_t len = 0, from = 0;
     uint32_t n = 0;
-    if (napi_get_value_uint32(env, count, &n) != napi_ok) {
-        (void)twat_napi_failed(env);
+    if (!twat_uint32(env, count, &n)) {
+        (void)twat_throw(env, TWAT_E_ARG, "hits: expected a number of slots");
         return false;
     }
     if (!int32s(env, log, &indices, &len) ||
@@ -185,8 +185,9 @@ static napi_value insert(napi_env env, napi_callback_info info)
         !whole_log(env, handle, argv[0], argv[1], &hits, &n_hits) ||
         !int32s(env, argv[5], &out, &capacity))
         return NULL;
-    TRY(napi_get_value_uint32(env, argv[2], &high));
-    TRY(napi_get_value_uint32(env, argv[3], &low));
+    if (!twat_uint32(env, argv[2], &high) || !twat_uint32(env, argv[3], &low) ||
+        !twat_is(env, argv[4], napi_number))
+        return twat_throw(env, TWAT_E_ARG, "insert: expected a hash of two numbers and a cost");
     TRY(napi_get_value_double(env, argv[4], &cost));
     if (capacity < 65 || !(cost >= 0) || cost >= 0x1p63)
         return twat_throw(env, TWAT_E_ARG, "insert: expected a cost from 0 and room for victims");
@@ -249,7 +250,8 @@ static napi_value remove_(napi_env env, napi_callback_info info)
     uint32_t index;
     if (!call_args(env, info, 1, argv, &handle))
         return NULL;
-    TRY(napi_get_value_uint32(env, argv[0], &index));
+    if (!twat_uint32(env, argv[0], &index))
+        return twat_throw(env, TWAT_E_ARG, "remove: expected the number of a slot");
     uint64_t slot = index < handle->n_slots ? handle->slots[index] : 0;
     return twat_bool_of(env, twat_policy_remove(handle->policy, slot));
 }

@@ -60,6 +60,13 @@ test('the packed package works from ESM, CommonJS and TypeScript, installed offl
   }
 })
 
+async function legacy(path) {
+  cpSync(join(here, 'test/types/legacy.ts'), join(path, 'legacy.cts'))
+  const flags = ['--strict', '--experimentalDecorators', '--module', 'nodenext', '--target', 'es2022', '--lib', 'es2022,dom', 'legacy.cts']
+  await run(process.execPath, [tsc, ...flags], { cwd: path }).catch((error) => assert.fail(error.stdout || error.message))
+  assert.equal((await run(process.execPath, ['legacy.cjs'], { cwd: path })).stdout, 'legacy decorators\n')
+}
+
 /** Strict, as an ES module and as CommonJS, with the types of Node and without. */
 async function compile(path) {
   const use = readFileSync(join(here, 'test/types/use.ts'), 'utf8')
@@ -69,6 +76,7 @@ async function compile(path) {
   const compiled = (...more) => run(process.execPath, [tsc, ...flags, ...more, 'use.mts', 'use.cts'], { cwd: path })
     .catch((error) => assert.fail(error.stdout || error.message))
   await compiled()
+  await legacy(path)
   mkdirSync(join(path, 'node_modules/@types'), { recursive: true })
   for (const name of ['@types/node', 'undici-types']) cpSync(join(here, 'node_modules', name), join(path, 'node_modules', name), { recursive: true })
   await compiled('--types', 'node')

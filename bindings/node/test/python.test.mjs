@@ -2,11 +2,15 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { directory, twat } from './helpers.mjs'
 
+const require = createRequire(import.meta.url)
+const { encodeToBuffer } = require('../lib/encode.js')
+const { writerOf } = require('../lib/values.js')
 const file = (path) => fileURLToPath(new URL(path, import.meta.url))
 const platform = file(`../npm/${readdirSync(file('../npm'))[0]}`)
 const library = join(platform, readdirSync(platform).find((name) => name.startsWith('libtwat_cache')))
@@ -43,4 +47,19 @@ test('what Node computed, Python finds', (t) => {
   const written = node(store)
   assert.deepEqual(written.at(-1)[1], CALLS.length)
   assert.deepEqual(python(store), written.map(([result]) => [result, 0]))
+})
+
+test("Python reads what is inside of JavaScript's own kinds", () => {
+  const kinds = [2n, 2n ** 70n, -1n, new URL('https://a.b/'), new URLSearchParams('a=1'), new Headers({ a: '1' }), /a/g, new Map([['a', 1]]), new Map(),
+    new Uint8Array([1, 2]), new ArrayBuffer(2), new DataView(new ArrayBuffer(1)), Object(5), Object('x'), [new TypeError('no')]]
+  const program = 'import sys; from twat_cache._msgpack_read import decode\nfor line in sys.stdin: print(repr(decode(bytes.fromhex(line)[1:])))'
+  const { status, stdout, stderr } = spawnSync('python3', ['-c', program], {
+    input: kinds.map((value) => `${encodeToBuffer(writerOf('msgpack'), value).toString('hex')}\n`).join(''), encoding: 'utf8',
+    env: { ...process.env, PYTHONPATH: file('../../python/src'), TWAT_CACHE_LIBRARY: library },
+  })
+  assert.equal(status, 0, stderr)
+  const lines = stdout.trim().split('\n')
+  assert.deepEqual(lines.slice(0, -1), ['2', String(2n ** 70n), '-1', "'https://a.b/'", "'a=1'", "[['a', '1']]", "['a', 'g', 0]", "{'a': 1}", '{}',
+    "b'\\x01\\x02'", "b'\\x00\\x00'", "b'\\x00'", '5', "'x'"])
+  assert.match(lines.at(-1), /^\[\{'kind': 'TypeError', 'message': 'no', 'stack': /)
 })

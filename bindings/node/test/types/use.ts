@@ -36,9 +36,32 @@ class Report {
 
   @cached
   plain(): number { return 1 }
+
+  @cached
+  own(this: Report, year: number): string { return this.build(year) }
+
+  @cached({ ttl: 5, tags: ['year:{0}'] })
+  static total(this: typeof Report, year: number): number { return year }
 }
+
+const tagged = memoize((user: User): User => user, {
+  tags: (given) => `user:${given.id}`, onError: (error, { operation }) => void [error, operation],
+  onEvict: (value, { args: [first], reason }) => void [value.name, first.id, reason], clock: () => 1,
+})
+const peeked: User | undefined = tagged.peek({ id: 1, name: 'x' })
+const forgotten: boolean = tagged.invalidate({ id: 1, name: 'x' }) && tagged.invalidateTag('user:1')
+const failures: number = tagged.stats().failures
+const anything: unknown = new Cache().get('k')
+const looked: User | null = cache.lookup('k', null)
+Cache.disabled = false
+// @ts-expect-error a value of unknown kind is narrowed first
+new Cache().get('k').name
+// @ts-expect-error the argument is a user
+tagged.peek(1)
+// @ts-expect-error no field can be decorated
+class Wrong { @cached field = 1 }
 
 const total = new Cache({ engine: 'tiered', tiers: [{ engine: 'memory', max: 10 }, { engine: 'disk', path: './c' }] })
 const store = new KeyvTwat({ url: 'redis://localhost' })
 try { total.clear() } catch (error) { if (error instanceof TwatCacheError) { const code: string = error.code; void code } }
-void [user, stats, gone, found, bytes, asynchronous, new Report().build(1), store, twat.coreVersion, Tuple.of(1)]
+void [peeked, forgotten, failures, anything, looked, Wrong, user, stats, gone, found, bytes, asynchronous, new Report().build(1), store, twat.coreVersion, Tuple.of(1)]
