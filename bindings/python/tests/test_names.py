@@ -17,7 +17,7 @@ CacheContext engine_context get_or_create_engine clear_cache get_stats get_cache
 configure_for_numpy configure_for_pandas configure_for_images configure_for_json hybrid_cache_config
 smart_cache_config select_backend_for_data DataSize DataPersistence AccessPattern ConcurrencyLevel
 TwatCacheError ConfigurationError EngineError EngineNotAvailableError CacheOperationError CacheKeyError
-CacheValueError SerializationError ResourceError ConcurrencyError PathError __version__"""
+CacheValueError SerializationError ResourceError ConcurrencyError PathError set_project __version__"""
 MODULES = {
     "config": "CacheConfig create_cache_config",
     "cache": "CacheStats CacheEntry register_cache update_stats clear_cache get_stats",

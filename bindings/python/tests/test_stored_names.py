@@ -41,7 +41,7 @@ def test_names_of_functions():
         pass
 
     assert _names.function_name(len) == "builtins.len"
-    assert _names.function_name(inner).startswith(f"{__name__}.test_names_of_functions.<locals>.inner@")
+    assert _names.function_name(inner).startswith(f"twat-cache:{__name__}.test_names_of_functions.<locals>.inner@")
     a, b = (lambda x: 1), (lambda x: 2)
     assert _names.function_name(a) != _names.function_name(b)
     scope = {"__name__": "__main__"}

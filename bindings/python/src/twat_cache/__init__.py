@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from twat_cache._cache import (
         Cache as Cache,
     )
+    from twat_cache._project import (
+        set_project as set_project,
+    )
     from twat_cache.backend_selector import (
         AccessPattern as AccessPattern,
     )
@@ -189,6 +192,7 @@ _NAMES = {
     "SerializationError": "exceptions",
     "TwatCacheError": "exceptions",
     "get_cache_path": "paths",
+    "set_project": "_project",
 }
 _MODULES = frozenset(
     (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twat_cache import _generate
 from twat_cache import exceptions as ex
@@ -18,6 +18,9 @@ from twat_cache._native._bytecache import LARGE, ByteCache
 from twat_cache._open import milliseconds, warn_once
 from twat_cache._options import Common, refuse_generator
 from twat_cache._signature import Signature
+
+if TYPE_CHECKING:
+    from twat_cache._watch import Watch
 
 MISSING: Any = object()
 _TROUBLES = (ex.CacheOperationError, ex.ResourceError, ex.EngineError)
@@ -46,6 +49,7 @@ class ByteMemo(Memo):
         version: Any = None,
         argument_serializer: Callable[[Any], Any] | None = None,
         parameters: dict[str, Any] | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.func, self.common, self.store, self.codec = func, common, store, codec
         self.name, self.maxsize = common.name, maxsize
@@ -58,7 +62,7 @@ class ByteMemo(Memo):
         self.hits = self.misses = 0
         self.flight = Flight() if single_flight else None
         self.async_flight: Any = None
-        self._prefix = prefix_of(common.name)
+        self._prefix, self._watch = prefix_of(common.name), watch
         self._version = version
         self._argument_serializer = argument_serializer
         signature = Signature.of(func, common.ignore)
@@ -81,11 +85,13 @@ class ByteMemo(Memo):
             keywords = {name: one(value) for name, value in (keywords or {}).items()}
         if self._version is not None:
             positional = (*positional, ("version", self._version))
-        return encode_call(self._prefix, positional, keywords, self._names)
+        prefix = self._prefix if self._watch is None else self._watch.prefix()
+        return encode_call(prefix, positional, keywords, self._names)
 
     def encode_custom(self, key: Any) -> bytes:
         """The key that a ``key=`` function gave."""
-        return encode_call(self._prefix, (key,) if self._version is None else (key, ("version", self._version)))
+        prefix = self._prefix if self._watch is None else self._watch.prefix()
+        return encode_call(prefix, (key,) if self._version is None else (key, ("version", self._version)))
 
     def look_up(self, key: bytes) -> Any:
         """The result, or MISSING. What cannot be read is a miss."""

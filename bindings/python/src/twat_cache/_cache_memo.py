@@ -20,15 +20,18 @@ def memoize(cache: Cache, ttl: float | None, options: dict[str, Any]) -> Callabl
 
     def decorate(func: Callable[..., Any]) -> Any:
         _options.check_function(func)
-        rest = dict(options)
+        rest, named = dict(options), None
+        frozen = truth("frozen", rest.pop("frozen", False))
         if rest.get("name") is None:
-            rest["name"] = stored_name(func, outlives=not cache._store.local).text
+            store = cache._store
+            named = stored_name(func, outlives=not store.local, shared=store.networked, frozen=frozen)
+            rest["name"] = named.text
         common = _options.common(func, rest)
         single_flight = truth("single_flight", rest.pop("single_flight", True))
         version = rest.pop("version", None)
-        _options.no_more(rest, (*_options.SHARED, "ttl", "single_flight", "version"))
+        _options.no_more(rest, (*_options.SHARED, "ttl", "single_flight", "version", "frozen"))
         memo = InCache(func, common, cache._store, cache._codec, ttl=seconds("ttl", ttl),
-                       single_flight=single_flight, version=version)  # fmt: skip
+                       single_flight=single_flight, version=version, watch=named.watch if named else None)  # fmt: skip
         return register_memo(memo)
 
     return decorate
@@ -38,4 +41,5 @@ class InCache(ByteMemo):
     """One whose store others use too: clearing removes this function's keys only."""
 
     def _clear_store(self) -> None:
-        self.store.delete_prefix(self._prefix)
+        for prefix in [self._prefix] if self._watch is None else list(self._watch.prefixes):
+            self.store.delete_prefix(prefix)

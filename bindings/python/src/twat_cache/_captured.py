@@ -3,6 +3,9 @@
 A value with a canonical form stands for itself, in every run. Any other object
 stands for itself in this process only: a function that captured one shares its
 results with nobody who might have captured another.
+
+Code outside of files (a notebook's cell, ``exec``) is not told apart by where it
+is. There the globals that it reads are treated like captured variables.
 """
 
 from __future__ import annotations
@@ -13,95 +16,419 @@ import os
 import sys
 import types
 import weakref
+from collections import Counter, defaultdict, deque
 from typing import Any
 
 from twat_cache import _key_rules, _keys, _names
 from twat_cache import _msgpack as mp
+from twat_cache._code import Use, hash_of, uses_of
 from twat_cache._msgpack import Encoder, Unencodable
+from twat_cache._origin import is_typed_in, module_prefix, origin_of
 
-_UNBOUND = object()
+UNBOUND: Any = type("UNBOUND", (), {})()
+# What is larger is not looked at again at each call.
+CHEAP_FORM, CHEAP_DATA = 1 << 14, 1 << 20
+_FUNCTIONS = 200
+_CONTAINERS = frozenset((list, dict, set, bytearray, deque, Counter, defaultdict))
+_FIXED = frozenset(
+    (int, str, bytes, bool, float, complex, type(None), type(...), range, types.ModuleType, types.FunctionType)
+)
+_FIXED_MODULES = frozenset(("datetime", "decimal", "fractions", "pathlib", "pathlib._local", "uuid", "zoneinfo"))
+_OURS = frozenset(
+    "__wrapped__ cache cache_info cache_clear clear cache_parameters cache_key invalidate".split()
+)  # what a memoized function has
+
+
+class Held:
+    """Objects that stand for themselves, and their numbers in this process; large ones are looked at once."""
+
+    __slots__ = ("large", "numbers")
+
+    def __init__(self) -> None:
+        self.numbers: dict[int, tuple[Any, int]] = {}
+        self.large: dict[int, Any] = {}
+
+
+class _Body:
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
 
 
 class Captured:
-    """The variables a function captured, as canonical bytes (none: no bytes).
+    """The state of one function, read once.
 
-    ``here_only`` are those whose values stand for themselves in this process only.
+    After ``form``, ``here_only`` are the variables whose values stand for themselves in this process only, ``large``
+    those of them that have a form which is too large to be made at each call. ``checks`` are pairs of a reader and
+    the object that it gave; ``volatile`` says that one of the objects can change in place.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, frozen: bool = False, late: frozenset[str] = frozenset(), before: Held | None = None) -> None:
         self.here_only: list[str] = []
-        self._inside: list[types.FunctionType] = []
+        self.large: list[str] = []
+        self.checks: list[tuple[Any, Any, Any]] = []
+        self.volatile = False
+        self.held = Held()
+        self._before = Held() if before is None else before
+        self._frozen, self._late = frozen, late
+        self._inside: list[Any] = []
+        self._count = 0
+        self._permissive = False
 
-    def form(self, func: types.FunctionType) -> bytes:
-        """The canonical map from variable to value."""
-        closure = func.__closure__ or ()
-        if not closure:
-            return b""
+    def form(self, func: types.FunctionType, alone: bool | None = None) -> bytes:
+        """Return the canonical map from variable to value (no bytes if it is empty).
+
+        ``alone``: nothing but a wrapper made otherwise bears the name, so what has no form may be left out.
+        """
+        self._count += 1
+        if self._count > _FUNCTIONS:
+            raise Unencodable("a function that leads to too many others")
+        alone = _names.stands_alone(func) if alone is None else alone
+        top = not self._inside
         self._inside.append(func)
-        kept: list[tuple[bytes, bytes]] = []
-        state = _rebound(func.__code__)
-        alone = _names.stands_alone(func)
-        for name, cell in zip(func.__code__.co_freevars, closure):
-            # A class is what the qualified name says. What the function rebinds is its state.
-            if name == "__class__" or name in state:
-                continue
-            try:
-                value = cell.cell_contents
-            except ValueError:
-                value = _UNBOUND
-            itself = _names.leads_to(value, func) or (value is _UNBOUND and name == func.__name__)
-            if itself or (alone and _names.leads_to(func, value)):
-                continue
-            form = self._value(name, value, alone)
-            if form is not None:
-                kept.append((_keys.ENCODER.encode(name), form))
-        self._inside.pop()
+        try:
+            kept = dict(self._variables(func, alone, top))
+            if reads_globals(func):
+                kept.update(self._globals(func))
+        finally:
+            self._inside.pop()
         out = bytearray()
         mp.write_map_header(out, len(kept))
-        for name_bytes, form in sorted(kept):
+        for name_bytes, form in sorted((_keys.ENCODER.encode(name), form) for name, form in kept.items()):
             out += name_bytes + form
         return bytes(out) if kept else b""
 
-    def _value(self, name: str, value: Any, alone: bool) -> bytes | None:
-        """``alone``: nothing but a wrapper made otherwise bears the name, so what has no form may be left out."""
-        encoder = Encoder(_keys.TABLE, self._other, canonical=True)
-        if value is not _UNBOUND:
-            try:
-                return encoder.encode(value)
-            except (Unencodable, RecursionError):
-                pass
-        if alone:
+    def _variables(self, func: types.FunctionType, alone: bool, top: bool) -> Any:
+        uses = uses_of(func.__code__) if func.__closure__ else None
+        for name, cell in zip(func.__code__.co_freevars, func.__closure__ or ()):
+            # What the function rebinds is its state.
+            if uses is None or name in uses.assigned:
+                continue
+            value = content(cell)
+            self.checks.append((content, cell, value))
+            if name == "__class__" and (value is UNBOUND or _is_found(value)):
+                continue  # a class is what the qualified name says
+            itself = _names.leads_to(value, func) or (value is UNBOUND and name == func.__name__)
+            if itself or (alone and _names.leads_to(func, value)):
+                continue
+            form = self._body_of(value) if name == "__class__" else None
+            if form is None:
+                form = self._value(name, value, alone, uses.captured.get(name), late=top and name in self._late)
+            if form is not None:
+                yield name, form
+
+    def _body_of(self, kind: type) -> bytes | None:
+        """Return the form of a class by what it holds: the class that a method's ``__class__`` and ``super`` mean."""
+        return self._form_of(_Body(kind))
+
+    def _globals(self, func: types.FunctionType) -> Any:
+        scope, uses = func.__globals__, uses_of(func.__code__)
+        for name, use in uses.globals.items():
+            if name in uses.globals_assigned:
+                continue
+            value = scope.get(name, UNBOUND)
+            self.checks.append((_Name(name), scope, value))
+            if value is UNBOUND or _names.leads_to(value, func) or value is func:
+                continue
+            form = self._value(name, value, False, use)
+            if form is not None:
+                yield f"global {name}", form
+
+    def _value(self, name: str, value: Any, alone: bool, use: Use | None, late: bool = False) -> bytes | None:
+        if use is not None and not use.read and value.__class__ in _CONTAINERS:
+            return None  # it is written to, like a log
+        large = id(value) in self._before.large
+        form = None if large or value is UNBOUND else self._form_of(value)
+        if form is not None:
+            fixed = self._frozen or _is_fixed(value)
+            large = not fixed and (len(form) > CHEAP_FORM or _data_size(value) > CHEAP_DATA)
+            self.volatile = self.volatile or not (fixed or large)
+            if not large and not late:
+                return form
+        elif alone and not large:
             return None
         self.here_only.append(name)
-        return _keys.ENCODER.encode(_of_this_process(value))
+        if large:
+            self.large.append(name)
+            self.held.large[id(value)] = value
+            size = len(value) if hasattr(value, "__len__") else 0
+            self.checks.append((_HasLength(size), value, True))
+            form = _keys.ENCODER.encode([self._number(value), size])
+        elif form is None:
+            form = self._of_this_process(value, use)
+        return _keys.ENCODER.encode(["in this process", process_bytes(), form])
+
+    def _form_of(self, value: Any) -> bytes | None:
+        before, checks = list(self.here_only), len(self.checks)
+        try:
+            return Encoder(_keys.TABLE, self._other, canonical=True).encode(value)
+        except (Unencodable, RecursionError):
+            self.here_only[:] = before
+            del self.checks[checks:]
+            return None
+
+    # What has a form besides the values of keys
 
     def _other(self, encoder: Encoder, out: bytearray, value: Any) -> None:
         """What keys have no form for, because arguments of these kinds are mostly mistakes."""
-        value = _names.settled(value)
+        given, value = value, _names.settled(value)
         if isinstance(value, types.FunctionType):
-            self._function(encoder, out, value)
+            self._function(encoder, out, value, given)
         elif isinstance(value, types.MethodType):
             mp.write_named(encoder, out, "builtins.method", [value.__self__, value.__func__])
         elif isinstance(value, types.BuiltinFunctionType):
             mp.write_named(encoder, out, "builtins.function", [value.__self__, value.__qualname__])
         elif isinstance(value, types.ModuleType):
-            mp.write_named(encoder, out, "builtins.module", value.__name__)
+            mp.write_named(encoder, out, "builtins.module", module_prefix(value.__name__)[:-1])
         elif isinstance(value, functools.partial):
             mp.write_named(encoder, out, "functools.partial", [value.func, list(value.args), value.keywords])
         elif _is_pattern(value):
             mp.write_named(encoder, out, "re.Pattern", [value.pattern, value.flags])
+        elif isinstance(value, type):
+            self._class(encoder, out, value)
+        elif isinstance(value, _Body):
+            self._body(encoder, out, value.kind)
         else:
             _key_rules.write_other(encoder, out, value)
 
-    def _function(self, encoder: Encoder, out: bytearray, func: types.FunctionType) -> None:
+    def _function(self, encoder: Encoder, out: bytearray, func: types.FunctionType, given: Any) -> None:
         if func in self._inside:
             mp.write_named(encoder, out, "builtins.function", len(self._inside) - self._inside.index(func))
             return
-        before, form = list(self.here_only), self.form(func)
-        if self.here_only != before:
-            self.here_only = before
+        before, form = len(self.here_only), self.form(func)
+        if len(self.here_only) > before and not self._permissive:
             raise Unencodable("a function that captured something of this process")
-        mp.write_named(encoder, out, "builtins.function", [_names.base_name(func), form])
+        parts: list[Any] = [_names.base_name(func), form]
+        local = "<locals>" in func.__qualname__ or "<lambda>" in func.__qualname__
+        more = self._settings(func, given)
+        if local or more:
+            # Where the code was is not seen any more once the outer function has returned.
+            parts += [hash_of(func.__code__) if local else None, more]
+        mp.write_named(encoder, out, "builtins.function", parts)
+
+    def _settings(self, func: types.FunctionType, given: Any) -> dict[str, Any]:
+        """Return defaults, keyword defaults and attributes of a function, which can be set at any time."""
+        attributes = {name: value for name, value in _own(given).items() if name not in _OURS}
+        self.checks += [
+            (_defaults, func, func.__defaults__), (_kwdefaults, func, func.__kwdefaults__),
+            (_code_of, func, func.__code__), (_size_of_own, given, len(_own(given))),
+        ]  # fmt: skip
+        if func.__kwdefaults__ or attributes or not all(map(_is_fixed, func.__defaults__ or ())):
+            self.volatile = self.volatile or not self._frozen
+        found: dict[str, Any] = {}
+        for name, value in (
+            ("defaults", list(func.__defaults__ or ())),
+            ("kwdefaults", func.__kwdefaults__ or {}),
+            ("attributes", attributes),
+        ):
+            if value:
+                found[name] = value
+        return found
+
+    def _class(self, encoder: Encoder, out: bytearray, kind: type) -> None:
+        if not _is_found(kind):
+            raise Unencodable(f"a class that its name does not find: {kind.__qualname__}")
+        if is_typed_in(kind.__module__):
+            self._body(encoder, out, kind)
+        else:
+            mp.write_named(encoder, out, "builtins.type", f"{module_prefix(kind.__module__)}{kind.__qualname__}")
+
+    def _body(self, encoder: Encoder, out: bytearray, kind: type) -> None:
+        """Write a class with all it holds, since its name does not say which it is."""
+        if kind in self._inside:
+            mp.write_named(encoder, out, "builtins.type", len(self._inside) - self._inside.index(kind))
+            return
+        body = {name: _member(value) for name, value in vars(kind).items() if name not in _OF_CLASSES}
+        bases = [base for base in kind.__bases__ if base is not object]
+        self.volatile = self.volatile or not self._frozen  # its attributes can be set
+        self._inside.append(kind)
+        try:
+            name = f"{module_prefix(kind.__module__)}{kind.__qualname__}"
+            mp.write_named(encoder, out, "builtins.type", [name, bases, body])
+        finally:
+            self._inside.pop()
+
+    # What has none
+
+    def _of_this_process(self, value: Any, use: Use | None) -> bytes:
+        """Return what stands for a live object: the same each time, and for nothing else in this process."""
+        names, checks, outer = list(self.here_only), len(self.checks), self._permissive
+        self._permissive = True
+        try:
+            data = Encoder(_keys.TABLE, self._other_or_itself, canonical=True).encode(value)
+            if not _is_fixed(value) and value.__class__ in (*_CONTAINERS, tuple, functools.partial):
+                self.volatile = self.volatile or not self._frozen
+        except (Unencodable, RecursionError):
+            del self.checks[checks:]
+            data = _keys.ENCODER.encode(self._number(value))
+        finally:
+            self._permissive = outer
+            self.here_only[:] = names
+        return _keys.ENCODER.encode([data, {} if use is None else self._attributes(value, use)])
+
+    def _other_or_itself(self, encoder: Encoder, out: bytearray, value: Any) -> None:
+        mark, checks = len(out), len(self.checks)
+        try:
+            if isinstance(value, types.MethodType):
+                raise Unencodable("a method of an object")
+            self._other(encoder, out, value)
+        except Unencodable:
+            del out[mark:]
+            del self.checks[checks:]
+            if isinstance(value, types.MethodType):
+                encoder.write(out, ("a method", self._number(value.__self__), value.__func__.__qualname__))
+            else:
+                encoder.write(out, ("an object", self._number(value)))
+
+    def _attributes(self, value: Any, use: Use) -> dict[str, bytes]:
+        """Return the attributes of an object that the code is seen to read, where they are data."""
+        found: dict[str, bytes] = {}
+        if isinstance(value, types.MethodType):
+            use, value = uses_of(value.__func__.__code__).first, value.__self__
+        if isinstance(value, (type, types.ModuleType, types.FunctionType)):
+            return found
+        for name in sorted(_read_of(value, use)):
+            inner = _instance_attribute(value, name)
+            self.checks.append((_Attribute(name), value, inner))
+            form = None if inner is UNBOUND else self._form_of(inner)
+            if form is not None and len(form) <= CHEAP_FORM and _data_size(inner) <= CHEAP_DATA:
+                found[name] = form
+                self.volatile = self.volatile or not (self._frozen or _is_fixed(inner))
+            elif inner is not UNBOUND:
+                found[name] = self._number(inner).to_bytes(8, "big")
+        return found
+
+    def _number(self, value: Any) -> int:
+        known = self._before.numbers.get(id(value)) or self.held.numbers.get(id(value))
+        number = known[1] if known is not None else _number_of(value)
+        self.held.numbers[id(value)] = (value, number)
+        return number
+
+
+# Readers
+
+
+def content(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return UNBOUND
+
+
+class _Name:
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, scope: dict[str, Any]) -> Any:
+        return scope.get(self.name, UNBOUND)
+
+
+class _Attribute(_Name):
+    __slots__ = ()
+
+    def __call__(self, value: Any) -> Any:
+        return _instance_attribute(value, self.name)
+
+
+class _HasLength:
+    __slots__ = ("length",)
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+    def __call__(self, value: Any) -> bool:
+        return not hasattr(value, "__len__") or len(value) == self.length
+
+
+def _defaults(func: Any) -> Any:
+    return func.__defaults__
+
+
+def _code_of(func: Any) -> Any:
+    return func.__code__
+
+
+def _kwdefaults(func: Any) -> Any:
+    return func.__kwdefaults__
+
+
+def _own(value: Any) -> dict[str, Any]:
+    return getattr(value, "__dict__", {})
+
+
+def _size_of_own(value: Any) -> int:
+    return len(_own(value))
+
+
+def _instance_attribute(value: Any, name: str) -> Any:
+    """Return an attribute that is the object's own data, without running its code."""
+    own = getattr(value, "__dict__", None)
+    if isinstance(own, dict) and name in own:
+        return own[name]
+    for kind in type(value).__mro__:
+        member = kind.__dict__.get(name)
+        if isinstance(member, types.MemberDescriptorType):
+            try:
+                return member.__get__(value)
+            except AttributeError:
+                return UNBOUND
+    return UNBOUND
+
+
+def _read_of(value: Any, use: Use, depth: int = 3) -> set[str]:
+    """Return the names of an object's own attributes that code reads, through its methods as well."""
+    found: set[str] = set()
+    for name in (*use.attributes, *(["__call__"] if use.called else [])):
+        method = next((vars(kind)[name] for kind in type(value).__mro__ if name in vars(kind)), None)
+        method = getattr(method, "fget", getattr(method, "__func__", method))
+        if isinstance(method, types.FunctionType):
+            inner = uses_of(method.__code__)
+            if depth:
+                found |= _read_of(value, inner.first, depth - 1) - inner.stored_attributes
+        else:
+            found.add(name)
+    return found
+
+
+def _is_fixed(value: Any) -> bool:
+    """Whether an object cannot change in place."""
+    kind = value.__class__
+    if kind in (tuple, frozenset):
+        return all(map(_is_fixed, value))
+    if kind in (types.MethodType, types.BuiltinFunctionType):
+        return _is_fixed(value.__self__)
+    return kind in _FIXED or isinstance(value, type) or kind.__module__ in _FIXED_MODULES or _is_pattern(value)
+
+
+def _data_size(value: Any) -> int:
+    size = getattr(value, "nbytes", 0)
+    return size if isinstance(size, int) else 0
+
+
+def _is_found(kind: Any) -> bool:
+    found: Any = sys.modules.get(getattr(kind, "__module__", ""))
+    for step in getattr(kind, "__qualname__", "").split("."):
+        found = getattr(found, "__dict__", {}).get(step)
+    return found is kind
+
+
+# What Python itself puts into a class, which says nothing of it.
+_OF_CLASSES = frozenset(
+    "__module__ __dict__ __weakref__ __doc__ __qualname__ __firstlineno__ __static_attributes__ __annotations__ "
+    "__annotate_func__ __annotations_cache__ __dataclass_fields__ __dataclass_params__ __abstractmethods__ _abc_impl "
+    "__parameters__ __orig_bases__".split()
+)
+
+
+def _member(value: Any) -> Any:
+    if isinstance(value, (staticmethod, classmethod)):
+        return [type(value).__name__, value.__func__]
+    if isinstance(value, property):
+        return ["property", value.fget, value.fset, value.fdel]
+    return value
 
 
 def _is_pattern(value: Any) -> bool:
@@ -109,13 +436,13 @@ def _is_pattern(value: Any) -> bool:
     return re is not None and isinstance(value, re.Pattern)
 
 
-def _rebound(code: types.CodeType) -> set[str]:
-    """The captured variables that a function, or one inside it, assigns."""
-    import dis
+def reads_globals(func: types.FunctionType) -> bool:
+    """Whether the globals that a function reads are part of what tells it apart."""
+    origin = origin_of(func)
+    return not (origin.in_file and origin.trusted)
 
-    names = {step.argval for step in dis.get_instructions(code) if step.opname in ("STORE_DEREF", "DELETE_DEREF")}
-    return names.union(*(_rebound(constant) for constant in code.co_consts if isinstance(constant, types.CodeType)))
 
+# Numbers of this process
 
 _process: list[bytes] = []
 _numbers = itertools.count(1)
@@ -126,11 +453,10 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_process.clear)
 
 
-def _of_this_process(value: Any) -> list[Any]:
-    """What stands for one live object: the same each time, and for nothing else in any process."""
+def process_bytes() -> bytes:
     if not _process:
         _process.append(os.urandom(16))
-    return ["in this process", _process[0], _number_of(value)]
+    return _process[0]
 
 
 def _number_of(value: Any) -> int:
@@ -139,7 +465,7 @@ def _number_of(value: Any) -> int:
     if known is not None and known[0]() is value:
         return known[1]
     number = next(_numbers)
-    if value is not _UNBOUND:
+    if value is not UNBOUND:
         try:
             _known[address] = (weakref.ref(value, lambda _: _known.pop(address, None)), number)
         except TypeError:

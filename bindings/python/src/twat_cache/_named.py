@@ -18,15 +18,12 @@ from typing import Any
 from twat_cache import _msgpack as mp
 from twat_cache._msgpack import Unencodable
 from twat_cache._msgpack_read import Malformed
+from twat_cache._origin import loaded_modules, type_name
 
+name_of = type_name
 _PYDANTIC_SLOTS = ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
 # attrs keeps the hash of an instance in it, which differs in each process.
 _NOT_STATE = frozenset(("_attrs_cached_hash",))
-
-
-def name_of(kind: type) -> str:
-    """The qualified name of a type."""
-    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def parts(value: Any, *, local: bool = False) -> tuple[str, Any] | None:
@@ -200,12 +197,15 @@ def find(name: str) -> Any:
     module_name, _, rest = name.rpartition(".")
     path = [rest]
     while module_name:
-        module = sys.modules.get(module_name)
-        if module is not None:
+        modules = loaded_modules(module_name)
+        for module in modules:
             found: Any = module
             for step in path:
                 found = vars(found).get(step) if isinstance(found, type) or found is module else None
-            return found if isinstance(found, type) else None
+            if isinstance(found, type):
+                return found
+        if modules:
+            return None
         module_name, _, rest = module_name.rpartition(".")
         path.insert(0, rest)
     return None

@@ -5,91 +5,232 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from types import CodeType, FunctionType, ModuleType
-from typing import Any
+import weakref
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
 
+from twat_cache._code import code_hash as code_hash
+from twat_cache._code import definitions_of_one_name, hash_of
+from twat_cache._functions import unwrapped
 from twat_cache._open import warn_user
+from twat_cache._origin import origin_of
+from twat_cache._project import stated_project
 from twat_cache.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from twat_cache._watch import Watch
 
 
 class StoredName:
-    """A function's name in stores, and the name of a folder of its own."""
+    """A function's name in stores, and the name of a folder of its own.
 
-    __slots__ = ("folder", "text")
+    ``watch`` follows what the function captured, where that is part of the name.
+    """
 
-    def __init__(self, text: str, folder: str) -> None:
-        self.text, self.folder = text, folder
+    __slots__ = ("base", "folder", "text", "watch")
+
+    def __init__(self, text: str, folder: str, base: str | None = None, watch: Watch | None = None) -> None:
+        self.text, self.folder, self.base, self.watch = text, folder, base, watch
 
 
-def stored_name(func: Any, *, outlives: bool = True) -> StoredName:
-    """A name that stands for this function and no other, in a store that outlives the program."""
+def stored_name(func: Any, *, outlives: bool = True, shared: bool = False, frozen: bool = False) -> StoredName:
+    """Return a name that stands for this function and no other, in a store that outlives the program.
+
+    Args:
+        func: The function to name.
+        outlives: The results may outlive the program, so that the programmer is warned of those that cannot be found.
+        shared: Other machines use the store.
+        frozen: The programmer says that what the function captured does not change.
+
+    Raises:
+        ConfigurationError: The object has no name of its own.
+    """
     bound = getattr(func, "__self__", None)
     named = isinstance(func, type) or hasattr(func, "__qualname__")
     if not named or not (bound is None or isinstance(bound, (type, ModuleType))):
         what = f"a {type(func).__module__}.{type(func).__qualname__}"
         raise ConfigurationError(
             f"name: expected one for what has none of its own (a partial, an object, a method of one instance), "
-            f"found: {what}; give the decorator name="
+            f"got: {what}; give the decorator name="
         )
-    base, here_only, form = base_name(func), [], b""
+    base, alone = _base(func, shared=shared)
+    if shared:
+        # A folder is on one machine.
+        folder = base_name(func)
+    else:
+        folder = base
     function = settled(getattr(func, "__func__", func))
-    if isinstance(function, FunctionType) and function.__closure__:
-        from twat_cache._captured import Captured
+    if not isinstance(function, FunctionType):
+        return StoredName(base, folder, base)
+    from twat_cache._watch import Watch, has_state
 
-        found = Captured()
-        form, here_only = found.form(function), found.here_only
-    if not form:
-        return StoredName(base, base)
-    from twat_cache._native._digest import blake3
-
-    name = f"{base}~{blake3(form).hex()[:32]}"
-    if not here_only:
-        return StoredName(name, name)
-    if outlives:
-        warn_user(
-            f"{base}: the captured {' '.join(map(repr, here_only))} cannot be told apart from what another run or "
-            "another call captures, so results are kept for this process only; "
-            "pass it as an argument, or give the decorator a name= that tells the functions apart"
-        )
-    return StoredName(name, base)
+    if not has_state(function):
+        return StoredName(base, folder, base)
+    watch = Watch(function, base, alone=alone, frozen=frozen, outlives=outlives)
+    if watch.text == base and not watch.follows:
+        return StoredName(base, folder, base)
+    return StoredName(watch.text, base if watch.here_only else folder + watch.text[len(base) :], base, watch)
 
 
 def function_name(func: Any) -> str:
-    """The name in stores, for what is not to be refused or warned of."""
+    """Return the name in stores, for what is not to be refused or warned of."""
+    return call_name(func)[0]
+
+
+def call_name(func: Any) -> tuple[str, Watch | None]:
+    """Return the name as ``function_name`` does, and what keeps it current."""
     try:
-        return stored_name(func, outlives=False).text
+        named = stored_name(func, outlives=False)
     except ConfigurationError:
-        return base_name(func)
+        return base_name(func), None
+    return named.text, named.watch
 
 
 def base_name(func: Any) -> str:
-    """``module.qualname``, with more where two functions have that in common, but for what they captured."""
+    """Return the name but for what the function captured."""
+    return _base(func)[0]
+
+
+# Functions that came from another process by value, and their names there.
+_travelled: weakref.WeakKeyDictionary[Any, tuple[str, bool]] = weakref.WeakKeyDictionary()
+
+
+def name_traveller(func: Any, name: str, unique: bool) -> None:
+    """Give a function that was pickled by value the name it had."""
+    _travelled[func] = name, unique
+
+
+def _base(func: Any, *, shared: bool = False) -> tuple[str, bool]:
+    """Return the name but for what was captured, and whether nothing but a wrapper made otherwise bears it."""
+    key = getattr(func, "__func__", func)
+    known = _known.get(key) if isinstance(key, FunctionType) and key is func else None
+    stated = stated_project()
+    if known is None or known[0] != stated:
+        known = (stated, *_made(func))
+        if isinstance(func, FunctionType):
+            _known[func] = known  # what is on the stack now is not there at a later call
+    _, name, alone, unique, code = known
+    if shared and not unique:
+        name += f"#{code}" if code and "#" not in name else ""
+        name += f"!{_machine(name)}"
+    return name, alone
+
+
+_known: weakref.WeakKeyDictionary[Any, tuple[str | None, str, bool, bool, str]] = weakref.WeakKeyDictionary()
+
+
+def _made(func: Any) -> tuple[str, bool, bool, str]:
+    """Return the name, whether it says which function it is, whether it does on every machine, and a code's hash."""
     bound = getattr(func, "__self__", None)
     func = settled(getattr(func, "__func__", func))
-    module = getattr(func, "__module__", None) or "builtins"
+    inner = unwrapped(func)
+    if isinstance(func, FunctionType) and func in _travelled:
+        name, unique = _travelled[func]
+        return name, stands_alone(func), unique, hash_of(*_chain(func))[:32]
+    origin = origin_of(inner)
     qualname = getattr(func, "__qualname__", None) or type(func).__qualname__
     if isinstance(bound, type):
-        module, qualname = bound.__module__, f"{bound.__qualname__}.{func.__name__}"
-    code = getattr(func, "__code__", None)
-    if code is None:
-        return f"{module}.{qualname}"
-    has_file = os.path.isfile(code.co_filename)
-    if module == "__main__":
-        module = _main_module(code, has_file)
-    name = f"{module}.{qualname}"
-    if "<lambda>" in qualname or "<locals>" in qualname:
-        name += f"@{code.co_firstlineno}"
-    if "<lambda>" in qualname or not has_file:
-        # Two lambdas may stand on one line.
-        name += f"#{code_hash(func)[:32]}"
-    elif hasattr(func, "__wrapped__") and not stands_alone(func):
-        # It has the name of what it wraps.
-        name += f"#{code_hash(func)[:32]}"
-    return name
+        origin = origin_of(bound) if not hasattr(inner, "__code__") else origin
+        qualname = f"{bound.__qualname__}.{func.__name__}"
+    name = f"{origin.prefix()}{qualname}"
+    code = getattr(inner, "__code__", None)
+    alone = stands_alone(func)
+    if code is not None:
+        others, seen = definitions_of_one_name(code)
+        alone = alone and not others
+        if "<lambda>" in qualname or "<locals>" in qualname:
+            name += f"@{code.co_firstlineno}"
+        # Two lambdas may stand on one line, and a wrapper has the name of what it wraps.
+        told_apart = origin.in_file and "<lambda>" not in qualname and (alone or inner is func) and not others
+        if not told_apart or not (seen or _is_current(func)):
+            name += f"#{hash_of(*_chain(func), *others)[:32]}"
+        name = _unlike_others(name, inner, bound, origin.file)
+    return name, alone, origin.unique, hash_of(*_chain(func))[:32] if not origin.unique and code else ""
+
+
+def _machine(name: str) -> str:
+    from twat_cache._machine import machine_identity
+
+    warn_user(
+        f"{name}: other machines may have another function of this path, so results in the shared store are kept for "
+        "this machine only; give the decorator a name= or namespace=, or state a project "
+        "(twat_cache.set_project, TWAT_CACHE_PROJECT, [project] in pyproject.toml)"
+    )
+    return machine_identity().hex()
+
+
+def _chain(func: Any) -> list[Any]:
+    """The codes of a function and of those it wraps."""
+    codes = []
+    for _ in range(100):
+        codes.append(getattr(func, "__code__", None))
+        func = getattr(func, "__wrapped__", None)
+        if func is None:
+            break
+    return codes
+
+
+def _is_current(func: Any) -> bool:
+    """Whether a name finds this function, or nothing yet, or nothing that could be found."""
+    found = _found(func)
+    return found is None or leads_to(found, func) or "<locals>" in func.__qualname__
+
+
+class _Bearer:
+    """A function that has a name: what it is bound to, its code's file, and its module's spec.
+
+    The spec is another one once the module is loaded again.
+    """
+
+    __slots__ = ("bound", "file", "func", "spec")
+
+    def __init__(self, func: Any, bound: Any, file: str | None) -> None:
+        self.func = weakref.ref(func)
+        self.bound = weakref.ref(bound) if isinstance(bound, type) else None
+        self.file, self.spec = file, func.__globals__.get("__spec__")
+
+    def unlike(self, other: _Bearer) -> str:
+        """Return what tells this function from another one of its name; nothing if it takes that one's place."""
+        mine, theirs = self.func(), other.func()
+        if mine is None or theirs is None:
+            return ""
+        if mine.__code__ is not theirs.__code__ and self.file != other.file:
+            return _text_hash(self.file or "")
+        if mine.__globals__ is not theirs.__globals__ or self.spec is not other.spec:
+            return ""
+        if self.bound is not None and other.bound is not None and self.bound() is not other.bound():
+            return os.urandom(16).hex() if other.bound() is not None else ""
+        code = hash_of(mine.__code__)
+        return "" if code == hash_of(theirs.__code__) else code[:32]
+
+
+_bearers: dict[str, list[_Bearer]] = {}
+
+
+def _unlike_others(name: str, func: Any, bound: Any, file: str | None) -> str:
+    """Tell a function from those that are alive, have its name and are something else.
+
+    Not seen in the code are files that are loaded under one name, parts of one file that are executed one by one, and
+    classes that one body makes. A module that is loaded again takes its old functions' place.
+    """
+    try:
+        mine = _Bearer(func, bound, file)
+    except (AttributeError, TypeError):
+        return name  # a function of another language
+    others = [bearer for bearer in _bearers.get(name, ()) if bearer.func() is not None]
+    found = next(filter(None, map(mine.unlike, others)), "")
+    _bearers[name] = [*others, mine]
+    return f"{name}#{found}" if found else name
+
+
+def _text_hash(text: str) -> str:
+    from twat_cache._native._digest import blake3
+
+    return blake3(text.encode("utf-8", "surrogatepass")).hex()[:32]
 
 
 def settled(func: Any) -> Any:
-    """The function whose results a memoized one gives."""
+    """Return the function whose results a memoized one gives."""
     from twat_cache._memo import Memo
 
     for _ in range(100):
@@ -117,47 +258,19 @@ def leads_to(wrapper: Any, func: Any) -> bool:
 def stands_alone(func: Any) -> bool:
     """Whether a function's own name says which it is.
 
-    A wrapper has the name of what it wraps. Under ``@`` that name will be the wrapper's; where it is
-    somebody else's already, there may be other wrappers of that name.
+    A wrapper has the name of what it wraps. Under ``@`` that name will be the wrapper's. Where another function has
+    it already, there may be other wrappers of that name.
     """
-    qualname = func.__qualname__
+    qualname = getattr(func, "__qualname__", "<locals>")
     if "<locals>" in qualname or "<lambda>" in qualname:
         return False
-    found: Any = sys.modules.get(func.__module__)
-    for step in qualname.split("."):
-        found = getattr(found, "__dict__", {}).get(step)
+    found = _found(func)
     return found is None or leads_to(found, func) or not leads_to(func, found)
 
 
-def _main_module(code: CodeType, has_file: bool) -> str:
-    if not has_file:
-        return "__main__"
-    main = sys.modules.get("__main__")
-    path = getattr(main, "__file__", None) or code.co_filename
-    spec = getattr(main, "__spec__", None)
-    if spec is not None and spec.name:
-        # `python -m package.module`: the module has a name of its own.
-        return str(spec.name.removesuffix(".__main__"))
-    return os.path.abspath(path)
-
-
-def code_hash(func: Any) -> str:
-    """The BLAKE3 of a function's code: its bytes, constants and names."""
-    from twat_cache._native._digest import blake3
-
-    parts: list[bytes] = []
-    _code_parts(getattr(func, "__code__", None), parts)
-    return blake3(b"\0".join(parts)).hex()
-
-
-def _code_parts(code: CodeType | None, parts: list[bytes]) -> None:
-    if code is None:
-        return
-    parts += [code.co_code, repr(code.co_names).encode(), repr(code.co_varnames).encode()]
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            _code_parts(constant, parts)
-        elif isinstance(constant, frozenset):
-            parts.append(repr(sorted(map(repr, constant))).encode())
-        else:
-            parts.append(repr(constant).encode("utf-8", "surrogatepass"))
+def _found(func: Any) -> Any:
+    found: Any = sys.modules.get(func.__module__ or "")
+    for step in func.__qualname__.split("."):
+        found = getattr(found, "__dict__", {}).get(step)
+        found = getattr(found, "__func__", found)
+    return found

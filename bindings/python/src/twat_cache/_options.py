@@ -10,7 +10,7 @@ from twat_cache._functions import is_generator_function
 from twat_cache.exceptions import CacheValueError, ConfigurationError
 
 SHARED = ("name", "key", "ignore", "cache_if", "cache_exceptions", "callback", "max_entries", "max_bytes", "secure")
-PERSISTENT = ("serializer", "version", "code_hash", "single_flight", "namespace", "memory")
+PERSISTENT = ("serializer", "version", "code_hash", "single_flight", "namespace", "memory", "frozen")
 
 
 class _Unsaid(str):

@@ -77,9 +77,10 @@ def prepare(func: Any, wanted: Wanted, settings: CacheConfig | None = None) -> P
             open_to_all = not settings.secure
             settings.dir_permissions = 0o755 if open_to_all else 0o700
             settings.file_permissions = 0o644 if open_to_all else 0o600
-    named = None
+    named, frozen = None, truth("frozen", options.pop("frozen", False))
     if options.get("name") is None:
-        named = stored_name(func, outlives=any(engine not in ("memory", "null") for engine in wanted.engines))
+        outlives = any(engine not in ("memory", "null") for engine in wanted.engines)
+        named = stored_name(func, outlives=outlives, shared="redis" in wanted.engines, frozen=frozen)
         options["name"] = named.text
     common = _options.common(func, options)
     named = StoredName(common.name, common.name) if named is None else named
@@ -117,7 +118,7 @@ def prepare(func: Any, wanted: Wanted, settings: CacheConfig | None = None) -> P
     arguments = {
         "maxsize": bound, "ttl": ttl, "single_flight": single_flight, "version": version,
         "argument_serializer": argument_serializer, "parameters": parameters,
-        "mapped": mapped and store.engine == "file", "memory": memory,
+        "mapped": mapped and store.engine == "file", "memory": memory, "watch": named.watch,
     }  # fmt: skip
     return Parts(common, store, Codec(serializer, space, mapped=mapped), arguments)
 

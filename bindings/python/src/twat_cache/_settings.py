@@ -92,7 +92,7 @@ def _table(path: str) -> dict[str, Any] | None:
     own = os.path.basename(path) == "twat_cache.toml"
     if not own and not _may_hold_ours(text):
         return None
-    loads = _toml()
+    loads = toml_loads()
     if loads is None:
         warn_once(f"{path}: reading it takes Python 3.11 or the package tomli; it is left out")
         return None
@@ -102,7 +102,10 @@ def _table(path: str) -> dict[str, Any] | None:
         warn_once(f"{path}: not TOML: {error}")
         return None
     table = data if own else data.get("tool", {}).get("twat_cache")
-    return table if isinstance(table, dict) else None
+    if not isinstance(table, dict):
+        return None
+    # The project is not an option of a cache.
+    return {name: value for name, value in table.items() if name != "project"}
 
 
 def _may_hold_ours(text: str) -> bool:
@@ -116,7 +119,8 @@ def _may_hold_ours(text: str) -> bool:
 _BARE = str.maketrans("", "", " \t\"'")
 
 
-def _toml() -> Any:
+def toml_loads() -> Any:
+    """Return the function that parses TOML, or None where Python has none."""
     import importlib
 
     for name in ("tomllib", "tomli"):

@@ -37,9 +37,9 @@ _buffers: list[_Buffer] = []
 
 
 class ByteCache(Handle):
-    """An open cache. ``local`` says that no call of it waits for a disk or a server."""
+    """An open cache. ``local``: no call of it waits for a disk or a server. ``networked``: a server has it."""
 
-    __slots__ = ("engine", "local", "quick", "reads_quickly")
+    __slots__ = ("engine", "local", "networked", "quick", "reads_quickly")
 
     def __init__(
         self,
@@ -61,6 +61,7 @@ class ByteCache(Handle):
             engine = "redis" if (options or {}).get("url") else "disk" if path else "memory"
         kinds = {name for name, _ in tiers} or {engine}
         self.local = kinds <= {"memory", "null"}
+        self.networked = "redis" in kinds
         # Small look-ups on disk read a mapped page: quick enough to keep the lock.
         self.reads_quickly = kinds <= {"memory", "null", "disk"}
         self.quick = held if self.reads_quickly else freed

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from twat_cache import exceptions as ex
 from twat_cache._flight import Flight
 from twat_cache._keys import encode_call, prefix_of
-from twat_cache._names import function_name
+from twat_cache._names import call_name
 from twat_cache._open import warn_once
 from twat_cache._options import check_function, refuse_generator
 from twat_cache._signature import Signature
@@ -50,7 +50,7 @@ class _EngineMemo:
 
     def __init__(self, engine: BaseCacheEngine, func: Callable[..., Any]) -> None:
         self.engine, self.func = engine, func
-        self.name = function_name(func)
+        self.name, self._watch = call_name(func)
         self.flight = Flight()
         self._prefix = prefix_of(self.name)
         self._signature = inspect.signature(func)
@@ -59,7 +59,8 @@ class _EngineMemo:
     def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        return encode_call(self._prefix, bound.args, bound.kwargs, self._names).hex()
+        prefix = self._prefix if self._watch is None else self._watch.prefix()
+        return encode_call(prefix, bound.args, bound.kwargs, self._names).hex()
 
     def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         key = self._key(args, kwargs)
