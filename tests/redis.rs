@@ -16,6 +16,8 @@ mod failover;
 mod faults;
 #[path = "redis/greeting.rs"]
 mod greeting;
+#[path = "redis/hosts.rs"]
+mod hosts;
 #[path = "redis/proxy.rs"]
 mod proxy;
 #[path = "redis/server.rs"]

@@ -2,6 +2,7 @@
 
 use crate::conformance;
 use crate::conformance::subject::{Opened, Subject, config};
+use crate::hosts::Silent;
 use crate::server::Server;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -197,4 +198,22 @@ fn a_plain_url_to_a_node_of_a_cluster_says_which_url_to_use() {
         }
     }
     assert!(moved > 10, "{moved} of 50 keys were elsewhere");
+}
+
+#[test]
+fn a_silent_first_host_keeps_no_cluster_from_being_found() {
+    let Some(silent) = Silent::at("127.0.0.3", 0) else {
+        return println!("not run: 127.0.0.3 is no address of this machine");
+    };
+    let url = format!("redis+cluster://{},127.0.0.1:{}", silent.address(), SHARED.0[0].port);
+    let mut config = config("redis", &[("timeout_ms", "5000"), ("connect_timeout_ms", "200")]);
+    config.set("url", &url).unwrap();
+    let cache = Cache::open(&config).unwrap();
+    // Each call comes when the pause after the failure of the last is over.
+    let mut served = 0;
+    for _ in 0..4 {
+        served += u32::from(cache.get(b"key").is_ok());
+        std::thread::sleep(Duration::from_millis(400));
+    }
+    assert!(served >= 3, "{served} of 4 calls found the cluster");
 }

@@ -97,6 +97,15 @@ impl Server {
                 None
             })
             .expect("redis-server does not start");
+        // It makes its socket file after it listens on its port.
+        let sockets = arguments.windows(2).filter(|pair| pair[0] == "--unixsocket");
+        for path in sockets.map(|pair| directory.path().join(&pair[1])) {
+            let end = Instant::now() + Duration::from_secs(20);
+            while !path.exists() {
+                assert!(Instant::now() < end, "no socket file {}", path.display());
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
         Self { port, directory, arguments, process }
     }
 

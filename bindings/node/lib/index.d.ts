@@ -50,6 +50,13 @@ export interface CoreOptions {
   connectTimeoutMs?: number
   timeoutMs?: number
   poolSize?: number
+  /** File or directory of PEM certificates that are trusted. */
+  tlsCa?: string
+  /** The client's certificate and key, PEM files. */
+  tlsCert?: string
+  tlsKey?: string
+  /** The name that the server's certificate must have. Default: the host of `url`. */
+  tlsName?: string
   smallMaxBytes?: number
   large?: 'through' | 'around'
   tierTtlMs?: number

@@ -80,7 +80,30 @@ fn text_slot<'t>(name: &str, target: &'t mut Target) -> Option<&'t mut Option<St
     })
 }
 
+/// What other clients call them.
+const ELSEWHERE: [(&str, &str); 14] = [
+    ("database", "db"),
+    ("socket_timeout", "timeout"),
+    ("read_timeout", "timeout"),
+    ("write_timeout", "timeout"),
+    ("socket_connect_timeout", "connect_timeout"),
+    ("dial_timeout", "connect_timeout"),
+    ("max_connections", "pool_size"),
+    ("ssl_ca_certs", "tls_ca"),
+    ("ssl_ca_path", "tls_ca"),
+    ("ssl_certfile", "tls_cert"),
+    ("ssl_keyfile", "tls_key"),
+    ("ssl_cert_reqs", "tls_ca"),
+    ("ssl_check_hostname", "tls_name"),
+    ("servername", "tls_name"),
+];
+
 fn unknown_parameter(name: &str) -> Error {
+    let lower = name.to_ascii_lowercase();
+    let elsewhere = ELSEWHERE.iter().find(|(other, _)| *other == lower).map(|(_, ours)| *ours);
+    if let Some(ours) = PARAMETERS.iter().find(|known| **known == lower).copied().or(elsewhere) {
+        return wrong(format!("unknown parameter '{name}'; did you mean '{ours}'?"));
+    }
     // A name of other characters may be a piece of a password with a bare '?'.
     if name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b)) {
         return wrong(options::unknown("parameter", name, PARAMETERS.iter().copied()));

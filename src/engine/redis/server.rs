@@ -229,10 +229,26 @@ impl Server {
                 let fresh = Arc::new(fresh);
                 *self.slots.write().unwrap_or_else(PoisonError::into_inner) = fresh.clone();
                 self.stale.store(false, Ordering::Release);
+                self.forget_others(&fresh);
                 Ok(fresh)
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Closes what rests towards nodes that serve no slot any more: replicas that
+    /// were masters, and the addresses of containers that are gone.
+    fn forget_others(&self, map: &SlotMap) {
+        let mut nodes = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
+        let (kept, others) =
+            std::mem::take(&mut *nodes).into_iter().partition(|(address, node)| {
+                self.target.seeds.contains(address)
+                    || map.iter().any(|(_, _, serving)| Arc::ptr_eq(serving, node))
+            });
+        *nodes = kept;
+        drop(nodes);
+        // Without the lock: the last owner closes connections.
+        drop::<HashMap<_, _>>(others);
     }
 
     /// Asks one node after another for the map, until one answers or the time
@@ -242,6 +258,8 @@ impl Server {
         let mut candidates: Vec<Arc<Node>> =
             known.iter().map(|(_, _, node)| node.clone()).collect();
         candidates.extend(self.target.seeds.iter().map(|seed| self.node(seed.clone())));
+        // One that failed may take all the time again: the others are asked before it.
+        candidates.sort_by_key(|node| node.trouble().is_some());
         let mut why = None;
         let mut command = redis::cmd("CLUSTER");
         command.arg("SLOTS");

@@ -336,6 +336,8 @@ mod tests {
             ("redsi://h", "did you mean 'redis'"),
             ("redis-sentinel://h", "Sentinel"),
             ("redis://h?dB=5", "did you mean 'db'"),
+            ("redis://h?SSL=true", "did you mean 'ssl'"),
+            ("rediss://h?ssl_cert_reqs=none", "did you mean 'tls_ca'"),
             ("redis://h?timeot=5s", "did you mean 'timeout'"),
             ("redis://h?decode_responses=true", "unknown parameter 'decode_responses'"),
             ("redis://h?db=x", "parameter db"),
