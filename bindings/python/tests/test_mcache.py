@@ -538,3 +538,46 @@ def test_tinylfu_tells_types_apart_and_gives_every_caller_a_copy(ran):
 def test_tinylfu_goes_through_bytes(ran):
     f = tc.mcache(maxsize=100, policy="tinylfu")(lambda x: ran([x]))
     assert f(1) == f(1) == [1] and ran.n == 1
+
+
+@pytest.mark.parametrize(
+    "decorate", [tc.mcache, tc.mcache(ttl=60, typed=True), tc.mcache(cache_exceptions=ValueError), tc.bcache]
+)
+def test_parameters_may_have_any_name(decorate):
+    scope = {"decorate": decorate}
+    names = "_tc_table _tc_k _tc1_rare _tc_make _tcu0u KeyError TypeError IndexError hash BaseException this".split()
+    for name in names:
+        exec(
+            f"@decorate\ndef f({name}, *, _tc_value=1, **_tc_log): return [{name}, _tc_value, sorted(_tc_log.items())]\n"
+            f"@decorate\ndef g(self, *{name}): return [self, {name}]\n",
+            scope,
+        )
+        f, g = scope["f"], scope["g"]
+        for _ in range(2):
+            assert f(**{name: 3}, _tc_value=5, _tc_append=6) == [3, 5, [("_tc_append", 6)]]
+            assert f(3) == [3, 1, []] and g(1, 2) == [1, (2,)] and f([4]) == [[4], 1, []]
+        assert f.cache_info().hits == 3 and g.cache_info().hits == 1
+        assert f.invalidate(**{name: 3}) and f.cache_key(**{name: 3}) == f.cache_key(3)
+
+
+def test_receivers_are_positional_only(folder):
+    from twat_cache import keys
+    from twat_cache.cachetools import cachedmethod
+    from twat_cache.decorators import make_key
+
+    assert keys.methodkey(object(), self=1, this=2) == keys.hashkey(self=1, this=2)
+    assert make_key(None, serializer=1) == '[[], {"serializer": 1}]'
+
+    class Shop:
+        def __init__(self):
+            self.kept = {}
+
+        @cachedmethod(lambda shop: shop.kept)
+        def price(this, **kwargs):
+            return kwargs
+
+    assert Shop().price(self=1) == {"self": 1}
+    for decorate in (tc.mcache, tc.bcache(folder_name=folder)):
+        f = decorate(lambda self=0, **more: [self, more])
+        assert f(self=1, args=2, key=3) == [1, {"args": 2, "key": 3}]
+        assert f.invalidate(self=1, args=2, key=3) and f.cache_key(self=1) == f.cache_key(1)

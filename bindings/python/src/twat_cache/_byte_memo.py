@@ -272,11 +272,11 @@ class ByteMemo(Memo):
     def _clear_store(self) -> None:
         self.store.clear()
 
-    def key(self, *args: Any, **kwargs: Any) -> bytes:
+    def key(self, /, *args: Any, **kwargs: Any) -> bytes:
         key: bytes = self._key_of(*args, **kwargs)
         return key
 
-    def invalidate(self, *args: Any, **kwargs: Any) -> bool:
+    def invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
         key = self.key(*args, **kwargs)
         if self.read is not None:
             self.read.remove(key)
@@ -303,8 +303,8 @@ def unwrap(value: Any) -> Any:
     return value
 
 
-def _compile(signature: Signature, is_async: bool, memo: ByteMemo) -> tuple[Any, Any]:
-    """A wrapper whose parameters Python binds itself."""
+def _source(signature: Signature, is_async: bool, own_key: bool) -> str:
+    """The factory of a wrapper and of its key function."""
     names = "".join(f"{name}, " for name in signature.key_names)
     star = signature.var_positional
     if star is not None and star not in signature.ignore:
@@ -312,7 +312,7 @@ def _compile(signature: Signature, is_async: bool, memo: ByteMemo) -> tuple[Any,
     double = signature.var_keyword
     keywords = double if double is not None and double not in signature.ignore else "None"
     key = f"_tc_encode(({names}), {keywords})"
-    if memo.common.key is not None:
+    if own_key:
         key = f"_tc_custom(_tc_key({signature.call()}))"
     elif double is not None and signature.ignore:
         key = f"_tc_encode(({names}), _tc_without({keywords}))"
@@ -338,13 +338,17 @@ def _compile(signature: Signature, is_async: bool, memo: ByteMemo) -> tuple[Any,
             "            raise _tc_v.again()\n"
             "        return _tc_v\n"
         )
-    text = (
+    return (
         "def _tc_make(_tc_defaults, _tc_encode, _tc_custom, _tc_key, _tc_without, _tc_async_call, _tc_look_up,"
         " _tc_missing, _tc_kept, _tc_func, _tc_new_call, _tc_begin, _tc_finish, _tc_fail):\n"
         f"    {'async ' if is_async else ''}def _tc_wrapper({signature.text()}):\n{body}"
         f"    def _tc_key_of({signature.text()}):\n        return {key}\n"
         "    return _tc_wrapper, _tc_key_of, None\n"
     )
+
+
+def _compile(signature: Signature, is_async: bool, memo: ByteMemo) -> tuple[Any, Any]:
+    """A wrapper whose parameters Python binds itself."""
     ignore = signature.ignore
     cells = {
         "_tc_defaults": signature.defaults(),
@@ -362,5 +366,6 @@ def _compile(signature: Signature, is_async: bool, memo: ByteMemo) -> tuple[Any,
         "_tc_finish": memo.finish,
         "_tc_fail": memo.fail,
     }
-    wrapper, key_of, _ = _generate.compile_wrapper(text, cells)
+    own_key = memo.common.key is not None
+    wrapper, key_of, _ = _generate.compile_for(signature, lambda takes: _source(takes, is_async, own_key), cells)
     return wrapper, key_of

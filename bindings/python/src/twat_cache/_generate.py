@@ -9,6 +9,8 @@ defaults make no difference, and every name is a cell. Names of ours begin with
 from __future__ import annotations
 
 import functools
+import itertools
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -252,19 +254,40 @@ def _indent(lines: list[str], by: int) -> list[str]:
     return [" " * by + line for line in lines]
 
 
-@functools.lru_cache(maxsize=512)
-def _factory(text: str) -> tuple[Any, tuple[str, ...]]:
-    scope: dict[str, Any] = {"_tc_pack": _pack, "_tc_after": AFTER, "_tc_last": LOG_SIZE - 1}
-    exec(compile(text, "<twat_cache wrapper>", "exec"), scope)  # noqa: S102 - our own source over parameter names
-    factory = scope["_tc_make"]
-    return factory, factory.__code__.co_varnames[: factory.__code__.co_argcount]
+def compile_for(signature: Signature, make: Callable[[Signature], str], cells: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what the factory of the source that ``make`` writes returns, over these cells.
+
+    Parameters may have any name, ours and those of the built-ins that the source uses included.
+    """
+    names = [p.name for p in signature.parameters if p.name != "self"]
+    if not any(name in _BUILT_IN or name.startswith("_tc") for name in names):
+        return _compiled(make(signature), _OURS, cells)
+    ours = next(prefix for n in itertools.count(1) if not any(name.startswith(prefix := f"_tc{n}_") for name in names))
+    text = make(signature.renamed({name: f"_tcu{n}u" for n, name in enumerate(names)}))
+    text = _OUR_NAME.sub(lambda found: ours + (found[1] or found[2]), text)
+    text = _PLACEHOLDER.sub(lambda found: names[int(found[1])], text)
+    return _compiled(text, ours, cells)
 
 
-def compile_wrapper(text: str, cells: dict[str, Any]) -> tuple[Any, ...]:
-    """What the source's factory returns, over these cells."""
-    factory, names = _factory(text)
-    made: tuple[Any, ...] = factory(*[cells.get(name) for name in names])
+_OURS = "_tc_"
+_BUILT_IN = {each.__name__: each for each in (BaseException, IndexError, KeyError, TypeError, hash)}
+_OUR_NAME = re.compile(rf"\b(?:_tc_(\w+)|({'|'.join(_BUILT_IN)}))\b")
+_PLACEHOLDER = re.compile(r"\b_tcu(\d+)u\b")
+
+
+def _compiled(text: str, ours: str, cells: dict[str, Any]) -> tuple[Any, ...]:
+    factory, names = _factory(text, ours)
+    made: tuple[Any, ...] = factory(*[cells.get(_OURS + name[len(ours) :]) for name in names])
     return made
+
+
+@functools.lru_cache(maxsize=512)
+def _factory(text: str, ours: str) -> tuple[Any, tuple[str, ...]]:
+    known = {"pack": _pack, "after": AFTER, "last": LOG_SIZE - 1, **_BUILT_IN}
+    scope: dict[str, Any] = {f"{ours}{name}": value for name, value in known.items()}
+    exec(compile(text, "<twat_cache wrapper>", "exec"), scope)  # noqa: S102 - our own source over parameter names
+    factory = scope[f"{ours}make"]
+    return factory, factory.__code__.co_varnames[: factory.__code__.co_argcount]
 
 
 def _pack(*args: Any, **kwargs: Any) -> tuple[Any, ...]:

@@ -29,11 +29,11 @@ class Memo:
         """Forgets every result and the counts."""
         raise NotImplementedError
 
-    def key(self, *args: Any, **kwargs: Any) -> Any:
+    def key(self, /, *args: Any, **kwargs: Any) -> Any:
         """The key of a call."""
         raise NotImplementedError
 
-    def invalidate(self, *args: Any, **kwargs: Any) -> bool:
+    def invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
         """Forgets the result of a call; whether there was one."""
         raise NotImplementedError
 

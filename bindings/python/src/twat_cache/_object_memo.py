@@ -119,8 +119,8 @@ class ObjectMemo(Memo):
             "_tc_id": id,
             "_tc_len": len,
         }
-        text = _generate.source(signature, plan)
-        wrapper, self._key_of, self._counts, *log_functions = _generate.compile_wrapper(text, cells)
+        made = _generate.compile_for(signature, lambda takes: _generate.source(takes, plan), cells)
+        wrapper, self._key_of, self._counts, *log_functions = made
         store.note, store.take, store.pending = log_functions
         rare.keep = self._keep = self._keeper()  # it holds the log's functions
         self._counter = counter
@@ -213,10 +213,10 @@ class ObjectMemo(Memo):
     def _counts_itself(self) -> bool:
         return self.store.needs != _abi.NEEDS_LOG and not FREE_THREADED
 
-    def key(self, *args: Any, **kwargs: Any) -> Any:
+    def key(self, /, *args: Any, **kwargs: Any) -> Any:
         return self._key_of(*args, **kwargs)[0]
 
-    def invalidate(self, *args: Any, **kwargs: Any) -> bool:
+    def invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
         key, table = self._key_of(*args, **kwargs)
         return self.store.remove(key, table)
 

@@ -76,7 +76,7 @@ class RoutedMemo(ByteMemo):
         self.objects.clear()
         super().clear()
 
-    def invalidate(self, *args: Any, **kwargs: Any) -> bool:
+    def invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
         key = self.key(*args, **kwargs)
         gone = self.objects.remove(key)
         return (not self.store.closed and self.store.delete(key)) or gone

@@ -42,6 +42,11 @@ class Signature:
             )
         return cls(parameters, ignore)
 
+    def renamed(self, names: dict[str, str]) -> Signature:
+        """The same with other names for parameters."""
+        parameters = tuple(Parameter(names.get(p.name, p.name), p.kind, p.default) for p in self.parameters)
+        return Signature(parameters, [names.get(name, name) for name in self.ignore])
+
     @property
     def key_names(self) -> tuple[str, ...]:
         """The named parameters that are part of a key."""

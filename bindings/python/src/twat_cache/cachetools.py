@@ -94,7 +94,7 @@ def cachedmethod(
 
     def decorate(method: Callable[..., Any]) -> Any:
         @functools.wraps(method)
-        def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        def wrapper(self: Any, /, *args: Any, **kwargs: Any) -> Any:
             core = _Core(lock(self) if lock else None, condition(self) if condition else None, waiting, id(self))
             return core.call(cache(self), key(self, *args, **kwargs), lambda: method(self, *args, **kwargs))
 

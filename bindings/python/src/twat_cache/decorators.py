@@ -431,7 +431,7 @@ def cache(config: Any = None, **options: Any) -> Any:
 # Helpers that people's code calls
 
 
-def make_key(serializer: Callable[[Any], Any] | None, *args: Any, **kwargs: Any) -> str:
+def make_key(serializer: Callable[[Any], Any] | None, /, *args: Any, **kwargs: Any) -> str:
     """JSON text of arguments.
 
     >>> make_key(None, 1, a=2)

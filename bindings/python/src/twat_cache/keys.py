@@ -26,7 +26,7 @@ def typedkey(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
     return (*hashkey(*args, **kwargs), tuple(map(type, args)), tuple(type(value) for _, value in items))
 
 
-def methodkey(self: object, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+def methodkey(self: object, /, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
     """As ``hashkey`` without the instance: all instances share results."""
     return hashkey(*args, **kwargs)
 
