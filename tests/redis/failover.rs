@@ -142,6 +142,27 @@ fn tiers_that_only_read_follow_a_failover() {
     }
 }
 
+/// Nor does a proxy that ends the connection instead of subscribing it cost one
+/// connection after the other.
+#[test]
+fn tiers_over_a_proxy_that_cannot_notify_ask_instead() {
+    let server = Server::start();
+    let tiers = tiers(&format!(
+        "redis://127.0.0.1:{}",
+        crate::proxy::strict_proxy(server.port, &["TRACKING"], "")
+    ));
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(700) {
+        tiers.set(b"key", b"value", TTL_DEFAULT).unwrap();
+        assert_eq!(tiers.get(b"key").unwrap().as_deref(), Some(&b"value"[..]));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let stats = server.say("INFO stats");
+    let made = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+    let made: u32 = made.and_then(|n| n.trim().parse().ok()).expect("a figure");
+    assert!(made < 8, "{made} connections");
+}
+
 #[test]
 fn a_replica_without_its_master_is_left_and_back_within_a_second() {
     let (master, replica) = pair();

@@ -210,7 +210,7 @@ fn certificates_without_extensions_or_names_are_refused_in_words() {
 }
 
 #[test]
-fn a_client_certificate_is_shown_and_its_lack_is_told() {
+fn a_client_certificate_is_presented_and_a_missing_one_is_reported() {
     let secure = Secure::start("yes");
     let files = secure.files.path();
     let ca = secure.file("ca.pem");
@@ -245,7 +245,7 @@ fn a_client_certificate_is_shown_and_its_lack_is_told() {
 }
 
 #[test]
-fn a_file_that_holds_something_else_is_told_at_open() {
+fn a_file_that_holds_something_else_is_an_error_at_open() {
     let files = tempfile::tempdir().unwrap();
     let path = files.path();
     certificates(path);
@@ -320,7 +320,7 @@ fn opened_with(variable: &str, value: &str) -> String {
 }
 
 #[test]
-fn plain_and_tls_ports_that_are_mixed_up_are_told_apart() {
+fn plain_and_tls_ports_that_are_mixed_up_are_named() {
     let secure = Secure::start("no");
     let ca = secure.file("ca.pem");
     let url = secure.server.url().replace("redis://", "rediss://");

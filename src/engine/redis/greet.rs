@@ -97,9 +97,9 @@ impl Greeter<'_> {
             }
             Some(_) => {
                 self.connection.resp3 = true;
-                self.judge(&steps, &answers, broken)
+                self.verify(&steps, &answers, broken)
             }
-            None => self.judge(&steps, &answers, broken),
+            None => self.verify(&steps, &answers, broken),
         }
     }
 
@@ -133,10 +133,10 @@ impl Greeter<'_> {
 
     fn check(mut self, steps: Vec<Step>) -> Result<Connection, Failure> {
         let (answers, broken) = self.say(&steps);
-        self.judge(&steps, &answers, broken)
+        self.verify(&steps, &answers, broken)
     }
 
-    fn judge(
+    fn verify(
         self,
         steps: &[Step],
         answers: &[Value],
@@ -197,7 +197,7 @@ impl Greeter<'_> {
         Failure { error, peer: self.connection.peer(), hung_up, said: said.is_some() }
     }
 
-    /// The error of a server that wants none of us.
+    /// The error of a server that refuses every client like this one.
     fn is_final(&self, refusal: &Refusal) -> Option<Error> {
         let reason = match refusal.code() {
             "WRONGPASS" | "NOAUTH" => return Some(self.login_refused(refusal)),

@@ -35,7 +35,10 @@ pub fn parameters(query: &str, database_in_path: Option<i64>, target: &mut Targe
         match name {
             "db" => {
                 let number = database(&value).ok_or_else(|| bad("a database from 0"))?;
-                once(name, &mut database_given, number)?;
+                if let Some(known) = database_given.filter(|known| *known != number) {
+                    return Err(bad(&format!("{known}, as before it in the URL, found: {number}")));
+                }
+                database_given = Some(number);
                 target.login.database = number;
             }
             "ssl" | "tls" => {

@@ -113,7 +113,7 @@ pub fn key(option: &str, path: impl AsRef<Path>) -> Result<PrivateKeyDer<'static
     if text.contains("ENCRYPTED") {
         return Err(Error::config(format!(
             "{option}: expected a key without a passphrase, found an encrypted one in {}; openssl \
-             pkey -in FILE -out NEW takes it away",
+             pkey -in FILE -out NEW removes it",
             path.display()
         )));
     }

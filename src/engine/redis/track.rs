@@ -72,7 +72,13 @@ impl Tracker {
         }
         let mut info = redis::cmd("INFO");
         info.arg("replication");
-        let answers = connection.request(&[&tracking, &info], Instant::now() + timeout)?;
+        let (answers, broken) = connection.exchange(&[&tracking, &info], Instant::now() + timeout);
+        match broken {
+            // A proxy that does not know the command.
+            Some(broken) if broken.is_hang_up() => return Ok(None),
+            Some(broken) => return Err(connection.error(&broken)),
+            None => {}
+        }
         let heard = Instant::now();
         let [Value::Okay, info_answer] = &answers[..] else { return Ok(None) };
         let history = History::of(info_answer);

@@ -174,8 +174,8 @@ fn address(host: &str) -> Result<Address> {
         }
         None if host.matches(':').count() > 1 => {
             return Err(wrong(
-                "expected one ':' between host and port, found several; an IPv6 address stands \
-                 in brackets: redis://[::1]:6379",
+                "expected one ':' between host and port, found several; an IPv6 address is \
+                 written in brackets: redis://[::1]:6379",
             ));
         }
         None => match host.split_once(':') {
@@ -215,7 +215,7 @@ fn login(user: Option<&str>) -> Result<Login> {
     Ok(Login { user: part(user)?, password: part(password)?, database: 0 })
 }
 
-/// Takes percent-encoding away.
+/// Decodes percent-encoding.
 pub fn decoded(text: &str) -> Result<String> {
     let decoded = percent_decode_str(text).decode_utf8();
     decoded.map(Into::into).map_err(|_| wrong("expected percent-encoded UTF-8, found other bytes"))
@@ -329,7 +329,7 @@ mod tests {
             ("redis://a\nb", "a line break within it"),
             ("redis://a b", "a blank within it"),
             ("redis://b\u{fc}cher.example", "Punycode"),
-            ("redis://::1", "stands in brackets"),
+            ("redis://::1", "written in brackets"),
             ("redis://[::1", "expected ']'"),
             ("redis://[h]", "an IPv6 address"),
             ("redis://[::1]x", "after ']'"),
