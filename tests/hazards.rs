@@ -32,6 +32,8 @@ fn child_process() {
     let run: fn(&harness::Args) = match role.as_str() {
         "writer" => kill::writer,
         "damage-reader" => damage::reader,
+        "damage-toucher" => damage::toucher,
+        "damage-writer" => damage::writer,
         "before-reboot" => healthy::before_reboot,
         "after-reboot" => healthy::after_reboot,
         "reader" => readers::reader,

@@ -13,12 +13,14 @@
 mod pool;
 mod readers;
 mod recover;
+mod watch;
 mod within;
 
 pub use within::{ReadTxn, Visit, WriteTxn};
 
 use self::pool::RawRead;
 use self::recover::reserve;
+use self::watch::Watch;
 use super::blocks;
 use super::boot::Guard;
 use crate::error::{Code, Error, Result};
@@ -99,6 +101,7 @@ pub struct Env {
     wake: Condvar,
     writers: Mutex<()>,
     refuse_new: AtomicBool,
+    watch: Watch,
     // Declared after `opened`, and so left after LMDB has closed the file.
     place: Place,
 }
@@ -164,6 +167,7 @@ impl Env {
             ));
         }
         let (env, map_size) = reserve(dir, &options)?;
+        guard.confirm()?;
         let options = EnvOptions { map_size, ..options };
         let mut opened = Self {
             raw: AtomicPtr::new(env.env()),
@@ -181,6 +185,7 @@ impl Env {
             wake: Condvar::new(),
             writers: Mutex::new(()),
             refuse_new: AtomicBool::new(false),
+            watch: Watch::default(),
             place: Place(Some(guard)),
         };
         let mut stat = zeroed_stat();
@@ -333,6 +338,7 @@ impl Env {
         if self.pinned.load(Ordering::Relaxed) {
             self.refuse_while_pinned()?;
         }
+        self.look()?;
         self.before_write()?;
         for _ in 0..8 {
             let turn = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -341,12 +347,9 @@ impl Env {
             let rc = unsafe { ffi::mdb_txn_begin(self.raw(), ptr::null_mut(), 0, &mut txn) };
             match rc {
                 0 => {
-                    return Ok(WriteTxn {
-                        env: self,
-                        raw: txn,
-                        map_full: Cell::new(false),
-                        _turn: turn,
-                    });
+                    let map_full = Cell::new(false);
+                    let txn = WriteTxn { env: self, raw: txn, map_full, _turn: turn };
+                    return self.continues(txn);
                 }
                 ffi::MDB_MAP_RESIZED => {
                     drop(turn);

@@ -2,7 +2,7 @@
 
 use super::Disk;
 use super::keys;
-use super::open::other_format;
+use super::record::other_format;
 use super::row::{self, Reading, Row, Totals};
 use super::shared::{Policy, Shared};
 use crate::clock;

@@ -11,6 +11,7 @@ mod expire;
 mod keys;
 pub mod open;
 mod read;
+mod record;
 mod recount;
 pub mod row;
 mod scan;

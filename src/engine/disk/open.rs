@@ -1,27 +1,24 @@
 //! Opening a store: what is looked at before LMDB sees the file.
 
 use super::Disk;
+use super::record::{self, RECORD, Record, other_format};
 use super::row::{FORMAT, Reading, Totals};
 use super::shared::{Databases, Policy, Shared};
 use crate::compress::Compressor;
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
 use crate::store::blob::Blobs;
-use crate::store::boot::{self, Check, Decision, Guard};
+use crate::store::boot::{self, Check, Decision, Guard, Opening};
 use crate::store::env_registry::{self, Attached, Settings, StoreRef};
 use crate::store::txn::{Env, EnvOptions, MAIN};
 use serde_json::{Map, Value as Json};
 use std::cell::RefCell;
 use std::fs;
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The file that says whose directory it is and in which format.
-pub const RECORD: &str = "version";
-const RECORD_WORD: &str = "twat-cache";
 /// The databases that have a name. The entries lie in the unnamed one: LMDB
 /// looks a name up anew in each transaction, which is a tenth of a get.
 pub const NAMES: [&str; 4] = ["order", "expiry", "tags", "blobs"];
@@ -148,18 +145,6 @@ fn shared_of(env: &StoreRef) -> Result<Arc<Shared>> {
         .map_err(|_| Error::new(Code::Panic, "the registry holds something else"))
 }
 
-/// A store that this library cannot read and therefore leaves alone.
-pub(super) fn other_format(dir: &Path, found: u64) -> Error {
-    let whose = if found > FORMAT {
-        "a newer version of the library wrote it"
-    } else {
-        "a version before 0.1.0 wrote it; to start anew, delete the directory or choose another path"
-    };
-    let dir = dir.display();
-    let text = format!("the store in {dir} ({whose}): expected format {FORMAT}, found: {found}");
-    Error::new(Code::Version, text)
-}
-
 impl Disk {
     /// Records the bounds and the policy: the last opener's hold for all.
     fn record_settings(&self) -> Result<()> {
@@ -216,23 +201,17 @@ impl Place {
             return Err(missing(config, &path));
         }
         if fresh {
-            check_record(&path)?;
+            record::verify_new(&path)?;
             make_dir(&path, config.mode("dir_mode"))?;
         }
         let dir = fs::canonicalize(&path).map_err(|e| wrong("path", &path, &e))?;
-        if fresh {
-            write_record(&dir, config.mode("file_mode"))?;
-        } else if check_record(&dir)?.is_none() {
-            return Err(Error::new(
-                Code::Config,
-                format!(
-                    "path: {} holds a data.mdb but no '{RECORD}' file: \
-                     expected a store of twat-cache or an empty directory",
-                    dir.display()
-                ),
-            ));
-        }
         let read_only = read_only(config, &dir)?;
+        let mode = config.mode("file_mode");
+        if fresh {
+            record::write(&dir, mode)?;
+        } else if record::verify(&dir)? == Record::Lost && !read_only {
+            record::rewrite(&dir, mode);
+        }
         Ok(Self { dir, read_only, fresh })
     }
 
@@ -244,7 +223,14 @@ impl Place {
         notes: &RefCell<Map<String, Json>>,
     ) -> Result<Guard> {
         let mode = config.mode("file_mode");
-        let (guard, decision) = boot::enter(&self.dir, check, self.read_only, mode)?;
+        let (guard, decision) = boot::enter(&Opening {
+            dir: &self.dir,
+            check,
+            read_only: self.read_only,
+            mode,
+            names: &NAMES,
+            kept: &[RECORD, "blobs"],
+        })?;
         let mut notes = notes.borrow_mut();
         match decision {
             Decision::Open(None) => {}
@@ -257,7 +243,7 @@ impl Place {
             Decision::SetAside { to, why } => {
                 notes.insert("set_aside".into(), to.to_string_lossy().into());
                 notes.insert("set_aside_because".into(), why.into());
-                write_record(&self.dir, mode)?;
+                record::write(&self.dir, mode)?;
             }
         }
         Ok(guard)
@@ -317,57 +303,6 @@ fn make_dir(path: &Path, mode: u32) -> Result<()> {
         .map_err(|error| wrong("path: making", path, &error))?;
     let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode));
     Ok(())
-}
-
-/// The format that a directory's record names; `None` where there is none.
-fn check_record(dir: &Path) -> Result<Option<u64>> {
-    let path = dir.join(RECORD);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) if error.kind() == ErrorKind::InvalidData => String::new(),
-        Err(error) => return Err(wrong("reading", &path, &error)),
-    };
-    let mut words = text.split_ascii_whitespace();
-    let format = (words.next() == Some(RECORD_WORD))
-        .then(|| words.next().and_then(|format| format.parse::<u64>().ok()))
-        .flatten();
-    match format {
-        Some(format) if format != FORMAT => Err(other_format(dir, format)),
-        Some(format) => Ok(Some(format)),
-        None => Err(Error::new(
-            Code::Config,
-            format!("path: {} is not the record of a twat-cache store", path.display()),
-        )),
-    }
-}
-
-/// Written before the first byte of data, so that data without a record is
-/// somebody else's. It appears whole or not at all: another process may look
-/// at any moment, and this one may be killed.
-fn write_record(dir: &Path, mode: u32) -> Result<()> {
-    static DRAFTS: AtomicU64 = AtomicU64::new(0);
-    let path = dir.join(RECORD);
-    if path.try_exists().unwrap_or(false) {
-        return Ok(());
-    }
-    let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
-    let draft = dir.join(format!("{RECORD}.{}-{number}", std::process::id()));
-    let written = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode)
-        .open(&draft)
-        .and_then(|mut file| file.write_all(format!("{RECORD_WORD} {FORMAT}\n").as_bytes()))
-        .and_then(|()| match fs::hard_link(&draft, &path) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-            // Some file systems have no links; what a rename replaces says the same.
-            Err(_) => fs::rename(&draft, &path),
-            Ok(()) => Ok(()),
-        });
-    let _ = fs::remove_file(&draft);
-    written.map_err(|error| wrong("writing", &path, &error))
 }
 
 fn read_only(config: &Config, dir: &Path) -> Result<bool> {

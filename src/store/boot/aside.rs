@@ -1,9 +1,10 @@
 //! Setting a damaged store aside, so that a fresh one can begin.
 
-use super::{DATA, Decision, MARK, Mark};
+use super::decide::Alone;
+use super::mark::Mark;
+use super::{DATA, Decision, MARK};
 use crate::error::{Code, Error, Result};
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -13,12 +14,8 @@ const KEPT: usize = 3;
 
 /// Moves everything but the mark out of the directory: next to it, or into it
 /// where its parent cannot be written.
-pub(super) fn aside(
-    dir: &Path,
-    lock: Option<&File>,
-    why: String,
-    read_only: bool,
-) -> Result<Decision> {
+pub(super) fn aside(alone: &Alone<'_>, why: String) -> Result<Decision> {
+    let Alone { dir, mark, read_only, .. } = *alone;
     let failed = |what: &str| {
         let text = format!("store {} is damaged ({why}) and {what}", dir.display());
         Error::new(Code::Corrupt, text)
@@ -36,8 +33,8 @@ pub(super) fn aside(
         }
     }
     prune(&dir);
-    if let Some(lock) = lock {
-        Mark::Clean(None).write(lock).map_err(|e| Error::io(format!("writing {MARK}"), &e))?;
+    if let Some(file) = mark {
+        alone.write(&Mark::empty(), file)?;
     }
     Ok(Decision::SetAside { to, why })
 }

@@ -1,6 +1,7 @@
 use super::*;
 use lmdb::{DatabaseFlags, Environment, EnvironmentFlags, Transaction, WriteFlags};
 use std::collections::BTreeSet;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::{Barrier, Mutex, MutexGuard};
 
 /// The boot id belongs to the process: tests that change it take turns.
@@ -42,8 +43,12 @@ fn damage(dir: &Path) {
     }
 }
 
+fn opening(dir: &Path, check: Check) -> Opening<'_> {
+    Opening { dir, check, read_only: false, mode: 0o600, names: &["db"], kept: &[] }
+}
+
 fn enter_auto(dir: &Path) -> (Guard, Decision) {
-    enter(dir, Check::Auto, false, 0o600).expect("an entry")
+    enter(&opening(dir, Check::Auto)).expect("an entry")
 }
 
 #[test]
@@ -85,50 +90,227 @@ fn a_file_that_somebody_else_changed_after_a_clean_close_is_judged() {
 }
 
 #[test]
-fn an_unclean_boot_is_judged_and_a_sound_store_kept() {
+fn a_store_that_was_never_closed_is_verified_once_and_kept() {
     let _turn = boot("first");
     let (_parent, dir) = store();
     let (guard, _) = enter_auto(&dir);
     guard.before_write().expect("a mark");
     fill(&dir, 100);
     drop(guard);
-    // The same boot: the kernel has every page.
-    assert_eq!(enter_auto(&dir).1, Decision::Open(None));
-    set_boot_id("second");
-    match enter_auto(&dir).1 {
-        Decision::Open(Some(figures)) => assert_eq!(figures.databases[1].entries, 100),
-        other => panic!("{other:?}"),
+    // In the same boot, and again in the next: nobody wrote since.
+    for id in ["first", "second"] {
+        set_boot_id(id);
+        match enter_auto(&dir).1 {
+            Decision::Open(Some(figures)) => assert_eq!(figures.databases[1].entries, 100),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(enter_auto(&dir).1, Decision::Open(None));
     }
-    // Judged once, not again, though nobody wrote since.
-    assert_eq!(enter_auto(&dir).1, Decision::Open(None));
+    // What was read after a reboot is what the disk has.
+    set_boot_id("third");
+    assert!(matches!(enter_auto(&dir).1, Decision::Open(Some(_))), "it was not synced");
+}
+
+#[test]
+fn what_was_read_after_a_reboot_is_not_read_again_after_the_next() {
+    let _turn = boot("first");
+    let (_parent, dir) = store();
+    let (guard, _) = enter_auto(&dir);
+    guard.before_write().expect("a mark");
+    fill(&dir, 100);
+    drop(guard);
+    set_boot_id("second");
+    assert!(matches!(enter_auto(&dir).1, Decision::Open(Some(_))));
     set_boot_id("third");
     assert_eq!(enter_auto(&dir).1, Decision::Open(None));
 }
 
 #[test]
-fn a_damaged_store_is_set_aside_after_an_unclean_boot() {
+fn a_damaged_store_that_was_never_closed_is_set_aside_in_any_boot() {
     let _turn = boot("first");
-    let (parent, dir) = store();
+    for id in ["first", "second"] {
+        set_boot_id("first");
+        let (parent, dir) = store();
+        let (guard, _) = enter_auto(&dir);
+        guard.before_write().expect("a mark");
+        fill(&dir, 100);
+        std::fs::create_dir(dir.join("blobs")).expect("a directory");
+        damage(&dir);
+        drop(guard);
+        set_boot_id(id);
+        match enter_auto(&dir).1 {
+            Decision::SetAside { to, why } => {
+                assert!(to.join(DATA).exists() && to.join("blobs").exists(), "{why}");
+                assert!(to.starts_with(parent.path().canonicalize().expect("a path")));
+            }
+            other => panic!("{other:?}"),
+        }
+        let left = std::fs::read_dir(&dir).expect("dir").flatten();
+        let mut left: Vec<_> = left.map(|entry| entry.file_name()).collect();
+        left.sort();
+        assert_eq!(left, [MARK, DATA, LOCK]);
+        assert_eq!(std::fs::metadata(dir.join(DATA)).expect("data").len(), 0);
+        assert_eq!(enter_auto(&dir).1, Decision::Open(None));
+    }
+}
+
+/// A store that its last user closed.
+fn closed(dir: &Path) {
+    let (guard, _) = enter_auto(dir);
+    guard.before_write().expect("a mark");
+    fill(dir, 100);
+    assert!(guard.leave());
+}
+
+#[test]
+fn bytes_changed_in_place_after_a_close_are_found_whatever_times_the_file_is_given() {
+    let _turn = boot("first");
+    let (_parent, dir) = store();
+    closed(&dir);
+    assert_eq!(enter_auto(&dir).1, Decision::Open(None));
+    let data = OpenOptions::new().write(true).open(dir.join(DATA)).expect("data");
+    let before = data.metadata().expect("metadata");
+    damage(&dir);
+    data.set_modified(before.modified().expect("a time")).expect("times");
+    let after = data.metadata().expect("metadata");
+    assert_eq!((after.len(), after.ino()), (before.len(), before.ino()));
+    assert!(matches!(enter_auto(&dir).1, Decision::SetAside { .. }));
+}
+
+#[test]
+fn a_copy_of_a_store_is_verified_whatever_its_mark_says() {
+    let _turn = boot("first");
+    for live in [false, true] {
+        let (parent, dir) = store();
+        closed(&dir);
+        let writer = live.then(|| enter_auto(&dir).0);
+        writer.iter().for_each(|writer| writer.before_write().expect("a mark"));
+        let copy = parent.path().join("copy");
+        let copied = std::process::Command::new("cp").arg("-a").args([&dir, &copy]).status();
+        assert!(copied.expect("cp").success());
+        assert!(matches!(enter_auto(&copy).1, Decision::Open(Some(_))), "live: {live}");
+    }
+}
+
+#[test]
+fn a_large_store_that_was_closed_is_trusted_until_the_next_boot() {
+    let _turn = boot("first");
+    let (_parent, dir) = store();
     let (guard, _) = enter_auto(&dir);
     guard.before_write().expect("a mark");
     fill(&dir, 100);
-    std::fs::create_dir(dir.join("blobs")).expect("a directory");
-    damage(&dir);
-    drop(guard);
-    assert_eq!(enter_auto(&dir).1, Decision::Open(None), "the same boot is not judged");
+    let data = OpenOptions::new().write(true).open(dir.join(DATA)).expect("data");
+    data.set_len(SYNCED_AT_CLOSE + 1).expect("a large file");
+    assert!(guard.leave());
+    assert_eq!(enter_auto(&dir).1, Decision::Open(None));
     set_boot_id("second");
-    match enter_auto(&dir).1 {
-        Decision::SetAside { to, why } => {
-            assert!(to.join(DATA).exists() && to.join("blobs").exists(), "{why}");
-            assert!(to.starts_with(parent.path().canonicalize().expect("a path")));
-        }
+    assert!(matches!(enter_auto(&dir).1, Decision::Open(Some(_))));
+}
+
+#[test]
+fn a_suspicion_outlives_the_writes_and_the_close_of_others() {
+    let _turn = boot("first");
+    let (_parent, dir) = store();
+    closed(&dir);
+    let (one, _) = enter_auto(&dir);
+    one.suspect();
+    let (other, _) = enter_auto(&dir);
+    other.before_write().expect("a mark");
+    drop(one);
+    assert!(!other.leave());
+    assert!(matches!(enter_auto(&dir).1, Decision::Open(Some(_))));
+}
+
+#[test]
+fn a_store_with_other_databases_than_ours_is_set_aside() {
+    let _turn = boot("first");
+    let (_parent, dir) = store();
+    fill(&dir, 100);
+    let others = Opening { names: &["order", "tags"], ..opening(&dir, Check::Auto) };
+    match enter(&others).expect("an entry").1 {
+        Decision::SetAside { why, .. } => assert!(why.contains("expected the databases"), "{why}"),
         other => panic!("{other:?}"),
     }
-    let mut left: Vec<_> =
-        std::fs::read_dir(&dir).expect("dir").flatten().map(|e| e.file_name()).collect();
-    left.sort();
-    assert_eq!(left, [MARK, crate::store::blocks::LOCK]);
+}
+
+#[test]
+fn a_file_that_was_removed_or_replaced_while_the_store_is_open_is_refused() {
+    let _turn = boot("first");
+    for name in [MARK, LOCK, DATA] {
+        for replaced in [false, true] {
+            let (_parent, dir) = store();
+            closed(&dir);
+            let (first, _) = enter_auto(&dir);
+            let path = dir.join(name);
+            let copy = dir.join("copy");
+            std::fs::copy(&path, &copy).expect("a copy");
+            std::fs::remove_file(&path).expect("removed");
+            if replaced {
+                std::fs::rename(&copy, &path).expect("replaced");
+            }
+            let refused = enter(&opening(&dir, Check::Auto)).map(|(_, decision)| decision);
+            let error = refused.expect_err(name);
+            // Without a data file there is nothing to read.
+            let code = if name == DATA && !replaced { Code::Io } else { Code::Busy };
+            assert_eq!(error.code(), code, "{name} {replaced}: {error}");
+            assert!(error.text().contains(name), "{error}");
+            drop(first);
+            enter_auto(&dir);
+        }
+    }
+}
+
+#[test]
+fn what_happens_to_the_data_file_of_an_open_store_is_seen() {
+    let _turn = boot("first");
+    type Act = fn(&Path);
+    let acts: [(&str, Act); 4] = [
+        ("was cut", |data| {
+            OpenOptions::new().write(true).open(data).expect("data").set_len(4096).expect("a cut")
+        }),
+        ("was removed", |data| std::fs::remove_file(data).expect("removed")),
+        ("was removed", |data| {
+            std::fs::copy(data, data.with_extension("bak")).expect("a copy");
+            std::fs::rename(data.with_extension("bak"), data).expect("moved over it");
+        }),
+        ("was replaced", |data| {
+            std::fs::rename(data, data.with_extension("old")).expect("moved away");
+            std::fs::copy(data.with_extension("old"), data).expect("a copy");
+        }),
+    ];
+    for (expected, act) in acts {
+        let (_parent, dir) = store();
+        closed(&dir);
+        let (guard, _) = enter_auto(&dir);
+        guard.before_write().expect("a mark");
+        guard.look().and(guard.look_by_name()).expect("nothing happened");
+        act(&dir.join(DATA));
+        let error = guard.look().and(guard.look_by_name()).expect_err(expected);
+        assert_eq!(error.code(), Code::Corrupt, "{error}");
+        assert!(error.text().contains(expected), "{error}");
+        assert!(!guard.leave(), "{expected}: marked as it should be");
+    }
+}
+
+#[test]
+fn an_open_keeps_cleaners_away() {
+    use std::time::SystemTime;
+    let _turn = boot("first");
+    let (_parent, dir) = store();
+    closed(&dir);
+    let names = [MARK, LOCK, DATA];
+    let old = SystemTime::now() - Duration::from_secs(30 * 86_400);
+    for name in names {
+        let file = OpenOptions::new().write(true).open(dir.join(name)).expect(name);
+        file.set_modified(old).expect("times");
+    }
+    // Their times changed, so it is verified once; then no more.
+    assert!(matches!(enter_auto(&dir).1, Decision::Open(Some(_))));
     assert_eq!(enter_auto(&dir).1, Decision::Open(None));
+    for name in names {
+        let found = std::fs::metadata(dir.join(name)).expect(name).modified().expect("a time");
+        assert!(found.elapsed().expect("past") < Duration::from_secs(3600), "{name}");
+    }
 }
 
 /// A store whose file can lose its last page without harm: a large value that
@@ -216,11 +398,11 @@ fn nobody_judges_while_another_has_the_store_open() {
     fill(&dir, 100);
     damage(&dir);
     set_boot_id("second");
-    let (second, decision) = enter(&dir, Check::Open, false, 0o600).expect("an entry");
+    let (second, decision) = enter(&opening(&dir, Check::Open)).expect("an entry");
     assert_eq!(decision, Decision::Open(None));
     assert!(!second.leave(), "the first one still has it open");
     drop(first);
-    let decision = enter(&dir, Check::Open, false, 0o600).expect("an entry").1;
+    let decision = enter(&opening(&dir, Check::Open)).expect("an entry").1;
     assert!(matches!(decision, Decision::SetAside { .. }), "{decision:?}");
 }
 
@@ -236,7 +418,7 @@ fn of_many_who_open_a_damaged_store_at_once_one_sets_it_aside() {
         let barrier = Barrier::new(8);
         let open = || {
             barrier.wait();
-            let entered = enter(&dir, Check::Open, false, 0o600).expect("an entry");
+            let entered = enter(&opening(&dir, Check::Open)).expect("an entry");
             barrier.wait();
             entered.1
         };
@@ -255,7 +437,7 @@ fn a_file_of_somebody_else_is_refused_and_left_alone() {
     let _turn = boot("first");
     let (_parent, dir) = store();
     std::fs::write(dir.join(DATA), vec![b'x'; 10_000]).expect("write");
-    let error = enter(&dir, Check::Auto, false, 0o600).expect_err("a refusal");
+    let error = enter(&opening(&dir, Check::Auto)).expect_err("a refusal");
     assert_eq!(error.code(), Code::Corrupt);
     assert_eq!(std::fs::read(dir.join(DATA)).expect("read").len(), 10_000);
 }
@@ -279,7 +461,7 @@ fn a_damaged_store_on_read_only_media_is_refused() {
     let _turn = boot("first");
     let (parent, dir) = store();
     fill(&dir, 100);
-    let open = |check| enter(&dir, check, true, 0o600);
+    let open = |check| enter(&Opening { read_only: true, ..opening(&dir, check) });
     assert_eq!(open(Check::Auto).expect("an entry").1, Decision::Open(None));
     damage(&dir);
     assert_eq!(open(Check::Open).expect_err("a refusal").code(), Code::Corrupt);

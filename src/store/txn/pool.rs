@@ -20,6 +20,7 @@ impl Env {
     /// nothing and mends nothing.
     #[inline]
     pub fn read_idle(&self) -> Option<ReadTxn<'_>> {
+        self.look_now_and_then().ok()?;
         let raw = self.idle.pop()?;
         // SAFETY: a reset read transaction that only we hold.
         if unsafe { ffi::mdb_txn_renew(raw.0) } != 0 {
@@ -32,6 +33,7 @@ impl Env {
     /// Begins a read; waits while [`POOL`] others are under way.
     #[inline]
     pub fn read(&self) -> Result<ReadTxn<'_>> {
+        self.look_now_and_then()?;
         let raw = match self.idle.pop() {
             Some(raw) => raw,
             None => self.another()?,

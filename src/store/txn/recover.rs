@@ -1,6 +1,6 @@
 //! What needs the environment opened, opened anew, or resized.
 
-use super::{Env, EnvOptions, MAX_DBS, MAX_READERS, READER_PATIENCE, fault};
+use super::{Env, EnvOptions, Guard, MAX_DBS, MAX_READERS, READER_PATIENCE, fault};
 use crate::error::Result;
 use lmdb_sys as ffi;
 use rustix::io::FdFlags;
@@ -44,6 +44,7 @@ impl Env {
                 return Err(panicked());
             }
             let (env, _) = reserve(&self.dir, &self.options)?;
+            self.place.0.as_ref().map_or(Ok(()), Guard::confirm)?;
             self.raw.store(env.env(), Ordering::Release);
             crate::store::env_registry::mapped_again(&self.dir);
             opened.push(env);

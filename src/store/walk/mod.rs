@@ -216,6 +216,28 @@ pub fn glance<S: Source + ?Sized>(source: &S) -> io::Result<Glance> {
     Ok(if need <= have { Glance::Whole } else { Glance::Short { have, need } })
 }
 
+/// Number of the last transaction, as far as the meta pages can be read; else 0.
+pub fn newest_txn<S: Source + ?Sized>(source: &S) -> io::Result<u64> {
+    let length = source.length()?;
+    if length == 0 {
+        return Ok(0);
+    }
+    Ok(metas(source, length)?.map_or(0, |metas| newest(&metas).txn))
+}
+
+/// The value of a key in the main database, found by its path alone: for a look
+/// at a file before it is opened. None where there is none, where it is not in
+/// the leaf itself, or where a page on the way is damaged or being written.
+pub fn lookup<S: Source + ?Sized>(source: &S, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    let length = source.length()?;
+    let Ok(metas) = metas(source, length)? else { return Ok(None) };
+    let meta = newest(&metas);
+    if check_meta(&meta, length).is_err() {
+        return Ok(None);
+    }
+    tree::lookup(source, length, &meta, key)
+}
+
 /// Both meta pages, as `mdb_env_read_header` would find them.
 fn metas<S: Source + ?Sized>(source: &S, length: u64) -> io::Result<Result<[Meta; 2], Verdict>> {
     let mut bytes = [0; META_SIZE];

@@ -414,6 +414,39 @@ impl<'a, S: Source + ?Sized> Walk<'a, S> {
     }
 }
 
+/// Follows a key of the main database from its root.
+pub fn lookup<S: Source + ?Sized>(
+    source: &S,
+    length: u64,
+    meta: &Meta,
+    key: &[u8],
+) -> io::Result<Option<Vec<u8>>> {
+    let size = u64::from(meta.page_size);
+    let mut bytes = vec![0; meta.page_size as usize];
+    let mut number = meta.main.root;
+    for level in 1..=meta.main.depth.min(MAX_DEPTH) {
+        let leaf = level == meta.main.depth;
+        if number > meta.last_page || number.saturating_add(1).saturating_mul(size) > length {
+            return Ok(None);
+        }
+        source.read_exact_at(&mut bytes, number * size)?;
+        let expected = if leaf { P_LEAF } else { P_BRANCH };
+        if u16_at(&bytes, 10) != expected || u64_at(&bytes, 0) != number {
+            return Ok(None);
+        }
+        let Ok(nodes) = page::nodes(&bytes, !leaf) else { return Ok(None) };
+        if leaf {
+            let found = nodes.iter().find(|node| node.key == key && node.flags == 0);
+            return Ok(found.map(|node| node.data.to_vec()));
+        }
+        // The first key of a branch page stands for everything before the second.
+        let after = nodes.iter().skip(1).take_while(|node| node.key <= key).last();
+        let Some(next) = after.or(nodes.first()) else { return Ok(None) };
+        number = next.child;
+    }
+    Ok(None)
+}
+
 fn children(nodes: &[Node<'_>], visit: &Visit) -> Vec<Visit> {
     let key = |node: &Node<'_>| Some(node.key.to_vec());
     let bounds = |index: usize| {
