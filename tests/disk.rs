@@ -7,6 +7,8 @@ mod basics;
 mod blobs;
 #[path = "disk/bounds.rs"]
 mod bounds;
+#[path = "disk/cleaners.rs"]
+mod cleaners;
 #[path = "disk/common.rs"]
 mod common;
 #[path = "disk/golden.rs"]

@@ -333,12 +333,12 @@ impl Env {
         Ok(Some(found))
     }
 
-    /// Begins a write; waits for other threads and processes.
+    /// Begins a write; waits for other threads and processes. Call
+    /// [`Env::look`] before.
     pub fn write(&self) -> Result<WriteTxn<'_>> {
         if self.pinned.load(Ordering::Relaxed) {
             self.refuse_while_pinned()?;
         }
-        self.look()?;
         self.before_write()?;
         for _ in 0..8 {
             let turn = self.writers.lock().unwrap_or_else(PoisonError::into_inner);

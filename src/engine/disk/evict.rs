@@ -295,7 +295,7 @@ impl Disk {
     /// Evicts ahead of a full map, in a transaction of its own: in a full map
     /// even deleting can fail. The bounds count what entries weigh, not pages.
     pub(super) fn relieve_pressure(&self) -> Result<()> {
-        self.env.look_now_and_then()?;
+        self.env.look()?;
         let info = self.env.info();
         let pages = info.map_size / info.page_size.max(1);
         if info.last_page * 100 < pages * PRESSURE {

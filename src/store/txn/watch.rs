@@ -2,7 +2,7 @@
 //! it, remove it, move or copy a backup over it. LMDB has it mapped and would
 //! read pages that are not there (SIGBUS) or belong to another snapshot.
 //!
-//! A write looks each time, which is one system call of some hundred
+//! Each write looks before it begins, which is one system call of some hundred
 //! nanoseconds. Reads look too, as long as they are few: up to [`LOOKS`] of them
 //! in each tick of the coarse clock, whose reading costs a hit five nanoseconds.
 
@@ -59,7 +59,7 @@ impl Watch {
 impl Env {
     /// Looks at the data file where reads are few enough for it.
     #[inline]
-    pub fn look_now_and_then(&self) -> Result<()> {
+    pub(super) fn look_now_and_then(&self) -> Result<()> {
         if self.watch.has_looked() { Ok(()) } else { self.look() }
     }
 
