@@ -132,7 +132,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     row("verify", Kind::Choice(&["first", "always"]), "first", STORE | AUTO,
         "When the checksum of a value file is verified: on the first read in a process, or on each."),
     row("check", Kind::Choice(&["auto", "open", "never"]), "auto", STORE | AUTO,
-        "When the page walker judges a store: after an unclean boot, at each open, or never."),
+        "When the page walker verifies a store: unless it was closed and is as it was left, at each open, or never."),
     row("dir_mode", Kind::Octal, "0700", STORE | AUTO,
         "Permissions of directories, octal."),
     row("file_mode", Kind::Octal, "0600", STORE | AUTO,

@@ -245,7 +245,7 @@ fn damaged_stores(check: &str, last: Last, stores: u64, seed: u64) {
     let mut writer = spawn("damage-writer", &args([dir(&original)]));
     writer.expect("ready");
     writer.kill();
-    let stores = scaled(stores);
+    let stores = scaled(stores) * if is_soak() { 2 } else { 1 };
     scene.log(format!("{stores} damaged stores, check {check}, {last:?}, seed {seed}"));
     let (mut random, mut tally) = (Random::new(seed), Tally::default());
     for n in 0..stores {
@@ -281,20 +281,20 @@ fn damaged_stores(check: &str, last: Last, stores: u64, seed: u64) {
 
 #[test]
 fn damaged_stores_serve_no_wrong_value_and_crash_nobody() {
-    damaged_stores("open", Last::KilledThenCopied, 60, 201);
+    damaged_stores("open", Last::KilledThenCopied, 30, 201);
 }
 
 #[test]
 fn a_copy_of_a_killed_store_that_was_damaged_ends_nobody() {
-    damaged_stores("auto", Last::KilledThenCopied, 140, 202);
+    damaged_stores("auto", Last::KilledThenCopied, 70, 202);
 }
 
 #[test]
 fn damage_of_a_killed_store_within_one_boot_ends_nobody() {
-    damaged_stores("auto", Last::Killed, 100, 203);
+    damaged_stores("auto", Last::Killed, 50, 203);
 }
 
 #[test]
 fn damage_of_a_closed_store_within_one_boot_ends_nobody() {
-    damaged_stores("auto", Last::Closed, 100, 204);
+    damaged_stores("auto", Last::Closed, 50, 204);
 }

@@ -31,6 +31,11 @@ pub fn scaled(n: u64) -> u64 {
     }
 }
 
+/// Whether this is a soak.
+pub fn is_soak() -> bool {
+    soak().is_some()
+}
+
 /// How long work of a scaled count may take, all of it.
 pub fn patience(usual: Duration) -> Duration {
     usual * soak().unwrap_or(1) as u32
