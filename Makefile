@@ -12,7 +12,7 @@ export CARGO_TERM_PROGRESS_WHEN ?= never
 
 need = @command -v $(1) >/dev/null || { echo "missing: $(1) ($(2))"; exit 1; }
 
-.PHONY: help build demo test check bench lint install uninstall clean miri soak sanitize fuzz \
+.PHONY: help build demo test check bench dist dist-test lint install uninstall clean miri soak sanitize fuzz \
         test-core test-c test-python test-node test-redis
 
 help: ## list the targets
