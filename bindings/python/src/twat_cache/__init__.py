@@ -226,18 +226,27 @@ sys.modules[__name__].__class__ = _Package
 
 def __getattr__(name: str) -> Any:
     home = _NAMES.get(name)
-    if home is not None:
-        value = getattr(importlib.import_module(f"twat_cache.{home}"), name)
-    elif name in _MODULES:
-        value = importlib.import_module(f"twat_cache.{name}")
-    elif name == "__version__":
-        from twat_cache._native._lib import version
-
-        value = version()
-    else:
+    if home is None and name not in _MODULES and name != "__version__":
         raise AttributeError(f"module 'twat_cache' has no attribute {name!r}")
+    try:
+        value = _loaded(name, home)
+    except ImportError:
+        raise
+    except Exception as error:
+        # A missing or wrong core library: the frames of our own imports say nothing.
+        raise error.with_traceback(None) from None
     globals()[name] = value
     return value
+
+
+def _loaded(name: str, home: str | None) -> Any:
+    if home is not None:
+        return getattr(importlib.import_module(f"twat_cache.{home}"), name)
+    if name != "__version__":
+        return importlib.import_module(f"twat_cache.{name}")
+    from twat_cache._native._lib import version
+
+    return version()
 
 
 def __dir__() -> list[str]:

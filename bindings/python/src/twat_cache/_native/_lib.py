@@ -16,7 +16,9 @@ from typing import Any
 from twat_cache._native import _abi
 from twat_cache.exceptions import EngineError
 
-_MAJOR = 0  # the ABI promises nothing between minor versions before 1.0
+# The core that this package was made with: any later one of the same major
+# version has all of its functions. A test compares it with Cargo.toml.
+EXPECTED = (0, 1)
 _NAMES = {"darwin": "libtwat_cache.dylib", "win32": "twat_cache.dll"}
 FILE_NAME = _NAMES.get(sys.platform, "libtwat_cache.so")
 
@@ -46,19 +48,67 @@ def library_path() -> str:
     for path in looked:
         if os.path.isfile(path):
             return path
-    raise EngineError(
-        f"the core library {FILE_NAME} was not found; install a wheel, run `cargo library`, "
-        f"or name it in TWAT_CACHE_LIBRARY; looked in: {', '.join(looked)}"
+    raise EngineError(_not_found(looked))
+
+
+def _platform() -> str:
+    import sysconfig  # on failure only: importing it takes a millisecond
+
+    return sysconfig.get_platform()
+
+
+def _not_found(looked: list[str]) -> str:
+    above = os.path.dirname(os.path.realpath(__file__))
+    while above != os.path.dirname(above):
+        above = os.path.dirname(above)
+        if os.path.isfile(above):
+            return (
+                f"the core library {FILE_NAME}: expected a file, but this package is inside of the archive {above}, "
+                "and the system loads no library from an archive; unpack the package beside the archive and put that "
+                "folder on sys.path (shiv and pex do so by themselves), or name the library in TWAT_CACHE_LIBRARY"
+            )
+    bundled = "; PyInstaller: --collect-all twat_cache" if getattr(sys, "frozen", False) else ""
+    return (
+        f"the core library {FILE_NAME}: expected it in {', '.join(looked)}, found none; install a wheel for "
+        f"{_platform()}, run `cargo library`, or name it in TWAT_CACHE_LIBRARY{bundled}"
     )
+
+
+def _cannot_load(path: str, error: OSError) -> str:
+    text = str(error)
+    if "GLIBC_" in text or "ELF" in text or "architecture" in text or "image" in text:
+        text += f"; this is {_platform()}: install the wheel for it"
+    return f"the core library cannot be loaded ({path}): {text}"
+
+
+def _check_version(path: str, library: Any) -> None:
+    """Refuses a library of another version, with both versions in the text."""
+    try:
+        asked = library.twat_version_string
+    except AttributeError:
+        raise EngineError(f"TWAT_CACHE_LIBRARY: expected the twat-cache core, found another library: {path}") from None
+    asked.restype = ctypes.c_char_p
+    found = str(asked().decode())
+    major, minor = (int(part) for part in found.split(".")[:2])
+    if major != EXPECTED[0] or minor < EXPECTED[1]:
+        expected = ".".join(map(str, EXPECTED))
+        raise EngineError(
+            f"the core library {path}: expected version {expected} or a later one of the same major version, "
+            f"found {found}: two versions of twat-cache are mixed; install one of them again"
+        )
 
 
 def _load() -> tuple[Any, Any, Any]:
     path = library_path()
     try:
         freed, held = ctypes.CDLL(path), ctypes.PyDLL(path)
+    except OSError as error:
+        raise EngineError(_cannot_load(path, error)) from error
+    _check_version(path, held)
+    try:
         for library in (freed, held):
             _abi.declare(library)
-    except (OSError, AttributeError) as error:
+    except AttributeError as error:
         raise EngineError(f"the core library cannot be used ({path}): {error}") from error
     # Without declared types ctypes passes ready-made objects on as they are; one
     # function is called so often that this counts.
