@@ -9,6 +9,8 @@ class TwatCache < Formula
 
   depends_on "pkgconf" => :test
   depends_on "rust" => :build
+  # tools/install.sh knows no dylib yet.
+  depends_on :linux
 
   def install
     system "cargo", "library"
