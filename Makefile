@@ -66,11 +66,18 @@ sanitize: ## C and C++ tests under ASan, UBSan, TSan and valgrind
 fuzz: ## each fuzz target for 60 seconds
 	tests/run-fuzz.sh
 
-install: build ## PREFIX=/usr/local DESTDIR=: library, headers, pkg-config, CMake, man page
-	tools/install.sh install "$(PREFIX)" "$(DESTDIR)"
+# By the environment: a path may have signs that a shell would take for its own.
+install uninstall: export INSTALL_PREFIX = $(PREFIX)
+install uninstall: export INSTALL_DESTDIR = $(DESTDIR)
+
+install: ## PREFIX=/usr/local DESTDIR=: library, headers, pkg-config, CMake, man page
+	# An existing build is installed as it is by those who cannot build: another user, a read-only tree.
+	profile=$${TWAT_PROFILE:-library}
+	if [ "$$profile" = library ] && command -v cargo >/dev/null && [ -w . ]; then $(MAKE) --no-print-directory build; fi
+	tools/install.sh install "$$INSTALL_PREFIX" "$$INSTALL_DESTDIR"
 
 uninstall: ## remove what install laid down
-	tools/install.sh uninstall "$(PREFIX)" "$(DESTDIR)"
+	tools/install.sh uninstall "$$INSTALL_PREFIX" "$$INSTALL_DESTDIR"
 
 clean: ## remove everything that was built or installed into the tree
 	rm -rf target .venv build bindings/node/node_modules bindings/python/build examples/node/node_modules \

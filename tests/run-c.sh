@@ -108,6 +108,10 @@ if wanted installed "$@"; then
     source tests/c/installed.sh
 fi
 
+if wanted prefixes "$@"; then
+    source tests/c/prefixes.sh
+fi
+
 # Not part of all: it builds the library anew.
 if [ $# != 0 ] && wanted cargo-c "$@"; then
     source tests/c/cargo_c.sh

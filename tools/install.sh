@@ -1,25 +1,53 @@
 #!/usr/bin/env bash
-# tools/install.sh install|uninstall PREFIX [DESTDIR]: lays down (or removes)
+# tools/install.sh install|uninstall PREFIX [DESTDIR]: installs (or removes)
 # what C and C++ programs need. `make install` builds first. LIBDIR is
-# PREFIX/lib unless given; TWAT_PROFILE=debug installs that build (for tests).
+# PREFIX/lib unless given. For tests: TWAT_PROFILE=debug installs that build,
+# TWAT_STATIC_LIB names a static library that tools/static-lib.sh has made.
 set -euo pipefail
 verb=${1:?install or uninstall}
 prefix=${2:?PREFIX, an absolute directory}
 destdir=${3:-}
 cd "$(dirname "$0")/.."
+# What is installed is for everybody, whatever the umask of who installs it.
+umask 022
 
-case $prefix in
-/*) ;;
-*) echo "PREFIX: expected an absolute path, found: $prefix" >&2; exit 2 ;;
+refuse() {
+    echo "$*" >&2
+    exit 2
+}
+
+case $verb in
+install | uninstall) ;;
+*) refuse "expected install or uninstall, got: $verb" ;;
 esac
 prefix=${prefix%/}
 libdir=${LIBDIR:-$prefix/lib}
+libdir=${libdir%/}
 built=target/${TWAT_PROFILE:-library}
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 major=${version%%.*}
 description=$(sed -n 's/^description = "\(.*\)"/\1/p' Cargo.toml | head -1)
-# What rustc --print native-static-libs says; tests/run-c.sh compares.
-native="-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc"
+# What rustc --print native-static-libs says, but for -lgcc_s: every C compiler
+# driver brings its own libgcc, and there is no static libgcc_s.
+# tests/c/installed.sh compares.
+native="-lutil -lrt -lpthread -lm -ldl -lc"
+
+# Before anything is written: what the installed files cannot express. A
+# newline ends a line of a .pc file; pkg-config prints $ and parentheses without
+# quotes; : and ; separate the directories that pkg-config and CMake search.
+for name in PREFIX LIBDIR; do
+    [ $name = PREFIX ] && path=$prefix || path=$libdir
+    case $path in
+    /*) ;;
+    *) refuse "$name: expected an absolute path, got: $path" ;;
+    esac
+    case $path in
+    *[$'\n\r$();:']* | *[[:blank:]])
+        refuse "$name: expected a path without newline, \$ ( ) : ; and without a blank at its end, which pkg-config" \
+            "and CMake cannot express, got: $path"
+        ;;
+    esac
+done
 
 lib=$destdir$libdir
 include=$destdir$prefix/include
@@ -27,26 +55,58 @@ cmake=$lib/cmake/twat_cache
 man=$destdir$prefix/share/man/man3
 headers=(bindings/c/twat_cache/*.hpp)
 
+# Every file of the package.
+files=("$lib/libtwat_cache.so.$version" "$lib/libtwat_cache.so.$major" "$lib/libtwat_cache.so"
+    "$lib/libtwat_cache.a" "$lib/pkgconfig/twat_cache.pc" "$cmake/twat_cache-config.cmake"
+    "$cmake/twat_cache-config-version.cmake" "$include/twat_cache.h" "$include/twat_cache.hpp"
+    "$man/twat_cache.3")
+for header in "${headers[@]}"; do files+=("$include/twat_cache/${header##*/}"); done
+
+# A path as a value in a .pc file: a backslash before whatever is not plain.
+pc_path() {
+    local text=$1 out="" c i
+    for ((i = 0; i < ${#text}; i++)); do
+        c=${text:i:1}
+        case $c in
+        [A-Za-z0-9/._-]) out+=$c ;;
+        *) out+=\\$c ;;
+        esac
+    done
+    printf '%s' "$out"
+}
+
+# The template with the values that are ours; paths are not among them.
 filled_in() {
+    sed -e "s|@VERSION@|$version|g" -e "s|@MAJOR@|$major|g" -e "s|@DESCRIPTION@|$description|g" \
+        -e "s|@NATIVE_LIBS@|$native|g" -e "s|@NATIVE_LIST@|${native// /;}|g" "$1"
+}
+
+pkgconfig_file() {
+    printf 'prefix=%s\nexec_prefix=${prefix}\n' "$(pc_path "$prefix")"
+    # Relative to the prefix, so that --define-prefix and a moved tree work.
+    case $libdir in
+    "$prefix"/*) printf 'libdir=${prefix}/%s\n' "$(pc_path "${libdir#"$prefix"/}")" ;;
+    *) printf 'libdir=%s\n' "$(pc_path "$libdir")" ;;
+    esac
+    filled_in bindings/c/twat_cache.pc.in
+}
+
+cmake_file() {
     local up
     up=$(realpath -m --relative-to="$libdir/cmake/twat_cache" "$prefix/include")
-    sed -e "s|@PREFIX@|$prefix|g" -e "s|@LIBDIR@|$libdir|g" -e "s|@VERSION@|$version|g" \
-        -e "s|@MAJOR@|$major|g" -e "s|@DESCRIPTION@|$description|g" -e "s|@NATIVE_LIBS@|$native|g" -e "s|@NATIVE_LIST@|${native// /;}|g" -e "s|@INCLUDE_FROM_CMAKE@|$up|g" "$1"
+    # In a bracket argument no character has a meaning.
+    printf 'set(_twat_cache_include_from_here [==[%s]==])\n' "$up"
+    filled_in bindings/c/cmake/twat_cache-config.cmake.in
 }
 
-# Every file of the package; directories of our own are removed when empty.
-files() {
-    printf '%s\n' "$lib/libtwat_cache.so.$version" "$lib/libtwat_cache.so.$major" \
-        "$lib/libtwat_cache.so" "$lib/libtwat_cache.a" "$lib/pkgconfig/twat_cache.pc" \
-        "$cmake/twat_cache-config.cmake" "$cmake/twat_cache-config-version.cmake" \
-        "$include/twat_cache.h" "$include/twat_cache.hpp" "$man/twat_cache.3"
-    printf "$include/twat_cache/%s\n" "${headers[@]##*/}"
-}
-
+# write FILE COMMAND...: the output of a command as a file.
 write() {
-    install -d "$(dirname "$2")"
-    filled_in "$1" >"$2"
-    chmod 644 "$2"
+    local file=$1
+    shift
+    install -d -- "$(dirname -- "$file")"
+    "$@" >"$file.new"
+    chmod 644 "$file.new"
+    mv -f -- "$file.new" "$file"
 }
 
 case $verb in
@@ -54,29 +114,34 @@ install)
     for library in libtwat_cache.so libtwat_cache.a; do
         [ -f "$built/$library" ] || { echo "missing: $built/$library (make build)" >&2; exit 1; }
     done
-    install -d "$lib" "$man"
-    install -m755 "$built/libtwat_cache.so" "$lib/libtwat_cache.so.$version"
-    strip --strip-unneeded "$lib/libtwat_cache.so.$version"
-    ln -sfn "libtwat_cache.so.$version" "$lib/libtwat_cache.so.$major"
-    ln -sfn "libtwat_cache.so.$major" "$lib/libtwat_cache.so"
-    tools/static-lib.sh "$built/libtwat_cache.a" "$lib/libtwat_cache.a"
-    chmod 644 "$lib/libtwat_cache.a"
-    install -Dm644 -t "$include" include/twat_cache.h bindings/c/twat_cache.hpp
-    install -Dm644 -t "$include/twat_cache" "${headers[@]}"
-    write bindings/c/twat_cache.pc.in "$lib/pkgconfig/twat_cache.pc"
-    write bindings/c/cmake/twat_cache-config.cmake.in "$cmake/twat_cache-config.cmake"
-    write bindings/c/cmake/twat_cache-config-version.cmake.in "$cmake/twat_cache-config-version.cmake"
-    awk -v version="$version" -f tools/man.awk include/twat_cache.h >"$man/twat_cache.3"
-    chmod 644 "$man/twat_cache.3"
+    for tool in install strip ld objcopy nm ar ranlib awk realpath; do
+        command -v $tool >/dev/null || { echo "missing: $tool (binutils, coreutils)" >&2; exit 1; }
+    done
+    # Made before the first file is installed, since it takes longest and may fail.
+    archive=${TWAT_STATIC_LIB:-}
+    if [ -z "$archive" ]; then
+        archive=$(mktemp)
+        trap 'rm -f "$archive"' EXIT
+        tools/static-lib.sh "$built/libtwat_cache.a" "$archive"
+    fi
+    install -d -- "$lib" "$man"
+    install -m644 -- "$archive" "$lib/libtwat_cache.a"
+    install -m755 -- "$built/libtwat_cache.so" "$lib/libtwat_cache.so.$version"
+    strip --strip-unneeded -- "$lib/libtwat_cache.so.$version"
+    ln -sfn -- "libtwat_cache.so.$version" "$lib/libtwat_cache.so.$major"
+    ln -sfn -- "libtwat_cache.so.$major" "$lib/libtwat_cache.so"
+    install -d -- "$include/twat_cache"
+    install -m644 -t "$include" -- include/twat_cache.h bindings/c/twat_cache.hpp
+    install -m644 -t "$include/twat_cache" -- "${headers[@]}"
+    write "$lib/pkgconfig/twat_cache.pc" pkgconfig_file
+    write "$cmake/twat_cache-config.cmake" cmake_file
+    write "$cmake/twat_cache-config-version.cmake" filled_in bindings/c/cmake/twat_cache-config-version.cmake.in
+    write "$man/twat_cache.3" awk -v version="$version" -f tools/man.awk include/twat_cache.h
     echo "installed into $destdir$prefix (run ldconfig where that is a system directory)"
     ;;
 uninstall)
-    files | while read -r file; do rm -f "$file"; done
-    rmdir "$include/twat_cache" "$cmake" 2>/dev/null || true
+    rm -f -- "${files[@]}"
+    rmdir -- "$include/twat_cache" "$cmake" 2>/dev/null || true
     echo "removed from $destdir$prefix"
-    ;;
-*)
-    echo "expected install or uninstall, found: $verb" >&2
-    exit 2
     ;;
 esac

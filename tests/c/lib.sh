@@ -6,7 +6,7 @@ CXX=${CXX:-c++}
 warnings=(-Wall -Wextra -pedantic -Werror)
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 major=${version%%.*}
-native=(-lgcc_s -lutil -lrt -lpthread -lm -ldl -lc)
+native=(-lutil -lrt -lpthread -lm -ldl -lc)
 shared=() static=()
 
 # Programs get a directory of their own, removed at the end.

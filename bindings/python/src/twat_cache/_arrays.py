@@ -68,11 +68,11 @@ def _head(array: Any, order: str) -> bytes:
     return head + bytes(-len(head) % ALIGNMENT)
 
 
-def decode(value: bytes) -> Any:
-    """An array of its own from a whole value of format 3."""
+def decode(value: bytes, *, copy: bool = True) -> Any:
+    """An array of its own from a whole value of format 3, or a read-only one of the value's bytes."""
     np = _numpy()
     shape, order, dtype, start = _parse(value, len(value))
-    array = np.frombuffer(bytearray(value[start:]), dtype=dtype)
+    array = np.frombuffer(bytearray(value[start:]) if copy else memoryview(value)[start:], dtype=dtype)
     return array.reshape(shape, order=order)
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MISSING: Any = object()
 _TROUBLES = (ex.CacheOperationError, ex.ResourceError, ex.EngineError)
+# What a process without descriptors, memory or a file system raises where a module is loaded or bytes are made.
+_LACKS = (ImportError, OSError, MemoryError)
 
 
 class ByteMemo(Memo):
@@ -103,7 +105,7 @@ class ByteMemo(Memo):
                 data = self.store.get_small(key)
                 if data is LARGE:
                     data = self.store.get(key)
-        except _TROUBLES as error:
+        except (*_TROUBLES, *_LACKS) as error:
             self._trouble(error)
             return MISSING
         return MISSING if data is None else self._decoded(key, data)
@@ -119,7 +121,7 @@ class ByteMemo(Memo):
         except Foreign as error:
             warn_once(f"{self.name}: a stored value is computed anew: {error}")
             return MISSING
-        except ex.ResourceError as error:
+        except (ex.ResourceError, *_LACKS) as error:
             self._trouble(error)
             return MISSING
         if self.read is not None and (known is None or value is not known[0][1]):
@@ -160,8 +162,10 @@ class ByteMemo(Memo):
     def fail(self, key: bytes, call: Call, error: BaseException) -> None:
         """Ends a computation that raised or was interrupted."""
         try:
-            if call.leads and not call.computed:
+            if call.leads and not call.computed and self.common.exceptions:
                 self._keep_error(key, error)
+        except _LACKS as lack:
+            self._trouble(lack)
         finally:
             if self.flight is not None:
                 self.flight.land(key, call, error=error)
@@ -177,17 +181,17 @@ class ByteMemo(Memo):
             self.common.callback("miss", key, value)
 
     def _encoded(self, key: bytes, value: Any) -> bytes | bytearray | None:
-        """A value as bytes; None where there is no place for the secret that signs pickles."""
+        """A value as bytes; None where that takes what the process does not have."""
         try:
             return self.codec.encode(key, value)
-        except ex.ResourceError as error:
+        except (ex.ResourceError, *_LACKS) as error:
             self._trouble(error)
             return None
 
     def _set(self, key: bytes, data: Any, ttl_ms: int) -> None:
         try:
             self.store.set(key, bytes(data) if isinstance(data, bytearray) else data, ttl_ms)
-        except (ex.CacheValueError, ex.ResourceError, ex.EngineError, ex.CacheOperationError, MemoryError) as error:
+        except (ex.CacheValueError, *_TROUBLES, *_LACKS) as error:
             self._trouble(error)
 
     def _keep_error(self, key: bytes, error: BaseException) -> None:
@@ -249,7 +253,7 @@ class ByteMemo(Memo):
             return unwrap(await to_thread(self.look_up, key))
         try:
             data = self.store.get_small(key)
-        except _TROUBLES as error:
+        except (*_TROUBLES, *_LACKS) as error:
             self._trouble(error)
             return MISSING
         if data is LARGE:
@@ -284,16 +288,29 @@ class ByteMemo(Memo):
 
 
 async def to_thread(function: Callable[..., Any], *args: Any) -> Any:
-    """The event loop's, which is a large module and loaded for those who use it."""
+    """Calls a function in a thread of the event loop, or here where there can be no thread."""
     from twat_cache._async_flight import running_in_trio
 
-    if running_in_trio():
-        import trio
+    begun: list[None] = []
 
-        return await trio.to_thread.run_sync(function, *args)
-    import asyncio
+    def call() -> Any:
+        if begun:
+            return None  # it was called already, and this thread came late
+        begun.append(None)
+        return function(*args)
 
-    return await asyncio.to_thread(function, *args)
+    try:
+        if running_in_trio():
+            import trio
+
+            return await trio.to_thread.run_sync(call)
+        import asyncio
+
+        return await asyncio.to_thread(call)
+    except (ImportError, OSError, RuntimeError):
+        if begun:
+            raise
+        return call()
 
 
 def unwrap(value: Any) -> Any:

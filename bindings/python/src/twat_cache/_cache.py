@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
@@ -11,8 +12,12 @@ from twat_cache._codec import Codec, Foreign
 from twat_cache._native._abi import TTL_NEVER
 from twat_cache._native._bytecache import ByteCache
 from twat_cache.exceptions import CacheOperationError, CacheValueError, ConfigurationError
+from twat_cache.paths import absolute, text_of
 
 _MISSING: Any = object()
+# Look-ups of ``setdefault`` beside others that store and delete.
+_ROUNDS = 50
+Tag = str | Iterable[str] | None
 
 
 class Cache(MutableMapping[Any, Any]):
@@ -28,7 +33,11 @@ class Cache(MutableMapping[Any, Any]):
     """
 
     def __init__(self, engine: str = "auto", path: Any = None, **options: Any) -> None:
-        self._settings = (engine, None if path is None else str(path), dict(options))
+        if path is not None:
+            path = absolute(path)  # another process, or this one after chdir, opens the same store
+        if "tiers" in options:
+            options = {**options, "tiers": [_tier(tier) for tier in options["tiers"]]}
+        self._settings = (engine, path, dict(options))
         self.engine, core = self._core_options(engine, path, dict(options))
         serializer = options.get("serializer", "auto")
         self._codec = Codec(serializer, _options.text("namespace", core.get("namespace")) or "")
@@ -48,15 +57,14 @@ class Cache(MutableMapping[Any, Any]):
             ttl = _options.seconds("ttl", options.pop("ttl"))
             core["ttl_ms"] = _open.milliseconds(ttl)
         if path is not None:
-            core["path"] = str(path)
+            core["path"] = path
         elif engine in ("disk", "file"):
             raise ConfigurationError(f"path: engine '{engine}' needs a directory, found none")
         self._tiers = options.pop("tiers", ())
         return engine, {**core, **options}
 
     def _open(self) -> ByteCache:
-        tiers = [_tier(tier) for tier in self._tiers]
-        return ByteCache(self.engine, self._core, tiers)
+        return ByteCache(self.engine, self._core, self._tiers)
 
     # One entry
 
@@ -84,15 +92,15 @@ class Cache(MutableMapping[Any, Any]):
                 return _MISSING
             raise CacheOperationError(f"the value of key {_keys.undirect(key)!r} cannot be read: {error}") from error
 
-    def set(self, key: Any, value: Any, ttl: float | None = None, tag: str | None = None) -> None:
+    def set(self, key: Any, value: Any, ttl: float | None = None, tag: Tag = None) -> None:
         """Stores a value; ``ttl`` in seconds, None for the cache's own, infinity for ever."""
         self._set(_keys.direct(key), value, ttl, tag, add=False)
 
-    def add(self, key: Any, value: Any, ttl: float | None = None, tag: str | None = None) -> bool:
+    def add(self, key: Any, value: Any, ttl: float | None = None, tag: Tag = None) -> bool:
         """Stores a value where there is none; whether it did."""
         return self._set(_keys.direct(key), value, ttl, tag, add=True)
 
-    def _set(self, key: bytes, value: Any, ttl: float | None, tag: str | None, *, add: bool) -> bool:
+    def _set(self, key: bytes, value: Any, ttl: float | None, tag: Tag, *, add: bool) -> bool:
         data = bytes(self._codec.encode(key, value))
         ttl_ms = _ttl(ttl)
         if ttl_ms is None:
@@ -103,6 +111,19 @@ class Cache(MutableMapping[Any, Any]):
             return self._store.set_with(key, data, ttl_ms, tags=_tags(tag), add=add)
         self._store.set(key, data, ttl_ms)
         return True
+
+    def setdefault(self, key: Any, default: Any = None, ttl: float | None = None, tag: Tag = None) -> Any:
+        """The value of a key, or the default, stored. Of several callers one stores, and all get its value."""
+        name = _keys.direct(key)
+        for _ in range(_ROUNDS):
+            found = self._get(name)
+            if found is not _MISSING or self._set(name, default, ttl, tag, add=True):
+                return default if found is _MISSING else found
+            if _ttl(ttl) is None:
+                return default
+        # It cannot be read, and is in the way of a value that can.
+        self._set(name, default, ttl, tag, add=False)
+        return default
 
     def delete(self, key: Any) -> bool:
         """Removes an entry; whether there was one."""
@@ -182,7 +203,7 @@ class Cache(MutableMapping[Any, Any]):
                     found[key] = value
         return found
 
-    def set_many(self, items: Mapping[Any, Any], ttl: float | None = None, tag: str | None = None) -> None:
+    def set_many(self, items: Mapping[Any, Any], ttl: float | None = None, tag: Tag = None) -> None:
         """Stores all or, where the engine has transactions, none."""
         names = [_keys.direct(key) for key in items]
         ttl_ms = _ttl(ttl)
@@ -198,7 +219,9 @@ class Cache(MutableMapping[Any, Any]):
 
     def evict(self, tag: str) -> bool:
         """Makes every entry with a tag a miss, in constant time; whether any ever had it."""
-        return self._store.invalidate_tag(tag.encode())
+        if not isinstance(tag, str):
+            raise ConfigurationError(f"tag: expected text, got: {tag!r}")
+        return self._store.invalidate_tag(_tag(tag))
 
     def expire(self) -> int:
         """Removes what is expired; how many entries."""
@@ -263,11 +286,11 @@ class Cache(MutableMapping[Any, Any]):
 
     def export(self, file: Any) -> int:
         """Writes every entry to a file; how many."""
-        return self._store.export(str(file))
+        return self._store.export(text_of(file, "file"))
 
     def import_(self, file: Any) -> int:
         """Sets every entry of an export; how many."""
-        return self._store.import_(str(file))
+        return self._store.import_(text_of(file, "file"))
 
     def flush(self) -> None:
         """Waits until what was stored is as durable as the medium can make it."""
@@ -291,11 +314,20 @@ class Cache(MutableMapping[Any, Any]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __getstate__(self) -> tuple[Any, ...]:
-        return self._settings
+    def __getstate__(self) -> dict[str, Any]:
+        """The settings, and what a subclass has added. Another process opens the same store."""
+        own = {name: value for name, value in self.__dict__.items() if name not in _OURS}
+        for name in copyreg._slotnames(type(self)):  # type: ignore[attr-defined]
+            if hasattr(self, name):
+                own[name] = getattr(self, name)
+        return {"settings": self._settings, "own": own}
 
-    def __setstate__(self, settings: tuple[str, str | None, dict[str, Any]]) -> None:
-        self.__init__(settings[0], settings[1], **settings[2])  # type: ignore[misc]
+    def __setstate__(self, state: Any) -> None:
+        # Without the ``__init__`` of a subclass, which may take anything.
+        settings, own = (state["settings"], state["own"]) if isinstance(state, dict) else (state, {})
+        Cache.__init__(self, settings[0], settings[1], **settings[2])
+        for name, value in own.items():
+            setattr(self, name, value)
 
     def __repr__(self) -> str:
         import json
@@ -323,7 +355,7 @@ class Cache(MutableMapping[Any, Any]):
             return self.get(key, default)
         return await self._later(self.get, key, default)
 
-    async def aset(self, key: Any, value: Any, ttl: float | None = None, tag: str | None = None) -> None:
+    async def aset(self, key: Any, value: Any, ttl: float | None = None, tag: Tag = None) -> None:
         """As ``set``."""
         await self._later(self.set, key, value, ttl, tag)
 
@@ -337,7 +369,7 @@ class Cache(MutableMapping[Any, Any]):
         found: dict[Any, Any] = await self._later(self.get_many, list(keys))
         return found
 
-    async def aset_many(self, items: Mapping[Any, Any], ttl: float | None = None, tag: str | None = None) -> None:
+    async def aset_many(self, items: Mapping[Any, Any], ttl: float | None = None, tag: Tag = None) -> None:
         """As ``set_many``."""
         await self._later(self.set_many, items, ttl, tag)
 
@@ -356,6 +388,9 @@ class Cache(MutableMapping[Any, Any]):
         await self.aclose()
 
 
+_OURS = frozenset(("_codec", "_core", "_settings", "_store", "_tiers", "engine"))
+
+
 def _ttl(ttl: float | None) -> int | None:
     """Milliseconds for the core; None where nothing is to be kept."""
     if ttl is None:
@@ -368,15 +403,34 @@ def _ttl(ttl: float | None) -> int | None:
     return _open.milliseconds(value)
 
 
-def _tags(tag: str | None) -> list[bytes]:
+def _tags(tag: Tag) -> list[bytes]:
     if tag is None:
         return []
-    return [one.encode() for one in ([tag] if isinstance(tag, str) else tag)]
+    if isinstance(tag, str):
+        return [_tag(tag)]
+    if not isinstance(tag, Iterable) or isinstance(tag, (bytes, bytearray, memoryview)):
+        raise ConfigurationError(f"tag: expected text or a list of texts, got: {tag!r}")
+    return [_tag(one) for one in tag]
+
+
+def _tag(tag: str) -> bytes:
+    if not isinstance(tag, str):
+        raise ConfigurationError(f"tag: expected text or a list of texts, got one that is: {tag!r}")
+    try:
+        return tag.encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError(f"tag: expected text that is UTF-8, got: {tag!r}") from None
 
 
 def _tier(tier: Any) -> tuple[str, dict[str, Any]]:
-    """A tier as a name, or a mapping with ``engine``."""
+    """A tier as a name, a mapping with ``engine``, or what this made of one."""
     if isinstance(tier, str):
         return tier, {}
+    if isinstance(tier, tuple):
+        return tier
+    if not isinstance(tier, Mapping) or "engine" not in tier:
+        raise ConfigurationError(f"tiers: expected names of engines or mappings with 'engine', got: {tier!r}")
     options = dict(tier)
+    if options.get("path") is not None:
+        options["path"] = absolute(options["path"])
     return options.pop("engine"), options

@@ -9,6 +9,7 @@ from twat_cache import _arrays, _named
 from twat_cache import _msgpack as mp
 from twat_cache import _msgpack_read as reader
 from twat_cache._msgpack import Encoder, Unencodable
+from twat_cache._native._values import may_stay_mapped
 from twat_cache.exceptions import ConfigurationError, SerializationError
 
 if TYPE_CHECKING:
@@ -159,19 +160,23 @@ class Codec:
             raise Foreign(str(error)) from error
 
     def decode_mapped(self, key: bytes, mapped: Mapped) -> Any:
-        """The value, arrays as read-only views of where it lies."""
-        if mapped.size and self.mapped:
-            kind = mapped.tobytes(0, 1)[0]
-            try:
+        """The value, arrays as read-only views of where it is stored, or of a copy where there are too many maps."""
+        kind = mapped.tobytes(0, 1)[0] if mapped.size and self.mapped else -1
+        views = kind in (ARRAY, PICKLE_OUT)
+        try:
+            if views and may_stay_mapped(mapped):
                 if kind == ARRAY:
                     return _arrays.decode_mapped(mapped)
-                if kind == PICKLE_OUT:
-                    return self._unpickle_out(key, mapped.view_at(0, mapped.size), copy=False)
-            except _Malformed as error:
-                raise Foreign(str(error)) from error
-        data = mapped.tobytes()
-        mapped.close()
-        return self.decode(key, data)
+                return self._unpickle_out(key, mapped.view_at(0, mapped.size), copy=False)
+            data = mapped.tobytes()
+            mapped.close()
+            if not views:
+                return self.decode(key, data)
+            if kind == ARRAY:
+                return _arrays.decode(data, copy=False)
+            return self._unpickle_out(key, memoryview(data), copy=False)
+        except _Malformed as error:
+            raise Foreign(str(error)) from error
 
     def _raw(self, data: bytes) -> Any:
         if isinstance(self.serializer, str):

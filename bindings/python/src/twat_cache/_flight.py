@@ -34,9 +34,12 @@ class Call:
 
         An interrupt belongs to the thread that it was meant for: it says nothing of the result.
         """
-        if self.value is not NOTHING or self.error is None or thrown_from_outside(self.error):
+        if self.value is not NOTHING or self.error is None:
             return self.value
-        own = copied(self.error)
+        try:
+            own = None if thrown_from_outside(self.error) else copied(self.error)
+        except (ImportError, OSError):  # a module that cannot be loaded without descriptors
+            own = None
         if own is None:
             return NOTHING
         raise own.with_traceback(self.error.__traceback__)

@@ -292,6 +292,7 @@ def _interrupting_code() -> set[types.CodeType]:
     for handler in handlers:
         function = getattr(handler, "func", handler)  # of a partial
         for one in (getattr(function, "__func__", function), type(function).__dict__.get("__call__")):
-            if hasattr(one, "__code__"):
-                found.add(one.__code__)
+            code = getattr(one, "__code__", None)
+            if code is not None:
+                found.add(code)
     return found

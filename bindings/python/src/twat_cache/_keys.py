@@ -85,16 +85,26 @@ def direct(key: Any) -> bytes:
             return key.encode()
         except UnicodeEncodeError:
             raise CacheKeyError("key: expected text that is UTF-8, found a lone surrogate") from None
-    if isinstance(key, (bytearray, memoryview)):
-        return bytes(key)
+    if isinstance(key, (bytes, bytearray, memoryview)):
+        return bytes(memoryview(key))
     if isinstance(key, str):
         return direct(str.__str__(key))
     if isinstance(key, (bool, int, tuple)):
         try:
-            return b"\x00\xff" + ENCODER.encode(key)
+            return b"\x00\xff" + ENCODER.encode(_as_equal(key))
         except (Unencodable, RecursionError) as error:
             raise CacheKeyError(f"key: expected text, bytes, an integer or a tuple of them, found {error}") from None
     raise CacheKeyError(f"key: expected text, bytes, an integer or a tuple of them, found: {type(key).__qualname__}")
+
+
+def _as_equal(key: Any) -> Any:
+    """The plain form of what equals it, as in a dictionary: an ``IntEnum`` is its number."""
+    kind = type(key)
+    if kind is tuple:
+        return tuple([_as_equal(part) for part in key])
+    if isinstance(key, str):
+        return str.__str__(key)
+    return int.__int__(key) if isinstance(key, int) and kind is not bool else key
 
 
 def undirect(key: bytes) -> Any:

@@ -46,25 +46,66 @@ def order(name: Any, what: str = "engine") -> str:
 
 
 def warn_once(text: str) -> None:
-    """Logs a warning, once a process."""
-    if text not in _warned:
-        _warned.add(text)
+    """Logs a warning, once per process. It never raises: it is called where something has failed already."""
+    if text in _warned:
+        return
+    _warned.add(text)
+    try:
         from twat_cache.logging import logger
 
-        logger.warning(text)
+        for late in [*_unlogged, text]:
+            logger.warning("%s", late.encode("utf-8", "backslashreplace").decode())
+        _unlogged.clear()
+    except Exception:  # noqa: BLE001 - the module cannot be loaded without descriptors, or after a chroot
+        _unlogged.append(text)
+        if len(_unlogged) == 1:
+            _show(text)
+
+
+# Warnings that came when logging could not be loaded.
+_unlogged: list[str] = []
 
 
 def warn_user(text: str) -> None:
-    """Tells the programmer, once a process: what the code says is not what he may expect of it."""
+    """Warns the programmer, once per process: what the code says is not what they may expect of it."""
     if text not in _warned:
-        import sys
         import warnings
 
         warn_once(text)
-        level, frame = 1, sys._getframe()
-        while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("twat_cache."):
-            level, frame = level + 1, frame.f_back
-        warnings.warn(text, UserWarning, stacklevel=level)
+        warnings.warn(text, UserWarning, stacklevel=_level_of_caller())
+
+
+def warn_lack(text: str, cause: str) -> None:
+    """Warns of what the environment lacks: logged for each ``text``, shown once per ``cause``. It never raises."""
+    warn_once(text)
+    if cause not in _warned:
+        _warned.add(cause)
+        _show(text)
+
+
+def _show(text: str) -> None:
+    try:
+        import warnings
+
+        warnings.warn(text, UserWarning, stacklevel=_level_of_caller())
+    except Exception:  # noqa: BLE001, S110 - warnings are errors here, or there is no place for them
+        pass
+
+
+def _level_of_caller() -> int:
+    """The stack level, seen from whoever asks, of the first frame that is not of this package."""
+    import sys
+
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and _is_ours(frame):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def _is_ours(frame: Any) -> bool:
+    module: str = frame.f_globals.get("__name__", "")
+    file: str = frame.f_code.co_filename
+    return module.startswith("twat_cache.") or file.startswith("<twat_cache ")
 
 
 def milliseconds(ttl: float | None) -> int:
@@ -100,7 +141,7 @@ def open_first(engines: Iterable[str], options: Mapping[str, Mapping[str, Any]],
 
     Wrong options are the caller's mistake on any engine, so they raise.
     """
-    failed: list[str] = []
+    failed: dict[str, Exception] = {}
     wanted = list(engines)
     for position, name in enumerate(wanted):
         try:
@@ -109,12 +150,13 @@ def open_first(engines: Iterable[str], options: Mapping[str, Mapping[str, Any]],
                 cache.contains(b"")  # a server is asked for the first time when it is used
         except ConfigurationError:
             raise
-        except (ResourceError, EngineNotAvailableError, EngineError, OSError) as error:
-            failed.append(f"{name}: {error}")
+        except (ResourceError, EngineError, OSError, MemoryError) as error:
+            failed[name] = error
             if position == len(wanted) - 1:
                 raise
         else:
             if failed:
-                warn_once(f"{why}: {name} stands in ({'; '.join(failed)})")
+                reasons = "; ".join(f"{engine}: {error}" for engine, error in failed.items())
+                warn_lack(f"{why}: {name} stands in ({reasons})", f"{name} for {[*map(type, failed.values())]}")
             return cache
     raise EngineNotAvailableError("no engine to open")

@@ -12,11 +12,11 @@ from twat_cache._keys import ENCODER, namespace_of
 from twat_cache._msgpack import Unencodable
 from twat_cache._names import StoredName, code_hash, stored_name
 from twat_cache._native._bytecache import ByteCache
-from twat_cache._open import folder_of, milliseconds
+from twat_cache._open import folder_of, milliseconds, warn_lack
 from twat_cache._opening import open_store
 from twat_cache._options import Common, seconds, truth, whole
 from twat_cache.config import CacheConfig
-from twat_cache.exceptions import ConfigurationError
+from twat_cache.exceptions import ConfigurationError, PathError
 
 KNOWN = (
     "folder_name", "maxsize", "ttl", "policy", "use_sql", "compress", "engine", "mmap", "config",
@@ -106,7 +106,7 @@ def prepare(func: Any, wanted: Wanted, settings: CacheConfig | None = None) -> P
         settings = settings.replace(compress=truth("compress", wanted.compress))
     limits["ttl_ms"] = milliseconds(ttl)
     place = folder_of(named.folder) if wanted.folder_name is None else wanted.folder_name
-    path = paths.folder_path(place, settings.cache_dir)
+    path = _path(wanted, place, settings, common.name)
     if bound == 0 or (ttl is not None and ttl <= 0):
         _check(limits, space)
         store, policy = ByteCache("null", {}), limits["policy"]
@@ -121,6 +121,19 @@ def prepare(func: Any, wanted: Wanted, settings: CacheConfig | None = None) -> P
         "mapped": mapped and store.engine == "file", "memory": memory, "watch": named.watch,
     }  # fmt: skip
     return Parts(common, store, Codec(serializer, space, mapped=mapped), arguments)
+
+
+def _path(wanted: Wanted, place: Any, settings: CacheConfig, name: str) -> str:
+    """The directory of the store; empty where there is none and an engine is asked for that needs none."""
+    try:
+        return paths.folder_path(place, settings.cache_dir)
+    except PathError as error:
+        without = [engine for engine in wanted.engines if engine not in ("disk", "file")]
+        if not without:
+            raise
+        warn_lack(f"{name}: {without[0]} stands in ({error})", str(error))
+        wanted.engines = without
+        return ""
 
 
 def _limits(wanted: Wanted, common: Common, settings: CacheConfig) -> tuple[int | None, dict[str, Any]]:

@@ -11,6 +11,8 @@ import atexit
 import os
 from typing import TYPE_CHECKING, Any
 
+from twat_cache.exceptions import PathError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -38,7 +40,7 @@ def read() -> dict[str, dict[str, list[int]]]:
 
     try:
         return _sound(json.loads(registry_file().read_text()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, PathError):
         return {}
 
 
@@ -59,12 +61,11 @@ def _is_pair(pair: Any) -> bool:
 def _at_exit() -> None:
     if _watching != [os.getpid()]:
         return
-    counted = _counted()
-    if not counted:
-        return
     try:
-        _add(counted)
-    except (OSError, ValueError):
+        counted = _counted()
+        if counted:
+            _add(counted)
+    except Exception:  # noqa: BLE001, S110 - without a home, a disk, descriptors or modules there are no figures
         pass
 
 

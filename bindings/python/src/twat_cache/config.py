@@ -208,7 +208,9 @@ def _text(name: str, value: Any) -> str | None:
 
 
 def _path(name: str, value: Any) -> str | None:
-    return _text(name, str(value) if hasattr(value, "__fspath__") else value)
+    from twat_cache.paths import text_of
+
+    return text_of(value, name) if isinstance(value, bytes) or hasattr(value, "__fspath__") else _text(name, value)
 
 
 def _policy(name: str, value: Any) -> str:

@@ -32,29 +32,54 @@ def _cache_dir() -> str:
             base = os.environ.get("LOCALAPPDATA") or os.path.expanduser("~/AppData/Local")
         else:
             base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return os.path.join(os.path.abspath(os.path.expanduser(base)), "twat_cache")
+    base = os.path.expanduser(base)
+    if base.startswith("~"):
+        raise PathError(
+            "cache directory: expected a home directory, got none (HOME is not set and the user has no entry in the "
+            "password database); set TWAT_CACHE_DIR"
+        )
+    return os.path.join(absolute(base), "twat_cache")
 
 
-def folder_path(folder_name: str | os.PathLike[str], cache_dir: str | os.PathLike[str] | None = None) -> str:
+AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+
+def text_of(path: AnyPath, name: str = "path") -> str:
+    """A path as text; bytes as the system decodes them."""
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise ConfigurationError(f"{name}: expected a path, got: {path!r}")
+    text = os.fsdecode(path)
+    if "\0" in text:
+        raise ConfigurationError(f"{name}: expected a path without NUL, got: {path!r}")
+    return text
+
+
+def absolute(path: AnyPath, name: str = "path") -> str:
+    """An absolute path, so that it means the same after a change of the working directory."""
+    try:
+        return os.path.abspath(text_of(path, name))
+    except OSError as error:
+        raise PathError(f"{name}: the working directory cannot be found, give an absolute path: {error}") from error
+
+
+def folder_path(folder_name: AnyPath, cache_dir: AnyPath | None = None) -> str:
     """The directory of a folder, not made: an absolute path is itself."""
-    text = os.fspath(folder_name) if isinstance(folder_name, (str, os.PathLike)) else None
-    if not isinstance(text, str) or "\0" in text:
-        raise ConfigurationError(f"folder_name: expected text without NUL, found: {folder_name!r}")
+    text = text_of(folder_name, "folder_name")
     if os.path.isabs(text):
         return os.path.normpath(text)
     if not text or not LETTERS.issuperset(text) or set(text) == {"."}:
         raise ConfigurationError(
             f"folder_name: expected an absolute path or a name of letters, digits, '-', '_' and '.', found: {text!r}"
         )
-    return os.path.join(os.path.abspath(cache_dir) if cache_dir else _cache_dir(), text)
+    return os.path.join(absolute(cache_dir, "cache_dir") if cache_dir else _cache_dir(), text)
 
 
 def get_cache_path(
-    folder_name: str | os.PathLike[str] | None = None,
+    folder_name: AnyPath | None = None,
     *,
     create: bool = True,
     use_temp: bool = False,
-    cache_dir: str | os.PathLike[str] | None = None,
+    cache_dir: AnyPath | None = None,
     mode: int = 0o700,
 ) -> Path:
     """The directory of a folder (of all of them without a name), made if ``create``.
@@ -70,7 +95,7 @@ def get_cache_path(
 
         cache_dir = Path(tempfile.gettempdir()) / f"twat_cache-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
     if folder_name is None:
-        path = Path(os.path.abspath(cache_dir)) if cache_dir else get_cache_dir()
+        path = Path(absolute(cache_dir, "cache_dir")) if cache_dir else get_cache_dir()
     else:
         path = Path(folder_path(folder_name, cache_dir))
     if create:
@@ -86,11 +111,11 @@ def make(path: Path, mode: int = 0o700) -> None:
         raise PathError(f"Failed to create cache directory {path}: {error.strerror or error}") from error
 
 
-def validate_cache_path(path: str | os.PathLike[str]) -> Path:
+def validate_cache_path(path: AnyPath) -> Path:
     """The path as given, if it is a directory that can be written, or can be made one."""
     from pathlib import Path
 
-    place = Path(path)
+    place = Path(text_of(path))
     if place.exists() and not place.is_dir():
         raise PathError(f"expected a directory, found a file: {place}")
     above = place
@@ -106,9 +131,7 @@ def is_store(path: str | os.PathLike[str]) -> bool:
     return os.path.isfile(os.path.join(path, "data.mdb")) and os.path.exists(os.path.join(path, "lock.mdb"))
 
 
-def clear_cache(
-    folder_name: str | os.PathLike[str] | None = None, cache_dir: str | os.PathLike[str] | None = None
-) -> None:
+def clear_cache(folder_name: AnyPath | None = None, cache_dir: AnyPath | None = None) -> None:
     """Removes the store of a folder, or all of them. What is not a store of ours is left alone."""
     import shutil
 

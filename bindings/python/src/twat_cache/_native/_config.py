@@ -9,7 +9,7 @@ from typing import Any
 from twat_cache._native._handle import Handle
 from twat_cache._native._lib import held
 from twat_cache._native._status import check
-from twat_cache.exceptions import ConfigurationError
+from twat_cache.exceptions import ConfigurationError, PathError
 
 _U64 = 2**64
 
@@ -38,7 +38,8 @@ class Config(Handle):
                 raise ConfigurationError(f"{name}: expected an integer from 0 to 2^64 - 1, found: {value}")
             check(held.twat_config_set_u64(self.pointer, key, value), opening=True)
         elif isinstance(value, str):
-            check(held.twat_config_set(self.pointer, key, _text(name, value)), opening=True)
+            text = _path(value) if name == "path" else _text(name, value)
+            check(held.twat_config_set(self.pointer, key, text), opening=True)
         else:
             raise ConfigurationError(f"{name}: expected text, a number or a truth value, found: {value!r}")
 
@@ -58,11 +59,27 @@ class Config(Handle):
         held.twat_config_free(pointer)
 
 
+def _path(value: str) -> bytes:
+    """The bytes of a path, as the system has them; the core takes those that are UTF-8."""
+    import os
+
+    data = os.fsencode(value)
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise PathError(f"path: expected a name that is UTF-8, got: {value!r}") from None
+    return _without_nul("path", data, value)
+
+
 def _text(name: str, value: str) -> bytes:
     try:
         data = value.encode("utf-8")
     except UnicodeEncodeError as error:
         raise ConfigurationError(f"{name}: expected UTF-8 text, found: {value!r}") from error
+    return _without_nul(name, data, value)
+
+
+def _without_nul(name: str, data: bytes, value: str) -> bytes:
     if b"\0" in data:
         raise ConfigurationError(f"{name}: expected text without NUL, found: {value!r}")
     return data

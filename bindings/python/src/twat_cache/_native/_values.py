@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,6 +42,31 @@ class Mapped(Handle):
 
     def __len__(self) -> int:
         return self.size
+
+
+# A map costs more than the copy of so many bytes.
+_SMALL = 64 * 1024
+_views: weakref.WeakSet[Mapped] = weakref.WeakSet()
+
+
+def _most_maps() -> int:
+    """A quarter of the maps that a process may have: beyond those, nothing in it can have memory any more."""
+    try:
+        with open("/proc/sys/vm/max_map_count", encoding="ascii") as file:
+            return int(file.read()) // 4
+    except (OSError, ValueError):
+        return 16_384
+
+
+_MOST_MAPS = _most_maps()
+
+
+def may_stay_mapped(value: Mapped) -> bool:
+    """Whether a result may look at a value where it lies; else it gets a copy."""
+    if value.size < _SMALL or len(_views) >= _MOST_MAPS:
+        return False
+    _views.add(value)
+    return True
 
 
 def take(raw: _abi.Bytes) -> bytes:
