@@ -66,6 +66,12 @@ sanitize: ## C and C++ tests under ASan, UBSan, TSan and valgrind
 fuzz: ## each fuzz target for 60 seconds
 	tests/run-fuzz.sh
 
+dist: ## what users install, in target/dist: wheels, npm packages, tarball, crate, checksums, SBOM
+	tools/dist.sh
+
+dist-test: ## installs and uses all of it where neither Rust nor the source is
+	tools/dist-test.sh
+
 # By the environment: a path may have signs that a shell would take for its own.
 install uninstall: export INSTALL_PREFIX = $(PREFIX)
 install uninstall: export INSTALL_DESTDIR = $(DESTDIR)

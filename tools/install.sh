@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # tools/install.sh install|uninstall PREFIX [DESTDIR]: installs (or removes)
 # what C and C++ programs need. `make install` builds first. LIBDIR is
-# PREFIX/lib unless given. For tests: TWAT_PROFILE=debug installs that build,
+# PREFIX/lib unless given. TWAT_RELOCATABLE=1 makes a tree that works wherever it
+# is unpacked. For tests: TWAT_PROFILE=debug installs that build,
 # TWAT_STATIC_LIB names a static library that tools/static-lib.sh has made.
 set -euo pipefail
 verb=${1:?install or uninstall}
@@ -82,7 +83,12 @@ filled_in() {
 }
 
 pkgconfig_file() {
-    printf 'prefix=%s\nexec_prefix=${prefix}\n' "$(pc_path "$prefix")"
+    if [ -n "${TWAT_RELOCATABLE:-}" ]; then
+        printf 'prefix=${pcfiledir}/../..\n'
+    else
+        printf 'prefix=%s\n' "$(pc_path "$prefix")"
+    fi
+    printf 'exec_prefix=${prefix}\n'
     # Relative to the prefix, so that --define-prefix and a moved tree work.
     case $libdir in
     "$prefix"/*) printf 'libdir=${prefix}/%s\n' "$(pc_path "${libdir#"$prefix"/}")" ;;
