@@ -82,6 +82,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        fork::notice();
         if self.generation != fork::generation() {
             std::mem::forget((self.engine.take(), self.memory.take()));
         }
@@ -93,6 +94,7 @@ impl Cache {
     pub fn open(config: &Config) -> Result<Self> {
         config.validate()?;
         fork::install();
+        fork::notice();
         solo::install();
         Ok(Self {
             config: config.clone(),
@@ -155,6 +157,15 @@ impl Cache {
             self.count_error(error);
         }
         result
+    }
+
+    /// The same of an operation that changes something. In what others share, a child
+    /// that the handler of [`fork`] did not see must not go on with its parent's locks.
+    fn change<T>(&self, run: impl FnOnce(&dyn Engine) -> Result<T>) -> Result<T> {
+        if self.first.memory.is_none() {
+            fork::notice();
+        }
+        self.call(run)
     }
 
     #[cold]
@@ -288,7 +299,7 @@ impl Cache {
         run: impl FnOnce(&dyn Engine, &Put<'_>) -> Result<Stored>,
     ) -> Result<Stored> {
         let put = self.put_of(options);
-        let stored = self.call(|engine| {
+        let stored = self.change(|engine| {
             check_key(key)?;
             run(engine, &put)
         })?;
@@ -310,7 +321,7 @@ impl Cache {
     /// Stores many values under the same options.
     pub fn set_many(&self, pairs: &[(&[u8], &[u8])], options: &SetOptions<'_>) -> Result<()> {
         let put = self.put_of(options);
-        self.call(|engine| {
+        self.change(|engine| {
             pairs.iter().try_for_each(|(key, _)| check_key(key))?;
             engine.put_many(pairs, &put)
         })?;
@@ -329,21 +340,21 @@ impl Cache {
 
     /// Removes an entry; false where there was none.
     pub fn delete(&self, key: &[u8]) -> Result<bool> {
-        let deleted = self.call(|engine| engine.delete(key))?;
+        let deleted = self.change(|engine| engine.delete(key))?;
         self.counters().add(Count::Deletes, u64::from(deleted));
         Ok(deleted)
     }
 
     /// Removes many entries; returns how many there were.
     pub fn delete_many(&self, keys: &[&[u8]]) -> Result<u64> {
-        let deleted = self.call(|engine| engine.delete_many(keys))?;
+        let deleted = self.change(|engine| engine.delete_many(keys))?;
         self.counters().add(Count::Deletes, deleted);
         Ok(deleted)
     }
 
     /// Removes every entry whose key begins with `prefix`.
     pub fn delete_prefix(&self, prefix: &[u8]) -> Result<u64> {
-        let deleted = self.call(|engine| engine.delete_prefix(prefix))?;
+        let deleted = self.change(|engine| engine.delete_prefix(prefix))?;
         self.counters().add(Count::Deletes, deleted);
         Ok(deleted)
     }
@@ -356,7 +367,7 @@ impl Cache {
     /// Gives an entry a new time to live; false where there is none.
     pub fn touch(&self, key: &[u8], ttl_ms: u64) -> Result<bool> {
         let ttl = self.ttl(ttl_ms);
-        self.call(|engine| engine.touch(key, ttl))
+        self.change(|engine| engine.touch(key, ttl))
     }
 
     /// Adds to a stored integer and returns the sum; a missing one starts at `initial`
@@ -367,7 +378,7 @@ impl Cache {
     /// beyond 64 bits.
     pub fn incr(&self, key: &[u8], delta: i64, initial: i64, ttl_ms: u64) -> Result<i64> {
         let ttl = self.ttl(ttl_ms);
-        let value = self.call(|engine| {
+        let value = self.change(|engine| {
             check_key(key)?;
             engine.incr(key, delta, initial, ttl)
         })?;
@@ -377,27 +388,27 @@ impl Cache {
 
     /// Makes every entry that carries the tag a miss.
     pub fn invalidate_tag(&self, tag: &[u8]) -> Result<bool> {
-        self.call(|engine| engine.invalidate_tag(tag))
+        self.change(|engine| engine.invalidate_tag(tag))
     }
 
     /// Removes what is expired or invalidated; returns how many entries left.
     pub fn expire(&self) -> Result<u64> {
-        self.call(|engine| engine.expire())
+        self.change(|engine| engine.expire())
     }
 
     /// Removes every entry (of this namespace).
     pub fn clear(&self) -> Result<()> {
-        self.call(|engine| engine.clear())
+        self.change(|engine| engine.clear())
     }
 
     /// Waits until what was acknowledged is as durable as it can be.
     pub fn flush(&self) -> Result<()> {
-        self.call(|engine| engine.flush())
+        self.change(|engine| engine.flush())
     }
 
     /// Verifies every entry; removes what is bad with `repair`.
     pub fn check(&self, repair: bool) -> Result<Map<String, Json>> {
-        self.call(|engine| engine.check(repair))
+        self.change(|engine| engine.check(repair))
     }
 
     /// How many entries a get would hit (of this namespace). What is expired or
@@ -446,6 +457,7 @@ impl Cache {
 
     /// Flushes and closes; values that were handed out stay valid.
     pub fn close(self) -> Result<()> {
+        fork::notice();
         if self.first.generation == fork::generation() || self.first.next.get().is_some() {
             self.flush()
         } else {

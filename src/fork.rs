@@ -5,12 +5,16 @@
 //! counter it was made under and is leaked and made anew when it differs.
 //! `getpid` at each call would cost more than a memory hit.
 
-use std::sync::Once;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 static GENERATION: AtomicU64 = AtomicU64::new(0);
-static INSTALL: Once = Once::new();
+/// 0, or the process that installs the handlers just now, or [`INSTALLED`].
+static INSTALL: AtomicU32 = AtomicU32::new(0);
+/// No process has this number.
+const INSTALLED: u32 = u32::MAX;
+/// The process that the counter is right for; 0 before the handlers are installed.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
 /// Forks under way.
 static FORKING: AtomicU32 = AtomicU32::new(0);
 /// Threads that forks wait for.
@@ -34,6 +38,12 @@ extern "C" fn in_parent() {
 
 #[cfg(all(unix, not(miri)))]
 extern "C" fn in_child() {
+    PROCESS.store(std::process::id(), Ordering::Relaxed);
+    begin_anew();
+}
+
+/// In a child: no other thread is there, and what was made before is the parent's.
+fn begin_anew() {
     FORKING.store(0, Ordering::SeqCst);
     DELAYING.store(0, Ordering::SeqCst);
     GENERATION.fetch_add(1, Ordering::Release);
@@ -80,18 +90,59 @@ pub fn delayed<T>(run: impl FnOnce() -> T) -> T {
 }
 
 /// Installs the handlers, once. Called wherever something that must notice a
-/// fork is made.
+/// fork is made; they are installed when this returns.
+///
+/// Not a `Once`: a thread may fork while another one is in here. The child, which has
+/// that thread no more, would wait for it forever; it sees the number of another process
+/// and installs them itself (then they run twice at a fork, which is no harm).
+#[inline]
 pub fn install() {
-    INSTALL.call_once(|| {
-        #[cfg(all(unix, not(miri)))]
-        #[expect(unsafe_code, reason = "the one system call that tells a child it was forked")]
-        // SAFETY: the handlers are plain functions that touch atomics and may
-        // sleep, which is allowed between fork and exec; they are never unloaded
-        // since the bindings keep the library mapped.
-        unsafe {
-            libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child));
+    if INSTALL.load(Ordering::Acquire) != INSTALLED {
+        install_once();
+    }
+}
+
+#[cold]
+fn install_once() {
+    let me = std::process::id();
+    loop {
+        let installing = INSTALL.load(Ordering::Acquire);
+        if installing == INSTALLED {
+            return;
         }
-    });
+        if installing == me {
+            std::thread::yield_now();
+            continue;
+        }
+        let claimed = INSTALL.compare_exchange(installing, me, Ordering::AcqRel, Ordering::Acquire);
+        if claimed.is_ok() {
+            break;
+        }
+    }
+    PROCESS.store(me, Ordering::Relaxed);
+    #[cfg(all(unix, not(miri)))]
+    #[expect(unsafe_code, reason = "the one system call that tells a child it was forked")]
+    // SAFETY: the handlers are plain functions that touch atomics, ask for the
+    // process's number and may sleep, which is allowed between fork and exec; they are
+    // never unloaded since the bindings keep the library mapped.
+    unsafe {
+        libc::pthread_atfork(Some(before), Some(in_parent), Some(in_child));
+    }
+    INSTALL.store(INSTALLED, Ordering::Release);
+}
+
+/// Notices a child that was made without the handlers: by `_Fork`, or by `clone` without
+/// the C library. Costs a system call, so it is for what costs much more: opening, and
+/// writes to shared stores.
+pub fn notice() {
+    let (known, me) = (PROCESS.load(Ordering::Relaxed), std::process::id());
+    // 0: nothing was made yet that must notice.
+    if known != 0
+        && known != me
+        && PROCESS.compare_exchange(known, me, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    {
+        begin_anew();
+    }
 }
 
 /// How many forks lie between the first process and this one.
@@ -139,5 +190,19 @@ impl<T: Sync + 'static> ForkLocal<T> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_installation_that_another_process_began_is_not_waited_for() {
+        install();
+        // As a child finds it whose parent forked while another thread was in there.
+        INSTALL.store(1, Ordering::Release);
+        install();
+        assert_eq!(INSTALL.load(Ordering::Acquire), INSTALLED);
     }
 }
