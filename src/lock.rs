@@ -67,7 +67,25 @@ impl<T> Lock<T> {
         Ok(Guard { held, panicking: std::thread::panicking() })
     }
 
-    /// The same for what cannot panic; `None` where another holds it, or an
+    /// The same without waiting: `None` where another holds it, or an earlier holder
+    /// panicked.
+    #[inline]
+    pub(crate) fn try_lock(&self) -> Option<Guard<'_, T>> {
+        let held = ManuallyDrop::new(self.calm::<false>()?);
+        Some(Guard { held, panicking: std::thread::panicking() })
+    }
+
+    /// Gives it back for a moment in the midst of long work. Where others wait for it,
+    /// they get the time to wake up: who gave it back would have it again before.
+    pub(crate) fn step_aside(held: Guard<'_, T>) {
+        let awaited = held.held.lock.state.load(Ordering::Relaxed) == AWAITED;
+        drop(held);
+        if awaited {
+            std::thread::sleep(std::time::Duration::from_micros(100));
+        }
+    }
+
+    /// As [`Self::try_lock`] for what cannot panic; `None` where another holds it, or an
     /// earlier holder panicked. `ALONE` is what [`solo::alone`] says now.
     #[inline(always)]
     pub(crate) fn calm<const ALONE: bool>(&self) -> Option<Calm<'_, T, ALONE>> {

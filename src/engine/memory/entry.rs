@@ -97,6 +97,11 @@ impl Entry {
         self.0.value()
     }
 
+    /// The same entry, to look at without the lock.
+    pub(super) fn hold(&self) -> Self {
+        Self(self.0.clone())
+    }
+
     /// What is handed out.
     #[inline]
     pub(super) fn share(&self) -> Counted {

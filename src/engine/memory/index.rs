@@ -12,6 +12,15 @@ const LANES: usize = 7;
 /// Of 16 lanes so many are in use before the table grows.
 const FULL: usize = 12;
 
+/// A table of up to so many chunks moves at once when it grows: in a tenth of a
+/// millisecond.
+const MOVED_AT_ONCE: usize = 256;
+/// Chunks of a larger one that each insertion moves. (One would be enough: the next
+/// growth is 1.3 insertions per chunk away.)
+const MOVED_BY_AN_INSERT: usize = 4;
+/// Chunks that move with a batch of hits, so that reading alone ends it, too.
+pub(super) const MOVED_BY_HITS: usize = 32;
+
 /// A cache line.
 #[repr(C, align(64))]
 struct Chunk<T> {
@@ -65,21 +74,35 @@ fn lanes_by_word(tags: [u8; LANES + 1], tag: u8) -> u32 {
     ((same >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32
 }
 
-/// Where something is.
+/// Where something is in a table.
 #[derive(Clone, Copy)]
 struct Place {
     chunk: usize,
     lane: usize,
 }
 
-pub(super) struct Index<T> {
+/// Chunks, and the search through them.
+struct Table<T> {
     chunks: Vec<Chunk<T>>,
+}
+
+/// A table that has become too small, while its entries move to a larger one.
+struct Outgrown<T> {
+    table: Table<T>,
+    /// The chunks before this one are empty.
+    moved: usize,
+}
+
+pub(super) struct Index<T> {
+    table: Table<T>,
     len: usize,
+    /// (In a box: few indexes have it, and what follows the index is touched by each hit.)
+    outgrown: Option<Box<Outgrown<T>>>,
 }
 
 impl<T> Default for Index<T> {
     fn default() -> Self {
-        Self { chunks: Vec::new(), len: 0 }
+        Self { table: Table { chunks: Vec::new() }, len: 0, outgrown: None }
     }
 }
 
@@ -100,9 +123,11 @@ fn after(chunk: usize, chunks: usize) -> usize {
     if chunk + 1 == chunks { 0 } else { chunk + 1 }
 }
 
-impl<T> Index<T> {
-    pub(super) fn len(&self) -> usize {
-        self.len
+impl<T> Table<T> {
+    fn with_chunks(len: usize) -> Self {
+        let mut chunks = Vec::with_capacity(len);
+        chunks.resize_with(len, || Chunk::EMPTY);
+        Self { chunks }
     }
 
     #[inline(always)]
@@ -129,38 +154,18 @@ impl<T> Index<T> {
         }
     }
 
-    /// What is most likely to be stored under the hash: the first of its tag in
-    /// the first chunk that is looked at.
     #[inline(always)]
-    pub(super) fn likeliest(&self, hash: u64) -> Option<&T> {
-        let chunk = self.chunks.get(first(hash, self.chunks.len()))?;
-        let lane = lanes_of(chunk.tags, tag_of(hash)).trailing_zeros();
-        chunk.lanes.get(lane as usize)?.as_ref()
-    }
-
-    /// Has what a search for the hash will look at fetched into the processor's
-    /// cache.
-    #[inline]
-    pub(super) fn prefetch(&self, hash: u64) {
-        let chunk = self.chunks.as_ptr().wrapping_add(first(hash, self.chunks.len()));
-        crate::prefetch::prefetch(chunk.addr());
-    }
-
-    /// What is stored under the hash and is the one asked for.
-    #[inline(always)]
-    pub(super) fn find(&self, hash: u64, is: impl FnMut(&T) -> bool) -> Option<&T> {
+    fn find(&self, hash: u64, is: impl FnMut(&T) -> bool) -> Option<&T> {
         let Place { chunk, lane } = self.place(hash, is)?;
         self.chunks[chunk].lanes[lane].as_ref()
     }
 
-    /// The same, to be replaced by another of the same hash.
-    pub(super) fn find_mut(&mut self, hash: u64, is: impl FnMut(&T) -> bool) -> Option<&mut T> {
+    fn find_mut(&mut self, hash: u64, is: impl FnMut(&T) -> bool) -> Option<&mut T> {
         let Place { chunk, lane } = self.place(hash, is)?;
         self.chunks[chunk].lanes[lane].as_mut()
     }
 
-    /// Takes it out.
-    pub(super) fn remove(&mut self, hash: u64, is: impl FnMut(&T) -> bool) -> Option<T> {
+    fn remove(&mut self, hash: u64, is: impl FnMut(&T) -> bool) -> Option<T> {
         let Place { chunk, lane } = self.place(hash, is)?;
         let mut at = first(hash, self.chunks.len());
         while at != chunk {
@@ -170,20 +175,9 @@ impl<T> Index<T> {
             }
             at = after(at, self.chunks.len());
         }
-        self.len -= 1;
         let chunk = &mut self.chunks[chunk];
         chunk.tags[lane] = 0;
         chunk.lanes[lane].take()
-    }
-
-    /// Adds what is not there. `hash_of` tells the hashes of others, which
-    /// must move when the table grows.
-    pub(super) fn insert(&mut self, hash: u64, item: T, hash_of: impl Fn(&T) -> u64) {
-        if self.len >= self.chunks.len() * LANES * FULL / 16 {
-            self.grow(hash_of);
-        }
-        self.len += 1;
-        self.put(hash, item);
     }
 
     /// There is a free lane.
@@ -200,16 +194,117 @@ impl<T> Index<T> {
             at = after(at, self.chunks.len());
         }
     }
+}
+
+impl<T> Index<T> {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// What is most likely to be stored under the hash: the first of its tag in
+    /// the first chunk that is looked at.
+    #[inline(always)]
+    pub(super) fn likeliest(&self, hash: u64) -> Option<&T> {
+        let chunks = &self.table.chunks;
+        let chunk = chunks.get(first(hash, chunks.len()))?;
+        let lane = lanes_of(chunk.tags, tag_of(hash)).trailing_zeros();
+        chunk.lanes.get(lane as usize)?.as_ref()
+    }
+
+    /// Has what a search for the hash will look at fetched into the processor's
+    /// cache.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: u64) {
+        let chunks = &self.table.chunks;
+        let chunk = chunks.as_ptr().wrapping_add(first(hash, chunks.len()));
+        crate::prefetch::prefetch(chunk.addr());
+    }
+
+    /// What is stored under the hash and is the one asked for.
+    #[inline(always)]
+    pub(super) fn find(&self, hash: u64, mut is: impl FnMut(&T) -> bool) -> Option<&T> {
+        match self.table.find(hash, &mut is) {
+            None if self.outgrown.is_some() => self.find_outgrown(hash, &mut is),
+            found => found,
+        }
+    }
 
     #[cold]
-    fn grow(&mut self, hash_of: impl Fn(&T) -> u64) {
-        let len = self.chunks.len() + (self.chunks.len() / 4).max(4);
-        let mut chunks = Vec::with_capacity(len);
-        chunks.resize_with(len, || Chunk::EMPTY);
-        for chunk in std::mem::replace(&mut self.chunks, chunks) {
-            for item in chunk.lanes.into_iter().flatten() {
-                self.put(hash_of(&item), item);
+    #[inline(never)]
+    fn find_outgrown(&self, hash: u64, is: &mut dyn FnMut(&T) -> bool) -> Option<&T> {
+        self.outgrown.as_ref()?.table.find(hash, is)
+    }
+
+    /// The same, to be replaced by another of the same hash.
+    pub(super) fn find_mut(&mut self, hash: u64, mut is: impl FnMut(&T) -> bool) -> Option<&mut T> {
+        match self.table.find_mut(hash, &mut is) {
+            None => self.outgrown.as_mut()?.table.find_mut(hash, is),
+            found => found,
+        }
+    }
+
+    /// Takes it out.
+    pub(super) fn remove(&mut self, hash: u64, mut is: impl FnMut(&T) -> bool) -> Option<T> {
+        let removed = match self.table.remove(hash, &mut is) {
+            None => self.outgrown.as_mut()?.table.remove(hash, is),
+            found => found,
+        };
+        self.len -= usize::from(removed.is_some());
+        removed
+    }
+
+    /// Adds what is not there. `hash_of` tells the hashes of others, which
+    /// must move when the table grows.
+    pub(super) fn insert(&mut self, hash: u64, item: T, hash_of: impl Fn(&T) -> u64) {
+        if self.outgrown.is_some() {
+            self.move_some(MOVED_BY_AN_INSERT, &hash_of);
+        }
+        if self.len >= self.table.chunks.len() * LANES * FULL / 16 {
+            self.grow(&hash_of);
+        }
+        self.len += 1;
+        self.table.put(hash, item);
+    }
+
+    /// Whether entries wait to be moved; a search for them takes longer meanwhile.
+    #[inline]
+    pub(super) fn is_growing(&self) -> bool {
+        self.outgrown.is_some()
+    }
+
+    /// Makes room. The lock of the shard is held, so a large table is not moved at
+    /// once but a few chunks at a time: long before this one is full, too.
+    #[cold]
+    fn grow(&mut self, hash_of: &impl Fn(&T) -> u64) {
+        self.move_some(usize::MAX, hash_of);
+        let len = self.table.chunks.len();
+        let larger = Table::with_chunks(len + (len / 4).max(4));
+        let table = std::mem::replace(&mut self.table, larger);
+        self.outgrown = Some(Box::new(Outgrown { table, moved: 0 }));
+        if len <= MOVED_AT_ONCE {
+            self.move_some(len, hash_of);
+        }
+    }
+
+    /// Moves the entries of the next chunks to the larger table.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn move_some(&mut self, most: usize, hash_of: &impl Fn(&T) -> u64) {
+        let Some(outgrown) = &mut self.outgrown else { return };
+        let chunks = outgrown.table.chunks.len();
+        let until = outgrown.moved.saturating_add(most).min(chunks);
+        for chunk in &mut outgrown.table.chunks[outgrown.moved..until] {
+            // Its count of those that went on stays: they are still found by it.
+            for lane in 0..LANES {
+                if let Some(item) = chunk.lanes[lane].take() {
+                    chunk.tags[lane] = 0;
+                    self.table.put(hash_of(&item), item);
+                }
             }
+        }
+        outgrown.moved = until;
+        if until == chunks {
+            self.outgrown = None;
         }
     }
 }
@@ -257,12 +352,50 @@ mod tests {
                 }
                 assert_eq!(index.len(), map.len());
             }
+            assert!(!index.is_growing(), "a small one moves at once");
             for n in 0..500 {
                 assert_eq!(
                     index.find(hash(&n), |other| *other == n).copied(),
                     map.get(&n).map(|()| n)
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_large_one_grows_in_steps_and_loses_nothing_meanwhile() {
+        let hash = |n: &u64| hash(*n, 40);
+        let mut index = Index::default();
+        let (mut last, mut grew, mut most) = (0, 0, 0);
+        let until = if cfg!(miri) { 4_000 } else { 60_000_u64 };
+        for n in 0..until {
+            index.insert(hash(&n), n, hash);
+            let moved = index.outgrown.as_ref().map_or(0, |outgrown| outgrown.moved);
+            if index.is_growing() {
+                most = most.max(moved.saturating_sub(last));
+                // One that came long ago, one that just came, one that did not.
+                for asked in [n * 7 % (n + 1), n, n + 1] {
+                    let found = index.find(hash(&asked), |other| *other == asked);
+                    assert_eq!(found.copied(), (asked <= n).then_some(asked));
+                }
+                if n % 5 == 0 {
+                    let old = n * 11 % (n + 1);
+                    assert_eq!(index.remove(hash(&old), |other| *other == old), Some(old));
+                    *index.find_mut(hash(&n), |other| *other == n).unwrap_or(&mut 0) = n;
+                    index.insert(hash(&old), old, hash);
+                }
+            }
+            grew += usize::from(moved < last);
+            last = moved;
+            assert_eq!(index.len(), n as usize + 1);
+        }
+        assert!(cfg!(miri) || grew > 5, "{grew}");
+        assert!(most <= 2 * MOVED_BY_AN_INSERT, "{most} chunks moved at once");
+        while index.is_growing() {
+            index.move_some(MOVED_BY_HITS, &hash);
+        }
+        for n in 0..until {
+            assert!(index.find(hash(&n), |other| *other == n).is_some(), "{n}");
         }
     }
 }

@@ -37,8 +37,10 @@ use write::Attempt;
 const ONE_SHARD_ENTRIES: u64 = 4096;
 /// The same for caches bounded by bytes alone: entries of 1 KiB.
 const ONE_SHARD_BYTES: u64 = ONE_SHARD_ENTRIES << 10;
-/// Slots that a scan looks at under one lock.
-const SCANNED_AT_ONCE: usize = 512;
+/// Slots that a scan, a count or a sweep looks at under one lock.
+const SCANNED_AT_ONCE: u32 = 512;
+/// Bytes of keys that a batch of a scan holds, but for its last key.
+const SCANNED_BYTES: usize = 256 << 10;
 /// Values up to so many bytes are read out under the lock; nobody is to wait
 /// for the copying of larger ones.
 pub(crate) const READ_UNDER_LOCK: usize = 16 << 10;
@@ -132,6 +134,27 @@ impl Memory {
         self.remove(shard, slot, why).map(|entry| garbage.push(entry)).is_some()
     }
 
+    /// Removes what is dead in a shard, some slots under one lock.
+    fn expire_in(&self, lock: &Lock<Shard>) -> Result<u64> {
+        let mut n = 0;
+        let mut steps = 0;
+        loop {
+            let mut garbage = Garbage::default();
+            let mut shard = lock.lock()?;
+            if steps == 0 {
+                shard.restart_sweep();
+                // Writers sweep, too, and may begin another round meanwhile.
+                steps = 2 * (shard.end() / SCANNED_AT_ONCE) + 2;
+            }
+            n += self.sweep(&mut shard, SCANNED_AT_ONCE, &mut garbage);
+            steps -= 1;
+            if steps == 0 || shard.is_between_rounds() {
+                return Ok(n);
+            }
+            Lock::step_aside(shard);
+        }
+    }
+
     /// How many live entries a shard has: without a walk where none can be dead.
     fn count_of(&self, lock: &Lock<Shard>) -> Result<u64> {
         let (mut n, mut at) = (0, 0);
@@ -140,7 +163,7 @@ impl Memory {
             if at == 0 && !shard.may_hold_dead(self.tags.generation()) {
                 return Ok(shard.len() as u64);
             }
-            let until = shard.end().min(at + SCANNED_AT_ONCE as u32);
+            let until = shard.end().min(at + SCANNED_AT_ONCE);
             n += (at..until)
                 .filter(|slot| shard.get(*slot).is_some_and(entry::Entry::is_live))
                 .count();
@@ -148,6 +171,7 @@ impl Memory {
                 return Ok(n as u64);
             }
             at = until;
+            Lock::step_aside(shard);
         }
     }
 
@@ -275,22 +299,30 @@ impl Engine for Memory {
             state.done = true;
             return Ok(());
         };
-        let shard = shard.lock()?;
-        let end = shard.end() as usize;
-        let until = end.min(state.place + SCANNED_AT_ONCE);
-        for slot in state.place..until {
-            match shard.get(slot as u32) {
-                Some(entry) if entry.key().starts_with(prefix) && entry.is_live() => {
-                    out.push(entry.key().to_vec());
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        {
+            let shard = shard.lock()?;
+            let (from, end) = (u32::try_from(state.place).unwrap_or(u32::MAX), shard.end());
+            let mut slot = from;
+            while slot < end && slot - from < SCANNED_AT_ONCE && bytes < SCANNED_BYTES {
+                let entry = shard.get(slot).filter(|entry| entry.is_live());
+                slot += 1;
+                let Some(entry) = entry else { continue };
+                // To compare is as much work as to copy.
+                bytes += prefix.len().min(entry.key().len());
+                if entry.key().starts_with(prefix) {
+                    bytes += entry.key().len();
+                    found.push(entry.hold());
                 }
-                _ => {}
+            }
+            state.place = slot as usize;
+            if slot >= end {
+                (state.part, state.place) = (state.part + 1, 0);
+                state.done = state.part == self.shards.len();
             }
         }
-        state.place = until;
-        if until == end {
-            (state.part, state.place) = (state.part + 1, 0);
-            state.done = state.part == self.shards.len();
-        }
+        // Keys may be long: they are copied while nobody waits for the lock.
+        out.extend(found.iter().map(|entry| entry.key().to_vec()));
         Ok(())
     }
 
@@ -311,7 +343,7 @@ impl Engine for Memory {
             };
             Ok(match attempt {
                 Attempt::Done(()) => Attempt::Done(next.value),
-                Attempt::Elsewhere => Attempt::Elsewhere,
+                Attempt::NoRoom(needed) => Attempt::NoRoom(needed),
             })
         })
     }
@@ -321,15 +353,7 @@ impl Engine for Memory {
     }
 
     fn expire(&self) -> Result<u64> {
-        let mut n = 0;
-        for shard in &self.shards {
-            let mut garbage = Garbage::default();
-            let mut shard = shard.lock()?;
-            shard.restart_sweep();
-            n += self.sweep(&mut shard, u32::MAX, &mut garbage);
-            drop(shard);
-        }
-        Ok(n)
+        self.shards.iter().try_fold(0, |n, shard| Ok(n + self.expire_in(shard)?))
     }
 
     fn count(&self) -> Result<u64> {

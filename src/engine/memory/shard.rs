@@ -2,7 +2,7 @@
 //! of it lies under one lock, which the engine holds.
 
 use super::entry::{Entry, NEVER};
-use super::index::Index;
+use super::index::{Index, MOVED_BY_HITS};
 use super::slots::Slots;
 use crate::clock;
 use crate::counted::{Counted, ShortKey};
@@ -218,6 +218,9 @@ impl Shard {
     #[inline(never)]
     fn tell_hits(&mut self) {
         self.policy.hits(&self.hits[..std::mem::take(&mut self.noted) as usize]);
+        if self.index.is_growing() {
+            self.index.move_some(MOVED_BY_HITS, &|entry| self.slots.hash(entry.slot()));
+        }
     }
 
     /// The policy, which knows of every hit.
@@ -332,6 +335,11 @@ impl Shard {
             self.sweep = Sweep { earliest: NEVER, ..Sweep::default() };
         }
         None
+    }
+
+    /// Whether the next call of [`Self::next_dead`] begins a round.
+    pub(super) fn is_between_rounds(&self) -> bool {
+        self.sweep.next == 0
     }
 
     /// The next round begins at the first slot.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::Code;
+use std::sync::atomic::Ordering;
 
 fn memory(options: &[(&str, &str)]) -> Memory {
     let mut config = Config::new("memory").expect("an engine");
@@ -97,6 +98,108 @@ fn a_given_cost_is_what_counts_against_the_bound() {
     }
     let stats = cache.stats().unwrap();
     assert_eq!((stats.entries, stats.bytes, stats.evictions), (3, 90_000, 7));
+}
+
+#[test]
+fn room_that_another_thread_reserves_in_vain_does_not_make_a_cache_full() {
+    let options =
+        [("policy", "none"), ("max_entries", "2"), ("max_bytes", "100000"), ("shards", "16")];
+    let cache = memory(&options);
+    set(&cache, b"big", 80_000).unwrap();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Each reserves the last place before it finds no bytes, and gives it back.
+            for n in 0_u64.. {
+                let refused = set(&cache, &n.to_le_bytes(), 50_000).unwrap_err();
+                assert_eq!(refused.code(), Code::Full);
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        });
+        let all = (0..if cfg!(miri) { 20 } else { 20_000_u32 }).try_for_each(|n| {
+            set(&cache, &n.to_le_bytes(), 8)?;
+            assert!(cache.delete(&n.to_le_bytes())?);
+            Ok::<_, Error>(())
+        });
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(all, Ok(()));
+    });
+}
+
+#[test]
+fn one_of_low_priority_finds_room_among_threads_that_take_it() {
+    let cache = memory(&[("max_entries", "1"), ("shards", "256")]);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for thread in 0..3_u64 {
+            let (cache, stop) = (&cache, &stop);
+            scope.spawn(move || {
+                let mut n = thread << 32;
+                while !stop.load(Ordering::Relaxed) {
+                    n += 1;
+                    set(cache, &n.to_le_bytes(), 8).unwrap();
+                }
+            });
+        }
+        let low = scope.spawn(|| {
+            // Linux keeps this for each thread.
+            #[cfg(all(target_os = "linux", not(miri)))]
+            let _ = rustix::process::nice(19);
+            (0..if cfg!(miri) { 5 } else { 100_u32 })
+                .try_for_each(|n| set(&cache, &n.to_le_bytes(), 8).map(drop))
+        });
+        let all = low.join();
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(all.expect("no panic"), Ok(()));
+    });
+    assert!(cache.stats().unwrap().entries <= 1);
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "too large")]
+fn a_sweep_of_a_large_shard_does_not_keep_others_waiting() {
+    let cache = memory(&[("shards", "1")]);
+    let put = Put { tags: &[b"tag"], ..Put::default() };
+    for n in 0..100_000_u32 {
+        cache.put(&n.to_le_bytes(), b"dead", &put).unwrap();
+    }
+    set(&cache, b"stays", 8).unwrap();
+    assert!(cache.invalidate_tag(b"tag").unwrap());
+    assert_eq!(cache.count().unwrap(), 1);
+    let ended = AtomicBool::new(false);
+    let seen = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut seen = std::collections::BTreeSet::new();
+            while !ended.load(Ordering::Acquire) {
+                seen.insert(cache.stats().unwrap().entries);
+            }
+            seen
+        });
+        let removed = cache.expire();
+        ended.store(true, Ordering::Release);
+        assert_eq!(removed, Ok(100_000));
+        reader.join().expect("no panic")
+    });
+    let amid = seen.iter().filter(|entries| (2..100_001).contains(*entries)).count();
+    assert!(amid > 2, "others had the lock {amid} times amid a sweep of 200 steps");
+}
+
+#[test]
+fn a_batch_of_a_scan_holds_no_more_long_keys_than_it_must() {
+    let cache = memory(&[("shards", "1")]);
+    for n in 0..20_u32 {
+        let key = [&n.to_le_bytes()[..], &[7; 100_000]].concat();
+        set(&cache, &key, 1).unwrap();
+    }
+    let (mut state, mut keys, mut seen) = (ScanState::default(), Vec::new(), 0);
+    while !state.done {
+        cache.scan(b"", &mut state, &mut keys).unwrap();
+        assert!(keys.len() <= 3, "{} keys of 100 KB at once", keys.len());
+        seen += keys.drain(..).len();
+    }
+    assert_eq!(seen, 20);
 }
 
 #[test]

@@ -11,11 +11,16 @@ use crate::policy::Policy as _;
 use crate::solo;
 use std::num::NonZeroU64;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 /// Slots that a writer looks at for what is expired.
 const SWEPT_BY_A_WRITER: u32 = 8;
-/// Rounds in which other threads hold all the room there is, before giving up.
-const FRUITLESS_ROUNDS: u32 = 10_000;
+/// Rounds in which other threads take all the room that was made, before this one rests
+/// between two of them: those that hold it may be waiting for its processor.
+const RESTLESS_ROUNDS: u32 = 20;
+const REST: Duration = Duration::from_micros(500);
+/// How long a write tries, all in all.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is to be stored: an entry, or what one is made of when room was made,
 /// perhaps of what left for it.
@@ -39,13 +44,20 @@ impl New<'_> {
 /// What became of an attempt under the lock of one shard.
 pub(super) enum Attempt<T> {
     Done(T),
-    /// There is no room, and nothing in this shard that could leave.
-    Elsewhere,
+    /// There is no room, and nothing within reach that could leave.
+    NoRoom(Needed),
+}
+
+/// What there is no room for.
+#[derive(Clone, Copy)]
+pub(super) struct Needed {
+    entries: u64,
+    bytes: u64,
 }
 
 impl Memory {
     /// Evicts one entry of a shard; false where nothing leaves.
-    pub(super) fn evict(&self, shard: &mut Shard, garbage: &mut Garbage) -> bool {
+    fn evict(&self, shard: &mut Shard, garbage: &mut Garbage) -> bool {
         let evicted = self.take_over(shard, garbage);
         if evicted {
             self.entries.release(1);
@@ -75,7 +87,8 @@ impl Memory {
     ) -> Result<T> {
         let number = self.shard_of(hash);
         let mut garbage = Garbage::default();
-        for _ in 0..FRUITLESS_ROUNDS {
+        let mut rounds = Rounds::default();
+        loop {
             let mut shard = self.shards[number].lock()?;
             if shard.may_hold_dead(self.tags.generation()) {
                 self.sweep(&mut shard, SWEPT_BY_A_WRITER, &mut garbage);
@@ -88,31 +101,63 @@ impl Memory {
                 }
                 live => live.map(|(slot, _)| slot),
             };
-            if let Attempt::Done(done) = attempt(&mut shard, slot, &mut garbage)? {
-                drop(shard);
-                return Ok(done);
-            }
+            let needed = match attempt(&mut shard, slot, &mut garbage)? {
+                Attempt::Done(done) => {
+                    drop(shard);
+                    return Ok(done);
+                }
+                Attempt::NoRoom(needed) => needed,
+            };
             drop(shard);
             garbage.empty();
-            self.make_room_elsewhere(number, &mut garbage)?;
+            self.wait_for_room(number, needed, &mut garbage)?;
             garbage.empty();
+            rounds.next()?;
         }
-        Err(self.full())
     }
 
-    /// Lets something leave a shard other than this one.
-    pub(super) fn make_room_elsewhere(&self, number: usize, garbage: &mut Garbage) -> Result<()> {
-        if self.refuses {
-            return if self.expire()? > 0 { Ok(()) } else { Err(self.full()) };
-        }
-        for step in 1..self.shards.len() {
+    /// Takes over what leaves another shard, without waiting for one: the lock of this
+    /// shard is held. Its place is kept.
+    fn take_over_elsewhere(&self, hash: u64, garbage: &mut Garbage) -> bool {
+        let number = self.shard_of(hash);
+        (1..self.shards.len()).any(|step| {
             let other = &self.shards[(number + step) & (self.shards.len() - 1)];
-            if self.evict(&mut *other.lock()?, garbage) {
+            other.try_lock().is_some_and(|mut other| self.take_over(&mut other, garbage))
+        })
+    }
+
+    /// Lets something leave any shard; false where nothing could.
+    fn evict_anywhere(&self, shard: &mut Shard, hash: u64, garbage: &mut Garbage) -> bool {
+        let evicted = self.take_over(shard, garbage) || self.take_over_elsewhere(hash, garbage);
+        if evicted {
+            self.entries.release(1);
+        }
+        evicted
+    }
+
+    /// What could leave is in shards that other threads have locked, or they have
+    /// reserved the room that they are about to fill, or to give back. Waits for them.
+    #[cold]
+    fn wait_for_room(&self, number: usize, needed: Needed, garbage: &mut Garbage) -> Result<()> {
+        if self.refuses && self.expire()? > 0 {
+            return Ok(());
+        }
+        let (mut entries, mut bytes) = (0_u64, 0_u64);
+        for step in 1..=self.shards.len() {
+            let mut other = self.shards[(number + step) & (self.shards.len() - 1)].lock()?;
+            if !self.refuses && self.evict(&mut other, garbage) {
                 return Ok(());
             }
+            entries += other.len() as u64;
+            bytes = bytes.saturating_add(other.bytes);
         }
-        // Other threads have reserved the room, and are about to fill it.
-        std::thread::yield_now();
+        let over = |budget: &Budget, sum: u64| budget.most().is_some_and(|most| sum > most);
+        if self.refuses
+            && (over(&self.entries, entries + needed.entries)
+                || over(&self.bytes, bytes.saturating_add(needed.bytes)))
+        {
+            return Err(self.full());
+        }
         Ok(())
     }
 
@@ -176,13 +221,17 @@ impl Memory {
     ) -> Result<Attempt<()>> {
         let cost = new.cost;
         shard.policy().announce(hash);
-        if !self.entries.reserve(1) && !self.take_over(shard, garbage) {
-            return Ok(Attempt::Elsewhere);
+        let no_room = Ok(Attempt::NoRoom(Needed { entries: 1, bytes: cost }));
+        if !self.entries.reserve(1)
+            && !self.take_over(shard, garbage)
+            && !self.take_over_elsewhere(hash, garbage)
+        {
+            return no_room;
         }
         while !self.bytes.reserve(cost) {
-            if !self.evict(shard, garbage) {
+            if !self.evict_anywhere(shard, hash, garbage) {
                 self.entries.release(1);
-                return Ok(Attempt::Elsewhere);
+                return no_room;
             }
         }
         if !shard.has_room() {
@@ -216,7 +265,7 @@ impl Memory {
                     stored(shard);
                     Attempt::Done(Stored::Stored)
                 }
-                Attempt::Elsewhere => Attempt::Elsewhere,
+                Attempt::NoRoom(needed) => Attempt::NoRoom(needed),
             })
         })
     }
@@ -246,11 +295,12 @@ impl Memory {
                 Some(victim) => {
                     self.discard(shard, victim, Why::Evicted, garbage);
                 }
+                None if self.take_over_elsewhere(hash, garbage) => self.entries.release(1),
                 None => {
                     if named {
                         shard.policy().insert(slot, hash, old);
                     }
-                    return Attempt::Elsewhere;
+                    return Attempt::NoRoom(Needed { entries: 0, bytes: cost - old });
                 }
             }
         }
@@ -265,6 +315,32 @@ impl Memory {
         let new = new.take(garbage);
         garbage.push(shard.swap(slot, new));
         Attempt::Done(())
+    }
+}
+
+/// Rounds in which there was no room.
+#[derive(Default)]
+struct Rounds {
+    n: u32,
+    begun: Option<Instant>,
+}
+
+impl Rounds {
+    /// Whether there may be another one.
+    #[cold]
+    fn next(&mut self) -> Result<()> {
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        self.n += 1;
+        if self.n > RESTLESS_ROUNDS {
+            // A yield would not do: it lets no thread of a lower priority run.
+            std::thread::sleep(REST);
+        }
+        if begun.elapsed() < PATIENCE {
+            return Ok(());
+        }
+        let text = "set: expected room after an eviction, got none within 10 seconds: other \
+                    threads took it first; try again";
+        Err(Error::new(Code::Busy, text))
     }
 }
 
