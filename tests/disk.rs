@@ -17,5 +17,7 @@ mod golden;
 mod lifetimes;
 #[path = "disk/opening.rs"]
 mod opening;
+#[path = "disk/totals.rs"]
+mod totals;
 #[path = "disk/traps.rs"]
 mod traps;

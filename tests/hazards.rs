@@ -23,6 +23,8 @@ mod limits;
 mod readers;
 #[path = "hazards/sharing.rs"]
 mod sharing;
+#[path = "hazards/tidied.rs"]
+mod tidied;
 
 /// The process that a hazard happens to: this program again, in a role. Run
 /// by itself it has none and does nothing.
@@ -53,6 +55,8 @@ fn child_process() {
         "stopping-writer" => sharing::stopping_writer,
         "forgetful-child" => sharing::forgetful_child,
         "opener" => sharing::opener,
+        "tidied-reader" => tidied::reader,
+        "tidied-writer" => tidied::writer,
         "replacer" => sharing::replacer,
         other => panic!("no role {other}"),
     };

@@ -43,7 +43,12 @@ impl Held {
 
     /// Opens the data file beside others. None while one of them has it alone.
     pub fn beside_others(dir: &Path) -> Result<Option<Self>> {
-        let data = File::open(dir.join(DATA)).map_err(|error| reading(dir, &error))?;
+        let data = match File::open(dir.join(DATA)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(replaced(dir, DATA));
+            }
+            opened => opened.map_err(|error| reading(dir, &error))?,
+        };
         let held = Self::of(dir, data)?;
         Ok(held.share()?.then_some(held))
     }
