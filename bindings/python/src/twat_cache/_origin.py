@@ -228,8 +228,10 @@ _installed: list[str] = []
 def _is_installed(root: str) -> bool:
     """Whether an import root is one of those that installers fill. Dotted names are unique there."""
     if not _installed:
-        import sysconfig
-
+        try:
+            import sysconfig
+        except (ImportError, OSError):  # no descriptors, or another root directory: a longer name does no harm
+            return False
         paths = [sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib", "platstdlib")]
         paths.append(os.path.join(paths[-1], "lib-dynload"))
         site = sys.modules.get("site")
