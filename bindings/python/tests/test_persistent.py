@@ -273,3 +273,44 @@ def test_a_server_that_is_down_is_a_wish_that_is_not_granted(folder, caplog, ran
     assert "disk stands in" in caplog.text
     ordered = tc.ucache(engine="redis", config=nowhere)(lambda x: ran(x))
     assert ordered(1) == ordered(1) == 1 and ran.n == 3
+
+
+def _decorators(folder):
+    config = tc.CacheConfig(folder_name=folder)
+    return {
+        "bcache": tc.bcache(folder_name=folder), "fcache": tc.fcache(folder_name=folder), "ucache": tc.ucache(folder_name=folder),
+        "cache": tc.cache(folder_name=folder), "smart": tc.smart_cache(config=config),
+        "hybrid": tc.hybrid_cache(large_result_config=config), "default": tc.hybrid_cache(size_threshold=0),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("one", _decorators("x"))
+@pytest.mark.parametrize("two", _decorators("x"))
+def test_two_kinds_of_decorator_share_a_folder_and_a_function(one, two, folder):
+    np = pytest.importorskip("numpy")
+
+    def large(n):
+        return np.arange(n)
+
+    def other(n):
+        return np.zeros(n)
+
+    kinds = _decorators(folder)
+    for functions in ((large, other), (large, large)):
+        f, g = kinds[one](functions[0]), kinds[two](functions[1])
+        for n in (10, 50_000):
+            assert (f(n) == large(n)).all() and (g(n) == functions[1](n)).all()
+            assert (f(n) == large(n)).all() and (g(n) == functions[1](n)).all()
+    if two == "fcache":
+        assert not g(50_000).flags.writeable, "a view of the mapped file"
+
+
+def test_options_that_disagree_are_named_as_they_were_given(folder):
+    plain = tc.bcache(folder_name=folder)(lambda x: x)
+    with pytest.raises(tc.ConfigurationError, match=r"maxsize: open with.*asked for 100000.*another folder_name="):
+        tc.bcache(folder_name=folder, maxsize=100_000)(lambda x: x)
+    with pytest.raises(
+        tc.ConfigurationError, match=r"; compress: open with none, asked for zstd.*another folder_name="
+    ):
+        tc.bcache(folder_name=folder, compress=True)(lambda x: x)
+    assert plain(1) == 1

@@ -10,6 +10,7 @@ from twat_cache._byte_memo import ByteMemo
 from twat_cache._names import stored_name
 from twat_cache._options import seconds, truth
 from twat_cache._registry import register_memo
+from twat_cache._travel import Recipe
 
 if TYPE_CHECKING:
     from twat_cache._cache import Cache
@@ -32,6 +33,7 @@ def memoize(cache: Cache, ttl: float | None, options: dict[str, Any]) -> Callabl
         _options.no_more(rest, (*_options.SHARED, "ttl", "single_flight", "version", "frozen"))
         memo = InCache(func, common, cache._store, cache._codec, ttl=seconds("ttl", ttl),
                        single_flight=single_flight, version=version, watch=named.watch if named else None)  # fmt: skip
+        memo.recipe = Recipe(cache, ttl, {"frozen": frozen or None, **options})
         return register_memo(memo)
 
     return decorate

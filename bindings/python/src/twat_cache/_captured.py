@@ -22,6 +22,7 @@ from typing import Any
 from twat_cache import _key_rules, _keys, _names
 from twat_cache import _msgpack as mp
 from twat_cache._code import Use, hash_of, uses_of
+from twat_cache._memo import ATTACHED
 from twat_cache._msgpack import Encoder, Unencodable
 from twat_cache._origin import is_typed_in, module_prefix, origin_of
 
@@ -34,9 +35,6 @@ _FIXED = frozenset(
     (int, str, bytes, bool, float, complex, type(None), type(...), range, types.ModuleType, types.FunctionType)
 )
 _FIXED_MODULES = frozenset(("datetime", "decimal", "fractions", "pathlib", "pathlib._local", "uuid", "zoneinfo"))
-_OURS = frozenset(
-    "__wrapped__ cache cache_info cache_clear clear cache_parameters cache_key invalidate".split()
-)  # what a memoized function has
 
 
 class Held:
@@ -209,7 +207,7 @@ class Captured:
 
     def _settings(self, func: types.FunctionType, given: Any) -> dict[str, Any]:
         """Return defaults, keyword defaults and attributes of a function, which can be set at any time."""
-        attributes = {name: value for name, value in _own(given).items() if name not in _OURS}
+        attributes = {name: value for name, value in _own(given).items() if name not in ATTACHED}
         self.checks += [
             (_defaults, func, func.__defaults__), (_kwdefaults, func, func.__kwdefaults__),
             (_code_of, func, func.__code__), (_size_of_own, given, len(_own(given))),
@@ -438,8 +436,7 @@ def _is_pattern(value: Any) -> bool:
 
 def reads_globals(func: types.FunctionType) -> bool:
     """Whether the globals that a function reads are part of what tells it apart."""
-    origin = origin_of(func)
-    return not (origin.in_file and origin.trusted)
+    return not origin_of(func).in_module
 
 
 # Numbers of this process

@@ -15,9 +15,15 @@ class CacheInfo(NamedTuple):
     currsize: int
 
 
+# The names that ``attach`` and ``functools.wraps`` give a wrapper.
+ATTACHED = frozenset("__wrapped__ cache cache_info cache_clear clear cache_parameters cache_key invalidate".split())
+
+
 class Memo:
     """The management of one memoized function; ``wrapper.cache`` is this object."""
 
+    # How the function was memoized (a ``Recipe``), where it can be done again elsewhere.
+    recipe: Any = None
     name: str = ""
     parameters: Mapping[str, Any]
 

@@ -13,7 +13,7 @@ from twat_cache._code import code_hash as code_hash
 from twat_cache._code import definitions_of_one_name, hash_of
 from twat_cache._functions import unwrapped
 from twat_cache._open import warn_user
-from twat_cache._origin import origin_of
+from twat_cache._origin import origin_of, set_origin
 from twat_cache._project import stated_project
 from twat_cache.exceptions import ConfigurationError
 
@@ -66,7 +66,9 @@ def stored_name(func: Any, *, outlives: bool = True, shared: bool = False, froze
 
     if not has_state(function):
         return StoredName(base, folder, base)
-    watch = Watch(function, base, alone=alone, frozen=frozen, outlives=outlives)
+    # The variables of a function that has just arrived are about to be bound.
+    late = function not in _travelled
+    watch = Watch(function, base, alone=alone, frozen=frozen, outlives=outlives, late=late)
     if watch.text == base and not watch.follows:
         return StoredName(base, folder, base)
     return StoredName(watch.text, base if watch.here_only else folder + watch.text[len(base) :], base, watch)
@@ -95,9 +97,16 @@ def base_name(func: Any) -> str:
 _travelled: weakref.WeakKeyDictionary[Any, tuple[str, bool]] = weakref.WeakKeyDictionary()
 
 
-def name_traveller(func: Any, name: str, unique: bool) -> None:
-    """Give a function that was pickled by value the name it had."""
+def name_traveller(func: Any, name: str, unique: bool, in_module: bool) -> None:
+    """Give a function that was pickled by value the name it had. Its globals were a module's, or were not."""
     _travelled[func] = name, unique
+    set_origin(func, in_module)
+
+
+def known_name(func: Any) -> tuple[str, bool, bool] | None:
+    """Return what ``name_traveller`` takes, for a function that was memoized in a store."""
+    known = _known.get(func) if isinstance(func, FunctionType) else None
+    return None if known is None else (known[1], known[3], origin_of(func).in_module)
 
 
 def _base(func: Any, *, shared: bool = False) -> tuple[str, bool]:

@@ -25,10 +25,11 @@ def open_store(
     engines = [order(engine) for engine in wanted.engines]
     said = wanted.policy is not None or "policy" in settings.given
     limits = _bounds_of_open_store(path, limits, said)
+    form = _form_of_open_store(path, engines[0], settings, "compress" in settings.given and not wanted.implied)
     old: list[Any] = []
     while True:
         try:
-            store = _open_first(engines, settings, path, space, limits, name)
+            store = _open_first(engines, settings, path, space, limits, form, name)
             break
         except ConfigurationError as error:
             if not said and limits["policy"] != "lru" and "policy" in str(error):
@@ -38,7 +39,7 @@ def open_store(
                 continue
             old = [] if old else _written_anew(func, path, name)
             if not old:
-                raise
+                raise _in_decorators_words(error, wanted) from None
             for memo in old:
                 memo.store.close()
     for memo in old:
@@ -46,7 +47,8 @@ def open_store(
         if memo.name == name:  # whoever still holds the function keeps what it had
             memo.store = store
     if store.engine in ("disk", "file"):
-        _opened[path] = (weakref.ref(store), limits)
+        others = _opened[path].stores if _is_open(path) else ()
+        _opened[path] = _Open([*(ref for ref in others if ref() is not None), weakref.ref(store)], limits, form)
     return store, limits["policy"]
 
 
@@ -88,10 +90,11 @@ def _is_earlier(wrapper: Any, func: Any, name: str) -> bool:
 
 
 def _open_first(
-    engines: list[str], settings: CacheConfig, path: str, space: str, limits: dict[str, Any], name: str
-) -> ByteCache:
+    engines: list[str], settings: CacheConfig, path: str, space: str, limits: dict[str, Any], form: dict[str, Any],
+    name: str,
+) -> ByteCache:  # fmt: skip
     packing = config.packing(settings)
-    on_disk = {"path": path, "namespace": space, **config.modes(settings), **limits, **packing}
+    on_disk = {"path": path, "namespace": space, **config.modes(settings), **limits, **form}
     options = {
         "disk": on_disk,
         "file": on_disk,
@@ -101,16 +104,57 @@ def _open_first(
     return open_first(engines, options, why=name)
 
 
-_opened: dict[str, tuple[weakref.ref[ByteCache], dict[str, Any]]] = {}
+# What the core says of a store that is open already.
+_OTHER = "is open in this process with other options"
+
+
+class _Open:
+    """The handles of one open store, its bounds, and how it stores values."""
+
+    __slots__ = ("form", "limits", "stores")
+
+    def __init__(self, stores: list[weakref.ref[ByteCache]], limits: dict[str, Any], form: dict[str, Any]) -> None:
+        self.stores, self.limits, self.form = stores, limits, form
+
+
+_opened: dict[str, _Open] = {}
+
+
+def _is_open(path: str) -> bool:
+    known = _opened.get(path)
+    return known is not None and any(
+        store is not None and not store.closed for store in [ref() for ref in known.stores]
+    )
+
+
+def _in_decorators_words(error: ConfigurationError, wanted: Wanted) -> ConfigurationError:
+    """Return an error of the core with the names that decorators have for options."""
+    text = str(error)
+    if _OTHER not in text:
+        return error
+    if wanted.maxsize is not None:
+        text = text.replace("max_bytes:" if wanted.maxsize_is_bytes else "max_entries:", "maxsize:")
+    return ConfigurationError(
+        f"{text.replace('compression:', 'compress:')}; the first decorator of a folder sets the options of its store: "
+        "state them there, or give this one another folder_name="
+    )
+
+
+def _form_of_open_store(path: str, engine: str, settings: CacheConfig, said: bool) -> dict[str, Any]:
+    """Return how values are stored: as the open store does it, but for compression that the caller states."""
+    packing = config.packing(settings)
+    if not _is_open(path):
+        return {**packing, "inline_max_bytes": 0 if engine == "file" else 32 << 10}
+    form = _opened[path].form
+    return {**packing, "inline_max_bytes": form["inline_max_bytes"]} if said else form
 
 
 def _bounds_of_open_store(path: str, limits: dict[str, Any], said: bool) -> dict[str, Any]:
     """Bounds belong to the store: who does not state any takes those it is open with."""
-    known = _opened.get(path)
-    store = known[0]() if known else None
-    if known is None or store is None or store.closed:
+    if not _is_open(path):
         return dict(limits)
-    inherited = {name: value for name, value in known[1].items() if name in ("max_entries", "max_bytes")}
+    known = _opened[path].limits
+    inherited = {name: value for name, value in known.items() if name in ("max_entries", "max_bytes")}
     if limits["policy"] == "lru" or not said:
-        limits = {**limits, "policy": known[1]["policy"]}
+        limits = {**limits, "policy": known["policy"]}
     return {**inherited, **limits}

@@ -29,6 +29,11 @@ class Origin:
         self.in_file = file is not None
         self.discriminator, self.unique = _discriminator(module, root, file, trusted)
 
+    @property
+    def in_module(self) -> bool:
+        """Whether the place of the code tells it apart, so that the globals it reads need not."""
+        return self.in_file and self.trusted
+
     def prefix(self) -> str:
         """Return what stands before the qualified name."""
         module = self.module.replace("%", "%25").replace(":", "%3A") + "."
@@ -47,6 +52,13 @@ def origin_of(func: Any) -> Origin:
     if known is None or known[0] != stated:
         known = _origins[func] = (stated, _origin_of(func))
     return known[1]
+
+
+def set_origin(func: Any, in_module: bool) -> None:
+    """Take a function that arrived by value for what it was at home."""
+    origin = _origin_of(func)
+    origin.in_file = origin.trusted = in_module
+    _origins[func] = (stated_project(), origin)
 
 
 def module_prefix(name: str) -> str:

@@ -28,7 +28,8 @@ class Wanted:
     """What a decorator asks a store for. None leaves it to the configuration."""
 
     __slots__ = (
-        "compress", "engines", "folder_name", "maxsize", "maxsize_is_bytes", "mmap", "options", "policy", "ttl",
+        "compress", "engines", "folder_name", "implied", "maxsize", "maxsize_is_bytes", "mmap", "options", "policy",
+        "ttl",
     )  # fmt: skip
 
     def __init__(
@@ -43,11 +44,13 @@ class Wanted:
         mmap: bool | None = None,
         *,
         options: dict[str, Any],
+        implied: bool = False,
     ) -> None:
+        """``implied``: the configuration is the decorator's own, so nobody stated what it says."""
         self.engines, self.folder_name = engines, folder_name
         self.maxsize, self.maxsize_is_bytes = maxsize, maxsize_is_bytes
         self.ttl, self.policy, self.compress, self.mmap = ttl, policy, compress, mmap
-        self.options = options
+        self.options, self.implied = options, implied
 
 
 class Parts:
@@ -118,7 +121,8 @@ def prepare(func: Any, wanted: Wanted, settings: CacheConfig | None = None) -> P
     arguments = {
         "maxsize": bound, "ttl": ttl, "single_flight": single_flight, "version": version,
         "argument_serializer": argument_serializer, "parameters": parameters,
-        "mapped": mapped and store.engine == "file", "memory": memory, "watch": named.watch,
+        "mapped": mapped and "file" in (store.engine, wanted.engines[0]) and store.engine in ("disk", "file"),
+        "memory": memory, "watch": named.watch,
     }  # fmt: skip
     return Parts(common, store, Codec(serializer, space, mapped=mapped), arguments)
 

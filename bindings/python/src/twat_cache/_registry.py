@@ -7,6 +7,7 @@ import weakref
 from typing import Any
 
 from twat_cache._memo import Memo
+from twat_cache._travel import support_picklers
 
 _memos: list[weakref.ref[Any]] = []
 
@@ -15,6 +16,8 @@ def register_memo(memo: Any) -> Any:
     """Notes a memoized function and returns its wrapper."""
     wrapper = memo.made
     del memo.made  # the wrapper holds the memo; the other way round would hold both for ever
+    if not _memos:
+        support_picklers()
     _memos.append(weakref.ref(wrapper))
     if memo.parameters.get("folder"):
         from twat_cache._tally import watch

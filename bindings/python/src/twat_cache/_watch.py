@@ -28,12 +28,15 @@ class Watch:
         "_alone", "_base", "_frozen", "_func", "_held", "_late", "_outlives", "_state", "here_only", "prefixes", "text",
     )  # fmt: skip
 
-    def __init__(self, func: FunctionType, base: str, *, alone: bool, frozen: bool, outlives: bool) -> None:
+    def __init__(
+        self, func: FunctionType, base: str, *, alone: bool, frozen: bool, outlives: bool, late: bool = True
+    ) -> None:
+        """``late``: a variable that is not bound yet may be bound to anything."""
         self._func, self._base, self._alone = func, base, alone
         self._frozen, self._outlives = frozen, outlives
         cells = zip(func.__code__.co_freevars, func.__closure__ or ())
         unbound = [name for name, cell in cells if _captured.content(cell) is _captured.UNBOUND]
-        self._late = frozenset(unbound) - {func.__name__, "__class__"}
+        self._late = frozenset(unbound if late else ()) - {func.__name__, "__class__"}
         self._held = Held()
         self.prefixes: dict[bytes, None] = {}
         self._read()

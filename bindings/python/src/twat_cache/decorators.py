@@ -10,6 +10,7 @@ from twat_cache._functions import is_coroutine_function
 from twat_cache._open import order, resolve, warn_once
 from twat_cache._options import seconds, truth, whole
 from twat_cache._persistent import KNOWN, Wanted, build_persistent, prepare
+from twat_cache._travel import Recipe
 from twat_cache._typing import Cached, Decorator, P, R
 from twat_cache.config import CacheConfig
 from twat_cache.exceptions import ConfigurationError
@@ -24,14 +25,20 @@ T = TypeVar("T")
 Config = CacheConfig | dict[str, Any] | None
 
 
-def _decorate(first: Any, build: Callable[[Any, Any], Any]) -> Any:
-    """Tells ``@deco`` from ``@deco(first, …)``, and reaches through static and class methods."""
+def _decorate(name: str, first: Any, given: dict[str, Any], build: Callable[[Any, Any], Any]) -> Any:
+    """Tell ``@deco`` from ``@deco(first, …)``, and reach through static and class methods.
+
+    ``name`` is the decorator's and ``given`` what it was given, so that a function can be memoized in the same way
+    in another process.
+    """
 
     def apply(target: Any, argument: Any) -> Any:
         if isinstance(target, (staticmethod, classmethod)):
             return type(target)(apply(target.__func__, argument))
         _options.check_function(target)
-        return build(target, argument)
+        made = build(target, argument)
+        made.cache.recipe = Recipe(name, argument, given)
+        return made
 
     if isinstance(first, (staticmethod, classmethod)) or callable(first):
         return apply(first, None)
@@ -66,6 +73,10 @@ def _memory(
         policy="lru" if policy == "ttl" else policy, typed=truth("typed", typed), sizeof=sizeof, copy=copy,
     )  # fmt: skip
     return register_memo(memo)
+
+
+def _said(policy: Any) -> Any:
+    return None if policy is _options.LRU else policy
 
 
 def _from_outside(maxsize: Any, ttl: Any, policy: Any) -> tuple[Any, Any, Any]:
@@ -126,13 +137,15 @@ def mcache(
     (16, 16, 1)
     """
 
+    given = {"ttl": ttl, "policy": _said(policy), "typed": typed, "sizeof": sizeof, "copy": copy, **options}
+
     def build(target: Any, size: Any) -> Any:
         bound, lives, order = _from_outside(size, ttl, policy)
         return _memory(
             target, maxsize=bound, ttl=lives, policy=order, typed=typed, sizeof=sizeof, copy=copy, options=options
         )
 
-    return _decorate(maxsize, build)
+    return _decorate("mcache", maxsize, given, build)
 
 
 @overload
@@ -152,6 +165,8 @@ def acache(maxsize: Any = None, ttl: float | None = None, policy: str = _options
     'A'
     """
 
+    given = {"ttl": ttl, "policy": _said(policy), **options}
+
     def build(target: Any, size: Any) -> Any:
         if not is_coroutine_function(target):
             raise ConfigurationError(
@@ -161,7 +176,7 @@ def acache(maxsize: Any = None, ttl: float | None = None, policy: str = _options
         bound, lives, order = _from_outside(size, ttl, policy)
         return _memory(target, maxsize=bound, ttl=lives, policy=order, options=options)
 
-    return _decorate(maxsize, build)
+    return _decorate("acache", maxsize, given, build)
 
 
 # In stores
@@ -194,11 +209,16 @@ def bcache(
     engines = ["disk", "memory"] if engine is None else [order(engine)]
     said = None if policy is _options.LRU else policy
 
+    given = {
+        "maxsize": maxsize, "ttl": ttl, "policy": _said(policy), "use_sql": use_sql, "compress": compress,
+        "engine": engine, **options,
+    }  # fmt: skip
+
     def build(target: Any, folder: Any) -> Any:
         wanted = Wanted(engines, folder, maxsize, True, ttl, said, compress or None, options=options)
         return build_persistent(target, wanted)
 
-    return _decorate(folder_name, build)
+    return _decorate("bcache", folder_name, given, build)
 
 
 @overload
@@ -225,13 +245,15 @@ def fcache(
     """
     truth("mmap", mmap)
 
+    given = {"maxsize": maxsize, "ttl": ttl, "compress": compress, "mmap": mmap, **options}
+
     def build(target: Any, folder: Any) -> Any:
         wanted = Wanted(
             ["file", "disk", "memory"], folder, maxsize, True, ttl, None, compress or None, mmap, options=options
         )
         return build_persistent(target, wanted)
 
-    return _decorate(folder_name, build)
+    return _decorate("fcache", folder_name, given, build)
 
 
 # Choosing
@@ -272,6 +294,11 @@ def ucache(
     settings = settings.replace(**{name: value for name, value in said.items() if value is not None})
     ordered = None if engine is None else order(engine)
 
+    given = {
+        "maxsize": maxsize, "ttl": ttl, "policy": policy, "preferred_engine": preferred_engine, "use_sql": use_sql,
+        "compress": compress, "use_async": use_async, "config": config, "engine": engine, **options,
+    }  # fmt: skip
+
     def build(target: Any, folder: Any) -> Any:
         place = settings.folder_name if folder is None else folder
         chosen = [ordered] if ordered else _select(settings, is_coroutine_function(target) or bool(use_async), place)
@@ -285,7 +312,7 @@ def ucache(
         wanted = Wanted(chosen, place, bound, ttl=settings.ttl, policy=settings.policy, options=options)
         return build_persistent(target, wanted, settings)
 
-    return _decorate(folder_name, build)
+    return _decorate("ucache", folder_name, given, build)
 
 
 _PERSISTENT = frozenset(("version", "code_hash", "serializer"))
@@ -350,12 +377,17 @@ def hybrid_cache(
     def in_memory(value: Any) -> bool:
         return not analyze or estimate_data_size(value) <= limit
 
+    given = {
+        "large_result_config": large_result_config, "size_threshold": size_threshold,
+        "analyze_first_call": analyze_first_call, **options,
+    }  # fmt: skip
+
     def build(target: Any, first: Any) -> Any:
         given = [None if c is None else _settings(c) for c in (first, large_result_config)]
         small, large = hybrid_cache_config(*given)
-        return _routed(target, small, large, in_memory, options)
+        return _routed(target, small, large, in_memory, options, implied=given[1] is None)
 
-    return _decorate(small_result_config, build)
+    return _decorate("hybrid_cache", small_result_config, given, build)
 
 
 def smart_cache(config: Config = None, analyze_every_call: bool = False, **options: Any) -> Any:
@@ -373,6 +405,8 @@ def smart_cache(config: Config = None, analyze_every_call: bool = False, **optio
 
     analyze = truth("analyze_every_call", analyze_every_call)
 
+    given = {"analyze_every_call": analyze_every_call, **options}
+
     def build(target: Any, first: Any) -> Any:
         settings = _settings(first) if first is not None else smart_cache_config()
         seen: dict[str, bool] = {}
@@ -385,18 +419,20 @@ def smart_cache(config: Config = None, analyze_every_call: bool = False, **optio
 
         return _routed(target, settings, settings, in_memory, options)
 
-    return _decorate(config, build)
+    return _decorate("smart_cache", config, given, build)
 
 
 def _routed(
-    target: Any, small: CacheConfig, large: CacheConfig, in_memory: Callable[[Any], bool], options: dict[str, Any]
-) -> Any:
+    target: Any, small: CacheConfig, large: CacheConfig, in_memory: Callable[[Any], bool], options: dict[str, Any],
+    implied: bool = False,
+) -> Any:  # fmt: skip
     from twat_cache._registry import register_memo
     from twat_cache._routed import RoutedMemo
 
     engine = resolve(large.preferred_engine or "disk")
     engines = [engine if engine in ("disk", "file", "redis") and _has(engine) else "disk", "memory"]
-    wanted = Wanted(engines, large.folder_name, None, ttl=large.ttl, policy=large.policy, options=dict(options))
+    wanted = Wanted(engines, large.folder_name, None, ttl=large.ttl, policy=large.policy, options=dict(options),
+                    implied=implied)  # fmt: skip
     parts = prepare(target, wanted, large)
     arguments = {**parts.arguments, "maxsize": small.get_maxsize()}
     memo = RoutedMemo(target, parts.common, parts.store, parts.codec, small=small, in_memory=in_memory, **arguments)
@@ -414,6 +450,8 @@ def cache(config: Any = None, **options: Any) -> Any:
     """
     from twat_cache.config import FIELDS
 
+    given = dict(options)
+
     mine = {name: options.pop(name) for name in list(options) if name in FIELDS and name not in KNOWN}
     shared = ("max_entries", "max_bytes", "serializer", "namespace")
     own: dict[str, Any] = {name: options.pop(name) for name in shared if name in options}
@@ -425,7 +463,7 @@ def cache(config: Any = None, **options: Any) -> Any:
         settings = _settings(first)
         return ucache(config=settings.replace(**mine) if mine else settings, **options)(target)
 
-    return _decorate(config, build)
+    return _decorate("cache", config, given, build)
 
 
 # Helpers that people's code calls
