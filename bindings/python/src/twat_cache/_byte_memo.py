@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Any
 
 from twat_cache import _generate
@@ -16,7 +16,7 @@ from twat_cache._memo import CacheInfo, Memo, attach
 from twat_cache._memory import ObjectStore
 from twat_cache._native._bytecache import LARGE, ByteCache
 from twat_cache._open import milliseconds, warn_once
-from twat_cache._options import Common, refuse_generator
+from twat_cache._options import Common, is_read_once, refuse_generator
 from twat_cache._signature import Signature
 
 if TYPE_CHECKING:
@@ -85,15 +85,22 @@ class ByteMemo(Memo):
             one = self._argument_serializer
             positional = tuple(one(value) for value in positional)
             keywords = {name: one(value) for name, value in (keywords or {}).items()}
-        if self._version is not None:
-            positional = (*positional, ("version", self._version))
         prefix = self._prefix if self._watch is None else self._watch.prefix()
-        return encode_call(prefix, positional, keywords, self._names)
+        return encode_call(prefix, positional, self._versioned(keywords), self._names)
 
     def encode_custom(self, key: Any) -> bytes:
         """The key that a ``key=`` function gave."""
         prefix = self._prefix if self._watch is None else self._watch.prefix()
-        return encode_call(prefix, (key,) if self._version is None else (key, ("version", self._version)))
+        return encode_call(prefix, (key,), self._versioned(None))
+
+    def _versioned(self, keywords: dict[str, Any] | None) -> dict[Any, Any] | None:
+        """The keywords, and the version under a name that no keyword has."""
+        return keywords if self._version is None else {**(keywords or {}), None: self._version}
+
+    @property
+    def serializes_arguments(self) -> bool:
+        """Whether the user's function stands between arguments and keys."""
+        return self._argument_serializer is not None
 
     def look_up(self, key: bytes) -> Any:
         """The result, or MISSING. What cannot be read is a miss."""
@@ -124,7 +131,7 @@ class ByteMemo(Memo):
         except (ex.ResourceError, *_LACKS) as error:
             self._trouble(error)
             return MISSING
-        if self.read is not None and (known is None or value is not known[0][1]):
+        if self.read is not None and (known is None or value is not known[0][1]) and not is_read_once(value):
             self.read.put(key, (data, value))
         self.hits += 1
         if self.common.callback is not None and value.__class__ is not KeptError:
@@ -320,9 +327,13 @@ def unwrap(value: Any) -> Any:
     return value
 
 
-def _source(signature: Signature, is_async: bool, own_key: bool) -> str:
+def _key_item(name: str, omitted: Container[str]) -> str:
+    return f"(_tc_omitted[{name!r}] if {name} is _tc_defaults[{name!r}] else {name})" if name in omitted else name
+
+
+def _source(signature: Signature, is_async: bool, own_key: bool, omitted: Container[str]) -> str:
     """The factory of a wrapper and of its key function."""
-    names = "".join(f"{name}, " for name in signature.key_names)
+    names = "".join(f"{_key_item(name, omitted)}, " for name in signature.key_names)
     star = signature.var_positional
     if star is not None and star not in signature.ignore:
         names += f"*{star}, "
@@ -356,8 +367,8 @@ def _source(signature: Signature, is_async: bool, own_key: bool) -> str:
             "        return _tc_v\n"
         )
     return (
-        "def _tc_make(_tc_defaults, _tc_encode, _tc_custom, _tc_key, _tc_without, _tc_async_call, _tc_look_up,"
-        " _tc_missing, _tc_kept, _tc_func, _tc_new_call, _tc_begin, _tc_finish, _tc_fail):\n"
+        "def _tc_make(_tc_defaults, _tc_omitted, _tc_encode, _tc_custom, _tc_key, _tc_without, _tc_async_call,"
+        " _tc_look_up, _tc_missing, _tc_kept, _tc_func, _tc_new_call, _tc_begin, _tc_finish, _tc_fail):\n"
         f"    {'async ' if is_async else ''}def _tc_wrapper({signature.text()}):\n{body}"
         f"    def _tc_key_of({signature.text()}):\n        return {key}\n"
         "    return _tc_wrapper, _tc_key_of, None\n"
@@ -367,8 +378,11 @@ def _source(signature: Signature, is_async: bool, own_key: bool) -> str:
 def _compile(signature: Signature, is_async: bool, memo: ByteMemo) -> tuple[Any, Any]:
     """A wrapper whose parameters Python binds itself."""
     ignore = signature.ignore
+    # With a serializer of arguments it is that which says what a default is.
+    omitted = {} if memo.serializes_arguments else signature.omitted()
     cells = {
         "_tc_defaults": signature.defaults(),
+        "_tc_omitted": omitted,
         "_tc_encode": memo.encode,
         "_tc_custom": memo.encode_custom,
         "_tc_key": memo.common.key,
@@ -384,5 +398,10 @@ def _compile(signature: Signature, is_async: bool, memo: ByteMemo) -> tuple[Any,
         "_tc_fail": memo.fail,
     }
     own_key = memo.common.key is not None
-    wrapper, key_of, _ = _generate.compile_for(signature, lambda takes: _source(takes, is_async, own_key), cells)
+
+    def source(takes: Signature) -> str:
+        names = [there.name for here, there in zip(signature.parameters, takes.parameters) if here.name in omitted]
+        return _source(takes, is_async, own_key, names)
+
+    wrapper, key_of, _ = _generate.compile_for(signature, source, cells)
     return wrapper, key_of

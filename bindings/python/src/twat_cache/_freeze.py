@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from twat_cache import _keys, _named
@@ -28,21 +29,24 @@ class Frozen(tuple):  # type: ignore[type-arg]
     __hash__ = tuple.__hash__
 
 
-def freeze(key: tuple[Any, ...], error: TypeError) -> tuple[Any, ...]:
-    """The key with what cannot be hashed replaced by its canonical bytes."""
-    frozen = tuple(map(_freeze, key))
+def freeze(key: tuple[Any, ...], error: TypeError, defaults: Sequence[Any] = ()) -> tuple[Any, ...]:
+    """The key with what cannot be hashed replaced by its canonical bytes; of ``defaults``, by their number."""
+    frozen = tuple(_freeze(value, defaults) for value in key)
     if all(new is old for new, old in zip(frozen, key)):
         raise error  # the hashing was not what failed
     return frozen
 
 
-def _freeze(value: Any) -> Any:
+def _freeze(value: Any, defaults: Sequence[Any] = ()) -> Any:
     try:
         hash(value)
     except TypeError:
         pass
     else:
         return value
+    for number, default in enumerate(defaults):
+        if value is default:
+            return Frozen((b"", number))
     encoder = _HereEncoder()
     try:
         return Frozen((encoder.encode(value), *encoder.objects))
@@ -51,6 +55,17 @@ def _freeze(value: Any) -> Any:
             f"arguments: expected values that can be hashed or have a canonical form, found {error}; "
             "give the decorator a key= function, or leave the argument out with ignore="
         ) from None
+
+
+def frozen_defaults(defaults: Iterable[Any]) -> list[Any]:
+    """Those that have neither a hash nor a canonical form, and stand for themselves in keys."""
+    found = []
+    for default in defaults:
+        try:
+            _freeze(default)
+        except CacheKeyError:
+            found.append(default)
+    return found
 
 
 class _HereEncoder(Encoder):

@@ -6,8 +6,9 @@ asked only about what is not a plain function.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any
 
 POSITIONAL_ONLY, POSITIONAL_OR_KEYWORD, VAR_POSITIONAL, KEYWORD_ONLY, VAR_KEYWORD = range(5)
@@ -25,15 +26,65 @@ class Parameter:
         self.name, self.kind, self.default = name, kind, default
 
 
-def parameters_of(func: Callable[..., Any]) -> tuple[Parameter, ...]:
-    """The parameters, in order. Raises ValueError or TypeError where nobody knows."""
-    if type(func) is not FunctionType or "__wrapped__" in func.__dict__ or "__signature__" in func.__dict__:
-        import inspect
+def parameters_of(func: Callable[..., Any], *, named: bool = False) -> tuple[Parameter, ...]:
+    """The parameters of what is called itself, in order. Raises ValueError or TypeError where nobody knows.
 
-        return tuple(
-            Parameter(p.name, int(p.kind), EMPTY if p.default is p.empty else p.default)
-            for p in inspect.signature(func).parameters.values()
-        )
+    A decorator may add parameters, fill them in or give them other defaults, so neither ``__wrapped__`` nor
+    ``__signature__`` is believed. ``named``: the names are needed, so what a signature in C says of itself will do.
+    """
+    if type(func) is FunctionType:
+        return _of_function(func)
+    if type(func) is MethodType:
+        return _without_first(func.__func__)
+    if isinstance(func, functools.partial):
+        return _of_partial(func)
+    if isinstance(func, type):
+        return _of_class(func)
+    call = type(func).__call__
+    if type(call) is FunctionType:
+        return _without_first(call)
+    if named:
+        return _by_inspect(func)
+    raise ValueError("a callable that is not written in Python")
+
+
+def _without_first(func: Any) -> tuple[Parameter, ...]:
+    parameters = parameters_of(func)
+    if parameters and parameters[0].kind in (POSITIONAL_ONLY, POSITIONAL_OR_KEYWORD):
+        return parameters[1:]
+    return parameters
+
+
+def _of_class(kind: type) -> tuple[Parameter, ...]:
+    if type(kind).__call__ is not type.__call__:
+        raise ValueError("a class whose metaclass makes its instances")
+    made: Any = kind.__new__
+    begun: Any = getattr(kind, "__init__")  # noqa: B009 - the type checker takes a class for an instance
+    if made is object.__new__ and type(begun) is FunctionType:
+        return _without_first(begun)
+    if begun is object.__init__ and type(made) is FunctionType:
+        return _without_first(made)
+    raise ValueError("a class that is not written in Python, or is in two ways")
+
+
+def _of_partial(func: Any) -> tuple[Parameter, ...]:
+    inner = func.func
+    parameters_of(inner)  # raises where nobody knows
+    if "__signature__" in getattr(inner, "__dict__", ()):
+        raise ValueError("a signature that may be another's")
+    return _by_inspect(func)
+
+
+def _by_inspect(func: Any) -> tuple[Parameter, ...]:
+    import inspect
+
+    return tuple(
+        Parameter(p.name, int(p.kind), EMPTY if p.default is p.empty else p.default)
+        for p in inspect.signature(func, follow_wrapped=False).parameters.values()
+    )
+
+
+def _of_function(func: FunctionType) -> tuple[Parameter, ...]:
     code = func.__code__
     names, positional = code.co_varnames, code.co_argcount
     defaults = func.__defaults__ or ()

@@ -41,7 +41,7 @@ def prefix_of(name: str) -> bytes:
 def encode_call(
     prefix: bytes,
     positional: Iterable[Any],
-    keywords: Mapping[str, Any] | None = None,
+    keywords: Mapping[Any, Any] | None = None,
     names: Iterable[str] = (),
 ) -> bytes:
     """The key of a call. ``names`` are those of the positional arguments, for errors."""
@@ -61,7 +61,7 @@ def encode_call(
     return bytes(out)
 
 
-def _blame(error: Exception, arguments: Any, keywords: Mapping[str, Any], names: list[str]) -> CacheKeyError:
+def _blame(error: Exception, arguments: Any, keywords: Mapping[Any, Any], names: list[str]) -> CacheKeyError:
     labelled = [(repr(names[i]) if i < len(names) else f"number {i}", value) for i, value in enumerate(arguments)]
     labelled += [(repr(name), value) for name, value in keywords.items()]
     for label, value in labelled:

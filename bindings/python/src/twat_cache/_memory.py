@@ -19,7 +19,7 @@ from typing import Any
 from twat_cache._log import make_log
 from twat_cache._native import _abi
 from twat_cache._native._policy import Policy
-from twat_cache._options import ONCE, refuse_generator
+from twat_cache._options import PLAIN, refuse_read_once
 
 now = time.monotonic
 NEVER = float("inf")
@@ -116,8 +116,8 @@ class ObjectStore:
         cost: int | None = None,
     ) -> None:
         """Stores an object unless a live one is there; what leaves is released outside the lock."""
-        if value.__class__ in ONCE:
-            refuse_generator(value)
+        if value.__class__ not in PLAIN:
+            refuse_read_once(value)
         if cost is None or self.sizeof is None:
             cost = 1 if self.sizeof is None else self.sizeof(value)
         if ttl is None:

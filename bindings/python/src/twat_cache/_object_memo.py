@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import sys
 import weakref
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twat_cache import _generate
-from twat_cache._freeze import freeze
+from twat_cache._freeze import freeze, frozen_defaults
 from twat_cache._functions import is_coroutine_function
 from twat_cache._instances import Instances
 from twat_cache._kept_errors import KeptError, NotKept, time_to_keep
@@ -17,7 +18,7 @@ from twat_cache._log import FREE_THREADED, LOG_SIZE, new_list
 from twat_cache._memo import CacheInfo, Memo, attach
 from twat_cache._memory import ObjectStore, now
 from twat_cache._native import _abi
-from twat_cache._options import Common, refuse_generator
+from twat_cache._options import Common, refuse_read_once
 from twat_cache._quick_keep import quick_keep
 from twat_cache._signature import Signature
 from twat_cache._weak_keys import WeakKeys, may_be_method
@@ -90,7 +91,7 @@ class ObjectMemo(Memo):
             table_of=self.instances.table_of if self.instances else None,
             find=store.find,
             drain=store.drain,
-            freeze=self.weak.frozen if self.weak else freeze,
+            freeze=self._freezer(signature),
             errors=tuple(common.exceptions),
             keep_error=self._keep_error,
             run=self._run,
@@ -130,6 +131,15 @@ class ObjectMemo(Memo):
             self.weak.wrapper = self.wrapper
         self.made = attach(_generate.dress(wrapper, func), self)
 
+    def _freezer(self, signature: Signature) -> Callable[..., Any]:
+        """What makes keys that can be hashed."""
+        defaults = frozen_defaults(signature.defaults().values())
+        plain = freeze if not defaults else functools.partial(freeze, defaults=defaults)
+        if self.weak is None:
+            return plain
+        self.weak.freeze = plain
+        return self.weak.frozen
+
     def _keeper(self) -> Callable[..., None]:
         """What stores a result, with no step that the options do not ask for."""
         store = quick_keep(self.store)
@@ -137,12 +147,12 @@ class ObjectMemo(Memo):
             store = self._weakly(self.weak, store)
         cache_if = self.common.cache_if
         if self.nothing:
-            return lambda key, value, ttl, table: refuse_generator(value)
+            return lambda key, value, ttl, table: refuse_read_once(value)
         if cache_if is None:
             return store
 
         def keep(key: Any, value: Any, ttl: float | None, table: dict[Any, Any]) -> None:
-            refuse_generator(value)
+            refuse_read_once(value)
             if cache_if(value):
                 store(key, value, ttl, table)
 

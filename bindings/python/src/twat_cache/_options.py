@@ -146,22 +146,49 @@ def _exceptions(value: Any) -> dict[type[BaseException], float | None]:
     return kept
 
 
+# Types of results that need no look at what they can do.
+PLAIN = frozenset((type(None), bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset))
+
+
+def is_read_once(value: Any) -> bool:
+    """Whether reading a result uses it up: iterators, files, coroutines, views of memory that may be gone."""
+    kind = value.__class__
+    if kind in PLAIN:
+        return False
+    if kind is memoryview or hasattr(kind, "__next__") or hasattr(kind, "__anext__") or hasattr(kind, "cr_await"):
+        return True
+    # Context managers made of generators, and wrappers of files, which find their methods when asked.
+    return kind.__name__.startswith(("_GeneratorContextManager", "_AsyncGeneratorContextManager")) or (
+        kind.__module__ == "tempfile" and hasattr(value, "file")
+    )
+
+
+def refuse_read_once(value: Any) -> None:
+    """What is kept as the object itself would be used up the second time."""
+    if is_read_once(value):
+        _refuse(value)
+
+
 def refuse_generator(value: Any) -> None:
-    """A generator can be read once; a kept one would be empty the second time."""
-    if value.__class__ in ONCE:
-        raise CacheValueError(
-            f"results: expected a value that can be used twice, found a {value.__class__.__name__}; "
-            "return a list, or decorate the function that the generator calls"
-        )
+    """A generator cannot be stored as bytes either, as other iterators can."""
+    if value.__class__ in _GENERATORS:
+        _refuse(value)
 
 
-def _once() -> frozenset[type]:
+def _refuse(value: Any) -> None:
+    raise CacheValueError(
+        f"results: expected a value that can be used twice, found a {value.__class__.__qualname__}; "
+        "return a list or the content, or decorate the function that the generator calls"
+    )
+
+
+def _generators() -> frozenset[type]:
     import types
 
-    return frozenset((types.GeneratorType, types.AsyncGeneratorType, types.CoroutineType, types.AsyncGeneratorType))
+    return frozenset((types.GeneratorType, types.AsyncGeneratorType, types.CoroutineType))
 
 
-ONCE = _once()
+_GENERATORS = _generators()
 
 
 def check_function(func: Any) -> None:

@@ -14,7 +14,7 @@ from twat_cache._native import _abi
 from twat_cache._native._lib import raw_insert
 from twat_cache._native._policy import ONE, SIZES, ZERO, size
 from twat_cache._native._status import check
-from twat_cache._options import ONCE, refuse_generator
+from twat_cache._options import PLAIN, refuse_read_once
 
 
 def quick_keep(store: ObjectStore) -> Callable[..., None]:
@@ -31,8 +31,8 @@ def quick_keep(store: ObjectStore) -> Callable[..., None]:
     slot_out, victims_out, number_out = policy.slot_out, policy.victims_out, policy.number_out
 
     def keep(key: Any, value: Any, ttl: float | None, table: dict[Any, Any]) -> None:
-        if value.__class__ in ONCE:
-            refuse_generator(value)
+        if value.__class__ not in PLAIN:
+            refuse_read_once(value)
         dead: Any = None
         with lock:
             if store.inside and not store.enter():

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twat_cache import _functions as kinds
 from twat_cache._functions import EMPTY, Parameter, parameters_of
+from twat_cache._msgpack_read import Omitted
 from twat_cache.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    import inspect
 
 _POSITIONAL = (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)
 
@@ -34,7 +38,7 @@ class Signature:
     def of(cls, func: Callable[..., Any], ignore: Iterable[str] = ()) -> Signature:
         """The signature, with some parameters left out of keys."""
         try:
-            parameters = parameters_of(func)
+            parameters = parameters_of(func, named=bool(ignore))
         except (ValueError, TypeError):
             parameters = (
                 Parameter("args", kinds.VAR_POSITIONAL),
@@ -102,9 +106,46 @@ class Signature:
                 parts.append(p.name)
         return ", ".join(parts)
 
+    def omitted(self) -> dict[str, Omitted]:
+        """What stands in keys for the parameters that are omitted and whose default has no canonical form."""
+        return {
+            p.name: Omitted(p.name)
+            for p in self.parameters
+            if p.default is not EMPTY and p.name not in self.ignore and not _has_form(p.default)
+        }
+
+    def for_binding(self) -> inspect.Signature:
+        """The same, as the standard library has it."""
+        import inspect
+
+        empty = inspect.Parameter.empty
+        return inspect.Signature(
+            [
+                inspect.Parameter(
+                    p.name, inspect._ParameterKind(p.kind), default=empty if p.default is EMPTY else p.default
+                )
+                for p in self.parameters
+            ]
+        )
+
     def defaults(self) -> dict[str, Any]:
         """Parameter name to default."""
         return {p.name: p.default for p in self.parameters if p.default is not EMPTY}
+
+
+_PLAIN = frozenset((type(None), bool, int, float, str, bytes))
+
+
+def _has_form(default: Any) -> bool:
+    if type(default) in _PLAIN:
+        return True
+    from twat_cache._keys import ENCODER
+
+    try:
+        ENCODER.encode(default)
+    except Exception:  # noqa: BLE001 - a ``__cache_key__`` may raise whatever it likes
+        return False
+    return True
 
 
 def _one_of(parameters: tuple[Parameter, ...], kind: int) -> str | None:

@@ -61,6 +61,7 @@ class WeakKeys:
         self._bare = bare
         self._nested = not signature.named and signature.var_keyword is not None
         self.wrapper: Callable[[], Any] = lambda: None
+        self.freeze: Callable[..., tuple[Any, ...]] = freeze
         self._dead: list[Any] = []
         self._sweep_at = 64
 
@@ -76,7 +77,7 @@ class WeakKeys:
         try:
             hash(key)
         except TypeError:
-            return freeze(key, error)
+            return self.freeze(key, error)
         return key
 
     def _of_tuple(self, key: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -42,6 +42,8 @@ def _decorate(name: str, first: Any, given: dict[str, Any], build: Callable[[Any
 
     if isinstance(first, (staticmethod, classmethod)) or callable(first):
         return apply(first, None)
+    if hasattr(type(first), "__get__"):
+        _options.check_function(first)  # a property is neither a function nor an option
     return lambda target: apply(target, first)
 
 

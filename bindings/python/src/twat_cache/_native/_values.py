@@ -11,6 +11,16 @@ from twat_cache._native import _abi
 from twat_cache._native._handle import Handle
 from twat_cache._native._lib import held
 
+# The size that ctypes.string_at takes is a C int, whatever the platform: a larger one is cut to its low bits.
+INT_MAX = 2**31 - 1
+
+
+def bytes_at(address: int, size: int) -> bytes:
+    """A copy of bytes in memory, of any size."""
+    if size <= INT_MAX:
+        return ctypes.string_at(address, size)
+    return memoryview((ctypes.c_char * size).from_address(address)).tobytes()
+
 
 class Mapped(Handle):
     """A value where the core has it, released with the last view of it.
@@ -32,7 +42,7 @@ class Mapped(Handle):
 
     def tobytes(self, start: int = 0, size: int | None = None) -> bytes:
         """A copy of the bytes."""
-        return ctypes.string_at(self.address + start, self.size - start if size is None else size)
+        return bytes_at(self.address + start, self.size - start if size is None else size)
 
     def view_at(self, start: int, size: int) -> memoryview:
         """A read-only view of some of the bytes."""
@@ -72,7 +82,7 @@ def may_stay_mapped(value: Mapped) -> bool:
 def take(raw: _abi.Bytes) -> bytes:
     """Copies a byte string out and releases it."""
     try:
-        return ctypes.string_at(raw.data, raw.len) if raw.len else b""
+        return bytes_at(raw.data, raw.len) if raw.len else b""
     finally:
         held.twat_bytes_free(ctypes.byref(raw))
 

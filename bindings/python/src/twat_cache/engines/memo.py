@@ -53,12 +53,15 @@ class _EngineMemo:
         self.name, self._watch = call_name(func)
         self.flight = Flight()
         self._prefix = prefix_of(self.name)
-        self._signature = inspect.signature(func)
-        self._names = Signature.of(func).named
+        signature = Signature.of(func)
+        self._signature, self._names, self._omitted = signature.for_binding(), signature.named, signature.omitted()
 
     def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
+        for name, omitted in self._omitted.items():
+            if bound.arguments[name] is self._signature.parameters[name].default:
+                bound.arguments[name] = omitted
         prefix = self._prefix if self._watch is None else self._watch.prefix()
         return encode_call(prefix, bound.args, bound.kwargs, self._names).hex()
 
