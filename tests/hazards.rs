@@ -36,6 +36,7 @@ fn child_process() {
         "damage-reader" => damage::reader,
         "damage-toucher" => damage::toucher,
         "damage-writer" => damage::writer,
+        "forgetful" => healthy::forgetful,
         "before-reboot" => healthy::before_reboot,
         "after-reboot" => healthy::after_reboot,
         "reader" => readers::reader,

@@ -313,6 +313,22 @@ impl Guard {
     /// Ends this use. The last one marks the store as closed, or clean where
     /// syncing it cannot take long; true if that happened.
     pub fn leave(self) -> bool {
+        let small = self.held.data().metadata().is_ok_and(|data| data.len() <= SYNCED_AT_CLOSE);
+        self.mark_as_left(small)
+    }
+
+    /// The process ends without a close. Whoever writes after this marks the
+    /// store as dirty again, or leaves a file that the mark does not know.
+    pub fn leave_at_exit(&self) {
+        self.mark_as_left(false);
+        self.marked.store(false, Ordering::Release);
+        if let Some(lock) = &self.lock {
+            let _ = try_lock(lock, FlockOperation::NonBlockingLockShared);
+        }
+    }
+
+    /// The last user of a store that was written to says how it leaves it.
+    fn mark_as_left(&self, sync: bool) -> bool {
         let Some(lock) = self.lock.as_ref().filter(|_| !self.read_only) else { return false };
         if !matches!(try_lock(lock, FlockOperation::NonBlockingLockExclusive), Ok(true)) {
             return false;
@@ -324,11 +340,10 @@ impl Guard {
         }
         let marked = || {
             let data = self.held.data();
-            let small = data.metadata()?.len() <= SYNCED_AT_CLOSE;
-            if small {
+            if sync {
                 data.sync_data()?;
             }
-            let state = if small { State::Clean } else { State::Closed };
+            let state = if sync { State::Clean } else { State::Closed };
             Mark::now(state, Stamp::settled(data)?).write(lock)
         };
         marked().is_ok()

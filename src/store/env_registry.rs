@@ -15,7 +15,7 @@ use std::mem::ManuallyDrop;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicPtr, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 
 /// What the environments of a process share besides LMDB: whatever the engine
 /// keeps about a store in memory.
@@ -110,6 +110,7 @@ pub fn open(
         not_mapped_by_others(dir, id)?;
     }
     let guard = first()?;
+    mark_at_exit();
     // Declared after `judging`, and so given back before it.
     let mut registry = locked();
     if let Some(handle) = share(&mut registry, dir, &data, settings)? {
@@ -168,6 +169,27 @@ fn share_or_judge(dir: &Path, data: &Path, settings: &Settings) -> Result<Turn> 
         let judged = &REGISTRY.get().1;
         registry = judged.wait(registry).unwrap_or_else(PoisonError::into_inner);
     }
+}
+
+/// Programs end without closing their stores. Those would be taken for stores of
+/// a process that was killed, and verified at the next open.
+#[expect(unsafe_code, reason = "the one call that registers a handler")]
+fn mark_at_exit() {
+    extern "C" fn mark_all() {
+        // Threads may still run: whoever has the registry now is not waited for,
+        // and what they write after this is found by the file's stamp.
+        let marked = || match REGISTRY.get().0.try_lock() {
+            Ok(registry) => registry.slots.values().for_each(|slot| slot.env.leave_at_exit()),
+            Err(_) => {}
+        };
+        let _ = std::panic::catch_unwind(marked);
+    }
+    static REGISTERED: Once = Once::new();
+    REGISTERED.call_once(|| {
+        // SAFETY: a plain function that does not unwind; a library that is
+        // unloaded takes its handlers with it.
+        unsafe { libc::atexit(mark_all) };
+    });
 }
 
 /// A further handle of a store that this process has open.

@@ -259,6 +259,13 @@ impl Env {
         self.place.0.as_ref().map_or(Ok(()), Guard::before_write)
     }
 
+    /// Marks the store as closed: the process ends and nobody closes it.
+    pub fn leave_at_exit(&self) {
+        if let Some(guard) = &self.place.0 {
+            guard.leave_at_exit();
+        }
+    }
+
     /// Has the next process that is alone with the store judge it.
     pub fn suspect(&self) {
         if let Some(guard) = &self.place.0 {

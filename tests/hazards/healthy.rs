@@ -67,6 +67,37 @@ pub fn before_reboot(args: &Args) {
     std::thread::sleep(std::time::Duration::from_secs(60));
 }
 
+/// Ends as programs do, or is killed, without closing the store.
+pub fn forgetful(args: &Args) {
+    let cache = open(Path::new(&args["dir"]), &[]);
+    cache.set(b"k", b"v", TTL_DEFAULT).expect("a set");
+    std::mem::forget(cache);
+    if args["end"] == "killed" {
+        tell("ready");
+        std::thread::sleep(HANG * 10);
+    }
+}
+
+#[test]
+fn a_store_is_verified_after_a_kill_and_not_after_a_program_that_forgot_to_close_it() {
+    let scene = Scene::new("forgetful");
+    let store = scene.path("store");
+    for (end, verified) in [("exit", false), ("killed", true), ("exit", false)] {
+        let arguments = args([("dir", store.display().to_string()), ("end", end.into())]);
+        let mut program = spawn("forgetful", &arguments);
+        if verified {
+            program.expect("ready");
+            program.kill();
+        } else {
+            assert!(program.finish(HANG * 5).1.success());
+        }
+        let cache = open(&store, &[]);
+        let info = cache.info().expect("info");
+        assert_eq!(info.contains_key("checked_at_open"), verified, "{end}: {info:?}");
+        assert_eq!(cache.get(b"k").expect("a get").as_deref(), Some(&b"v"[..]));
+    }
+}
+
 /// Opens it in the next one and counts what is there.
 pub fn after_reboot(args: &Args) {
     boot::set_boot_id("the boot after");
