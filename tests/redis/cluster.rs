@@ -2,6 +2,7 @@
 
 use crate::conformance;
 use crate::conformance::subject::{Opened, Subject, config};
+use crate::failover::until;
 use crate::hosts::Silent;
 use crate::server::Server;
 use std::sync::LazyLock;
@@ -18,6 +19,8 @@ impl Cluster {
                 start(&[
                     "--cluster-enabled",
                     "yes",
+                    "--repl-diskless-sync-delay",
+                    "0",
                     "--cluster-node-timeout",
                     "2000",
                     "--cluster-require-full-coverage",
@@ -216,4 +219,52 @@ fn a_silent_first_host_keeps_no_cluster_from_being_found() {
         std::thread::sleep(Duration::from_millis(400));
     }
     assert!(served >= 3, "{served} of 4 calls found the cluster");
+}
+
+#[test]
+fn a_replica_that_takes_over_is_found_and_a_demoted_master_is_left() {
+    let cluster = Cluster::start(Server::with);
+    let replica = Server::with(&["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]);
+    let master = &cluster.0[1];
+    assert_eq!(replica.say(&format!("CLUSTER MEET 127.0.0.1 {}", master.port)), "+OK\r\n");
+    let id = master.say("CLUSTER MYID").lines().nth(1).expect("an id").to_owned();
+    until("the replica knows its master", || {
+        replica.say(&format!("CLUSTER REPLICATE {id}")) == "+OK\r\n"
+    });
+    until("the replica follows", || {
+        replica.say("INFO replication").contains("master_link_status:up")
+    });
+    let cache = open(&cluster, &[("namespace", "taken over")]);
+    let keys: Vec<[u8; 4]> = (0..200_u32).map(u32::to_le_bytes).collect();
+    for key in &keys {
+        cache.set(key, key, TTL_DEFAULT).unwrap();
+    }
+    let whole = || keys.iter().filter(|key| cache.get(&key[..]).ok().flatten().is_some()).count();
+    assert_eq!(whole(), keys.len());
+    // Asked to, it takes over from a master that lives and becomes its replica.
+    until("the replica has all", || replica.say("DBSIZE") == master.say("DBSIZE"));
+    until("all know the replica", || {
+        cluster.0.iter().all(|node| node.say("CLUSTER NODES").contains("slave"))
+    });
+    // The cluster gives up a vote after 5 seconds; then it can be asked again.
+    let mut asked: Option<Instant> = None;
+    until("it is the master", || {
+        if asked.is_none_or(|at| at.elapsed() > Duration::from_secs(6)) {
+            assert_eq!(replica.say("CLUSTER FAILOVER"), "+OK\r\n");
+            asked = Some(Instant::now());
+        }
+        replica.say("ROLE").contains("master")
+    });
+    until("the old one follows", || master.say("ROLE").contains("slave"));
+    until("all keys are served again", || whole() == keys.len());
+    for key in &keys {
+        cache.set(key, b"new", TTL_DEFAULT).unwrap();
+    }
+    let nodes = cache.info().unwrap()["nodes"].to_string();
+    assert!(nodes.contains(&replica.port.to_string()), "{nodes}");
+    assert!(!nodes.contains(&master.port.to_string()), "{nodes}");
+    // Nothing rests towards the old master any more.
+    until("the old master is left", || {
+        !master.say("CLIENT LIST").contains(concat!("name=twat-cache-", env!("CARGO_PKG_VERSION")))
+    });
 }

@@ -288,6 +288,8 @@ fn a_file_that_holds_something_else_is_an_error_at_open() {
         let text = opened_with(variable, &file(value));
         assert!(in_words(&text).contains("SSL_CERT_FILE: "), "{text}");
     }
+    let text = opened_with("SSL_CERT_FILE", "");
+    assert!(text.contains("SSL_CERT_FILE: expected a path, found an empty text"), "{text}");
     let text = opened_with("SSL_CERT_DIR", &file("nothing"));
     assert!(in_words(&text).contains("SSL_CERT_DIR: "), "{text}");
     assert_eq!(opened_with("SSL_CERT_DIR", &format!("/missing:{}", path.display())), "opened");
@@ -327,6 +329,10 @@ fn plain_and_tls_ports_that_are_mixed_up_are_named() {
     let options = [("tls_ca", &*ca), ("connect_timeout_ms", "500")];
     let text = open(&url, &options).unwrap().get(b"key").unwrap_err().to_string();
     assert!(in_words(&text).contains("without TLS its url is redis://"), "{text}");
+    // One that ends the connection at the handshake.
+    let url = format!("rediss://127.0.0.1:{}", crate::proxy::doorman(b""));
+    let text = open(&url, &[("tls_ca", &ca)]).unwrap().get(b"key").unwrap_err().to_string();
+    assert!(in_words(&text).contains("connection at the TLS handshake"), "{text}");
     let url = secure.url().replace("rediss://", "redis://");
     let text = open(&url, &[]).unwrap().get(b"key").unwrap_err().to_string();
     assert!(in_words(&text).contains("rediss://"), "{text}");

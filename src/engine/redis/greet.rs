@@ -192,6 +192,11 @@ impl Greeter<'_> {
                 self.address,
                 "no answer in time to the TLS handshake; without TLS its url is redis://",
             ),
+            None if !self.connection.is_ready() && broken.is_hang_up() => down(
+                self.address,
+                "it closed the connection at the TLS handshake; it may have its max number of \
+                 clients, or no TLS (without it the url is redis://)",
+            ),
             None => self.connection.error(broken),
         };
         Failure { error, peer: self.connection.peer(), hung_up, said: said.is_some() }

@@ -29,8 +29,7 @@ pub fn trusted(ca: Option<&str>) -> Result<Trusted> {
         };
         return Ok(Trusted { certificates, explicit: true, place: format!("tls_ca: {ca}") });
     }
-    let given = |name| std::env::var_os(name).filter(|value: &_| !value.is_empty());
-    let (file, directories) = (given("SSL_CERT_FILE"), given("SSL_CERT_DIR"));
+    let (file, directories) = (given("SSL_CERT_FILE")?, given("SSL_CERT_DIR")?);
     if file.is_none() && directories.is_none() {
         return system();
     }
@@ -52,6 +51,16 @@ pub fn trusted(ca: Option<&str>) -> Result<Trusted> {
             let place = if file.is_some() { "SSL_CERT_FILE" } else { "SSL_CERT_DIR" };
             Ok(Trusted { certificates, explicit: true, place: place.to_owned() })
         }
+    }
+}
+
+/// A variable of the environment that must have a value where it is set.
+fn given(name: &str) -> Result<Option<std::ffi::OsString>> {
+    match std::env::var_os(name) {
+        Some(value) if value.is_empty() => {
+            Err(Error::config(format!("{name}: expected a path, found an empty text; unset it")))
+        }
+        value => Ok(value),
     }
 }
 

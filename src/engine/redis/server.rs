@@ -242,7 +242,8 @@ impl Server {
         let mut nodes = self.nodes.write().unwrap_or_else(PoisonError::into_inner);
         let (kept, others) =
             std::mem::take(&mut *nodes).into_iter().partition(|(address, node)| {
-                self.target.seeds.contains(address)
+                // A seed that failed is remembered, to be asked last.
+                (self.target.seeds.contains(address) && node.trouble().is_some())
                     || map.iter().any(|(_, _, serving)| Arc::ptr_eq(serving, node))
             });
         *nodes = kept;
