@@ -52,7 +52,8 @@ class SharedCache(Cache):
 
     def __init__(self, engine: str = "auto", path: Any = None, **options: Any) -> None:
         super().__init__(engine, path, **options)
-        self._codec = CountingCodec(self._codec.serializer, self._codec.namespace.decode())
+        codec = self._codec
+        self._codec = CountingCodec(codec.serializer, codec.namespace.decode(), types=codec.types)
 
     def find(self, key: str, missing: Any = None) -> Any:
         """The value, or ``missing``, also where what is stored cannot be read here."""

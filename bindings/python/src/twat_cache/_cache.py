@@ -11,6 +11,7 @@ from twat_cache import _keys, _open, _options
 from twat_cache._codec import Codec, Foreign
 from twat_cache._native._abi import TTL_NEVER
 from twat_cache._native._bytecache import ByteCache
+from twat_cache._types import Types
 from twat_cache.exceptions import CacheOperationError, CacheValueError, ConfigurationError
 from twat_cache.paths import absolute, text_of
 
@@ -43,6 +44,8 @@ class Cache(MutableMapping[Any, Any]):
         self._codec = Codec(serializer, _options.text("namespace", core.get("namespace")) or "")
         self._core = core
         self._store = self._open()
+        if not self._store.local:
+            self._codec.types = Types()
 
     def _core_options(self, engine: str, path: Any, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         if engine not in ("auto", "tiered"):

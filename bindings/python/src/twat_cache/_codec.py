@@ -14,6 +14,7 @@ from twat_cache.exceptions import ConfigurationError, SerializationError
 
 if TYPE_CHECKING:
     from twat_cache._native._values import Mapped
+    from twat_cache._types import Types
 
 RAW, MSGPACK, JSON, ARRAY, COUNTER, PICKLE, PICKLE_OUT = 0, 1, 2, 3, 4, 16, 17
 _MAC = 32
@@ -41,6 +42,7 @@ def _other(encoder: Encoder, out: bytearray, value: Any) -> None:
     named = _named.exact_parts(value)
     if named is None:
         raise Unencodable(f"a {type(value).__module__}.{type(value).__qualname__}")
+    _named.written[named[0]] = None
     mp.write_named(encoder, out, *named)
 
 
@@ -58,9 +60,12 @@ _ENCODER = Encoder(_TABLE, _other, canonical=False)
 class Codec:
     """Values of one namespace, by one serializer."""
 
-    __slots__ = ("mapped", "namespace", "serializer")
+    __slots__ = ("mapped", "namespace", "serializer", "types")
 
-    def __init__(self, serializer: Any = "auto", namespace: str = "", *, mapped: bool = True) -> None:
+    def __init__(
+        self, serializer: Any = "auto", namespace: str = "", *, mapped: bool = True, types: Types | None = None
+    ) -> None:
+        """``types``: those that reading may import; None: those that are loaded."""
         names = ("auto", "msgpack", "json", "pickle")
         if serializer is None:
             serializer = "auto"
@@ -74,6 +79,7 @@ class Codec:
         self.serializer = serializer
         self.namespace = namespace.encode("utf-8", "replace")
         self.mapped = mapped
+        self.types = types
 
     # Writing
 
@@ -115,6 +121,8 @@ class Codec:
     def _msgpack(self, value: Any) -> bytes:
         out = bytearray(b"\x01")
         _TABLE.get(value.__class__, _other)(_ENCODER, out, value)
+        if self.types is not None:
+            self.types.note_written()
         return bytes(out)
 
     def _pickle(self, key: bytes, value: Any) -> bytes | bytearray:
@@ -156,8 +164,13 @@ class Codec:
             if kind == ARRAY:
                 return _arrays.decode(data)
             return self._rarer(kind, key, data)
+        except _named.NotLoaded as error:
+            # A type is loaded once, so this ends.
+            if self.types is None or not self.types.load(error.name):
+                raise Foreign(str(error)) from error
         except _Malformed as error:
             raise Foreign(str(error)) from error
+        return self.decode(key, data)
 
     def decode_mapped(self, key: bytes, mapped: Mapped) -> Any:
         """The value, arrays as read-only views of where it is stored, or of a copy where there are too many maps."""

@@ -8,18 +8,20 @@ _SIZE = 16
 _known: dict[str, bytes] = {}
 
 
+def data_folder() -> str | None:
+    """Return the folder of what belongs to this user on this machine, not made; None without a home directory."""
+    base = os.environ.get("XDG_DATA_HOME") or os.path.expanduser(os.path.join("~", ".local", "share"))
+    return None if base.startswith("~") else os.path.join(os.path.abspath(base), "twat_cache")
+
+
 def machine_identity() -> bytes:
     """Return the 16 bytes, made on first use. Where they cannot be stored, they are this process's own."""
-    path = os.path.join(_folder(), "machine")
+    folder = data_folder()
+    path = "" if folder is None else os.path.join(folder, "machine")
     found = _known.get(path)
     if found is None:
-        found = _known[path] = _read(path) or _make(path) or os.urandom(_SIZE)
+        found = _known[path] = (path and (_read(path) or _make(path))) or os.urandom(_SIZE)
     return found
-
-
-def _folder() -> str:
-    base = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
-    return os.path.join(os.path.abspath(base), "twat_cache")
 
 
 def _read(path: str) -> bytes | None:

@@ -20,7 +20,18 @@ from twat_cache._msgpack import Unencodable
 from twat_cache._msgpack_read import Malformed
 from twat_cache._origin import loaded_modules, type_name
 
+
+class NotLoaded(Malformed):
+    """A type of this name is in no module that is loaded."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"type {name} is not loaded")
+        self.name = name
+
+
 name_of = type_name
+# The names of the types of values that this process has written.
+written: dict[str, None] = {}
 _PYDANTIC_SLOTS = ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
 # attrs keeps the hash of an instance in it, which differs in each process.
 _NOT_STATE = frozenset(("_attrs_cached_hash",))
@@ -220,7 +231,7 @@ def rebuild(name: str, fields: Any) -> Any:
         return fields
     kind = find(name)
     if kind is None:
-        raise Malformed(f"type {name} is not loaded")
+        raise NotLoaded(name)
     form = _form_of(kind)
     if form is _member:
         found = _read_member(kind, fields)

@@ -206,7 +206,7 @@ def _discriminator(module: str, root: str | None, file: str | None, trusted: boo
     if _is_frozen() and trusted and _is_bundled(module, root):
         program, unique = (stated, True) if stated else _frozen_program()
         return _joined(program, os.path.relpath(root, _bundle())) if by_path and module != MAIN else program, unique
-    installed = _is_installed(root)
+    installed = is_installed(root)
     found = None if installed else project_of_folder(root if os.path.isdir(root) else os.path.dirname(root))
     if found is not None:
         rest = os.path.relpath(root, found[1])
@@ -229,6 +229,14 @@ def _is_elsewhere(module: str, root: str, folder: str) -> bool:
     return any(os.path.isfile(other + ".py") or os.path.isdir(other) for other in others)
 
 
+def project_folder(root: str | None) -> str | None:
+    """Return the folder of the project that an import root or file is part of, if a ``pyproject.toml`` names one."""
+    if root is None or is_installed(root):
+        return None
+    found = project_of_folder(root if os.path.isdir(root) else os.path.dirname(root))
+    return None if found is None else found[1]
+
+
 def _joined(project: str, rest: str) -> str:
     """Return a project's name with the import root inside it: two roots may hold modules of one name."""
     return project if rest == os.curdir else f"{project}/{rest.replace(os.sep, '/')}"
@@ -237,7 +245,7 @@ def _joined(project: str, rest: str) -> str:
 _installed: list[str] = []
 
 
-def _is_installed(root: str) -> bool:
+def is_installed(root: str) -> bool:
     """Whether an import root is one of those that installers fill. Dotted names are unique there."""
     if not _installed:
         try:

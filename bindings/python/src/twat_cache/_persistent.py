@@ -15,6 +15,7 @@ from twat_cache._native._bytecache import ByteCache
 from twat_cache._open import folder_of, milliseconds, warn_lack
 from twat_cache._opening import open_store
 from twat_cache._options import Common, seconds, truth, whole
+from twat_cache._types import Types
 from twat_cache.config import CacheConfig
 from twat_cache.exceptions import ConfigurationError, PathError
 
@@ -124,7 +125,8 @@ def prepare(func: Any, wanted: Wanted, settings: CacheConfig | None = None) -> P
         "mapped": mapped and "file" in (store.engine, wanted.engines[0]) and store.engine in ("disk", "file"),
         "memory": memory, "watch": named.watch,
     }  # fmt: skip
-    return Parts(common, store, Codec(serializer, space, mapped=mapped), arguments)
+    types = None if store.local else Types(func)
+    return Parts(common, store, Codec(serializer, space, mapped=mapped, types=types), arguments)
 
 
 def _path(wanted: Wanted, place: Any, settings: CacheConfig, name: str) -> str:
