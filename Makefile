@@ -13,7 +13,7 @@ export CARGO_TERM_PROGRESS_WHEN ?= never
 need = @command -v $(1) >/dev/null || { echo "missing: $(1) ($(2))"; exit 1; }
 
 .PHONY: help build demo test check bench dist dist-test lint install uninstall clean miri soak sanitize fuzz \
-        test-core test-c test-python test-node test-redis
+        test-core test-c test-python test-node test-redis test-adapters
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ test-python: ## the Python package
 
 test-node: ## the Node package
 	tests/run-node.sh
+
+test-adapters: ## jest, Node 22 and 24, Bun, Deno and Next.js; TWAT_QUICK=1 runs jest alone (1 GB of downloads)
+	tests/run-adapters.sh
 
 test-redis: ## the redis engine and tiers alone (test-core has them too)
 	tests/run-redis.sh
@@ -86,5 +89,6 @@ uninstall: ## remove what install laid down
 	tools/install.sh uninstall "$$INSTALL_PREFIX" "$$INSTALL_DESTDIR"
 
 clean: ## remove everything that was built or installed into the tree
-	rm -rf target .venv build bindings/node/node_modules bindings/python/build examples/node/node_modules \
+	rm -rf target .venv build bindings/node/node_modules bindings/python/build bindings/node/adapters/node_modules \
+	  examples/node/node_modules \
 	  bindings/node/npm/*/*.node bindings/node/npm/*/*.so*

@@ -4,6 +4,7 @@
 
 const { makeArray } = require('./arrays.js')
 const { makerOf } = require('./forms.js')
+const { MOST_FIELDS, SLOTS, shapes, learn } = require('./shapes.js')
 const { TwatCacheError } = require('./errors.js')
 
 const MAX_DEPTH = 1024
@@ -27,6 +28,8 @@ function decode(buffer, start, stop) {
   }
   at = start
   end = stop
+  chunkEnd = 0
+  chunkSize = 128
   depth = 0
   promised = false
   const value = read()
@@ -117,27 +120,49 @@ function utf8(from, n) {
   }
 }
 
-// Short texts repeat (as names of fields above all), so the last one of each
-// length and hash is kept; a string that is already there costs a comparison.
-const KNOWN = 1024
-const knownText = new Array(KNOWN).fill('')
+// Many short texts are cut from one string of a piece of the data: a call into
+// native code for each would cost several times as much. A text that is kept
+// may hold its piece, so pieces are small.
+const SHORT = 64
+const PIECE = 4096
+let chunk = ''
+let chunkStart = 0
+let chunkEnd = 0
+let chunkSize = 128
 
 function text(n) {
   const from = take(n)
-  if (n === 0) return ''
-  return n < 24 ? shortText(from, n) : utf8(from, n)
+  if (n > SHORT) return utf8(from, n)
+  const d = data
+  let bits = 0
+  for (let i = from; i < at; i++) bits |= d[i]
+  if (bits > 127) return utf8(from, n)
+  if (at > chunkEnd || from < chunkStart) nextChunk(from)
+  return chunk.slice(from - chunkStart, at - chunkStart)
 }
 
-function shortText(from, n) {
+function nextChunk(from) {
+  chunkStart = from
+  chunkEnd = Math.min(from + chunkSize, end)
+  chunk = data.latin1Slice(chunkStart, chunkEnd)
+  chunkSize = Math.min(chunkSize * 2, PIECE)
+}
+
+// Names of fields repeat, so the last one of each length and hash is kept; a
+// string that is already there costs a comparison.
+const KNOWN = 1024
+const knownText = new Array(KNOWN).fill('')
+
+function fieldName(n) {
+  if (n === 0 || n > 23) return text(n)
+  const from = take(n)
   const d = data
   const spot = (n * 31 + d[from] * 7 + d[from + (n >> 1)] * 131 + d[from + n - 1] * 29) & (KNOWN - 1)
   const known = knownText[spot]
   if (known.length === n && sameText(known, from, n)) return known
-  let bits = 0
-  for (let i = 0; i < n; i++) bits |= d[from + i]
-  if (bits > 127) return utf8(from, n)
-  const made = data.latin1Slice(from, from + n)
-  knownText[spot] = made
+  at = from
+  const made = text(n)
+  if (made.length === n) knownText[spot] = made
   return made
 }
 
@@ -154,7 +179,26 @@ function list(n) {
   if (n > end - at) throw corrupt(`expected ${n} items, found ${end - at} bytes`)
   deeper()
   const items = new Array(n)
-  for (let i = 0; i < n; i++) items[i] = read()
+  for (let i = 0; i < n; i++) {
+    // Numbers are read here: rows of them would pay for a call each.
+    const d = data
+    const head = at + 9 <= end ? d[at] : 0xc1
+    if (head < 0x80) {
+      items[i] = head
+      at++
+    } else if (head === 0xcd) {
+      items[i] = (d[at + 1] << 8) | d[at + 2]
+      at += 3
+    } else if (head === 0xce) {
+      items[i] = ((d[at + 1] << 24) | (d[at + 2] << 16) | (d[at + 3] << 8) | d[at + 4]) >>> 0
+      at += 5
+    } else if (head === 0xcb) {
+      items[i] = view.getFloat64(at + 1)
+      at += 9
+    } else {
+      items[i] = read()
+    }
+  }
   depth--
   return items
 }
@@ -163,9 +207,31 @@ function list(n) {
 function map(n) {
   if (n * 2 > end - at) throw corrupt(`expected ${n} pairs, found ${end - at} bytes`)
   deeper()
-  const object = {}
-  for (let i = 0; i < n; i++) {
-    const key = read()
+  if (n === 0 || n > MOST_FIELDS) return fields({}, 0, n)
+  const d = data
+  const slot = (n * 31 + d[at] * 7 + d[at + 1] * 131 + d[at + 2] * 29) & (SLOTS - 1)
+  const shape = shapes[slot]
+  if (shape !== undefined && shape.read !== undefined && shape.keys.length === n) {
+    const object = shape.read()
+    depth--
+    return object
+  }
+  const object = fields({}, 0, n)
+  if (!(object instanceof Map)) learn(slot, object, HOOKS)
+  return object
+}
+
+/** Reads the pairs from number `done` on into an object, or into a Map in its place. */
+function fields(object, done, n) {
+  for (let i = done; i < n; i++) {
+    const head = at < end ? data[at] : 0
+    let key
+    if (head >= 0xa0 && head < 0xc0) {
+      at++
+      key = fieldName(head & 0x1f)
+    } else {
+      key = read()
+    }
     if (typeof key !== 'string') return mixed(object, n - i, key)
     // As a field of its own: assigning it would set the prototype.
     if (key === '__proto__') {
@@ -177,6 +243,28 @@ function map(n) {
   depth--
   return object
 }
+
+/** Passes over a field of a shape if it comes next. */
+function expectField(shape, i) {
+  const part = shape.parts[i]
+  const n = part.length
+  const d = data
+  if (n > end - at) return false
+  for (let j = 0; j < n; j++) if (d[at + j] !== part[j]) return false
+  at += n
+  return true
+}
+
+/** Reads on where another field came than the shape has. */
+function readOn(shape, values) {
+  const object = {}
+  for (let i = 0; i < values.length; i++) object[shape.keys[i]] = values[i]
+  const whole = fields(object, values.length, shape.keys.length)
+  depth++ // the caller's level is counted by the caller
+  return whole
+}
+
+const HOOKS = [read, expectField, readOn]
 
 /** What began as an object and has a key that is no text. */
 function mixed(object, left, key) {
@@ -276,11 +364,11 @@ function named(from) {
   return value
 }
 
-function fieldsOf(name, fields) {
-  if (!Array.isArray(fields)) return fields
-  if (name === 'builtins.frozenset') return new Set(fields)
+function fieldsOf(name, inner) {
+  if (!Array.isArray(inner)) return inner
+  if (name === 'builtins.frozenset') return new Set(inner)
   // Times with a zone or a fold have it after the instant or the text. JavaScript's Date has neither.
-  return name === 'datetime.datetime' || name === 'datetime.time' ? fields[0] : fields
+  return name === 'datetime.datetime' || name === 'datetime.time' ? inner[0] : inner
 }
 
 function own(name) {

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const here = resolve(dirname(fileURLToPath(import.meta.url)), '..')
-const LONG = ['hazards', 'model', 'package', 'examples']
+const LONG = ['hazards', 'model', 'package', 'examples', 'bundles', 'peers']
 const quick = process.env.TWAT_QUICK === '1'
 const files = readdirSync(join(here, 'test'))
   .filter((name) => name.endsWith('.test.mjs') && !(quick && LONG.some((long) => name.startsWith(long))))
