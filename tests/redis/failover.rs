@@ -98,6 +98,35 @@ fn a_demotion_is_noticed_by_scripts_counters_and_pipelines_too() {
     }
 }
 
+#[test]
+fn refused_sets_do_not_take_the_connections_of_readers() {
+    let (_master, replica) = pair();
+    let cache = open(&replica.url(), &[("timeout_ms", "5000"), ("connect_timeout_ms", "5000")]);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    assert_eq!(cache.get(b"key").unwrap(), None);
+                }
+            });
+        }
+        for _ in 0..100 {
+            assert!(cache.set(b"key", b"value", TTL_DEFAULT).is_err());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    let made = connections_made(&replica);
+    assert!(made < 150, "{made} connections for 100 refused sets");
+}
+
+fn connections_made(server: &Server) -> u32 {
+    let stats = server.say("INFO stats");
+    let made = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
+    made.and_then(|n| n.trim().parse().ok()).expect("a figure")
+}
+
 fn tiers(url: &str) -> Cache {
     let mut stack = Config::new("tiered").unwrap();
     stack.add_tier(Config::new("memory").unwrap()).unwrap();
@@ -158,9 +187,7 @@ fn tiers_over_a_proxy_that_cannot_notify_ask_instead() {
         assert_eq!(tiers.get(b"key").unwrap().as_deref(), Some(&b"value"[..]));
         std::thread::sleep(Duration::from_millis(2));
     }
-    let stats = server.say("INFO stats");
-    let made = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
-    let made: u32 = made.and_then(|n| n.trim().parse().ok()).expect("a figure");
+    let made = connections_made(&server);
     assert!(made < 8, "{made} connections");
 }
 

@@ -147,6 +147,18 @@ fn what_removes_works_on_a_server_that_takes_no_more() {
 }
 
 #[test]
+fn a_value_that_the_server_does_not_take_is_too_large_and_the_next_is_stored() {
+    let server = Server::with(&["--proto-max-bulk-len", "1mb"]);
+    let cache = open(&server.url(), &PATIENT);
+    for length in [2_000_000, 20_000_000] {
+        let error = cache.set(b"large", &vec![7; length], TTL_DEFAULT).unwrap_err();
+        assert_eq!(error.code(), Code::TooLarge, "{error}");
+        assert!(error.text().contains("proto-max-bulk-len"), "{error}");
+        cache.set(b"small", b"value", TTL_DEFAULT).unwrap();
+    }
+}
+
+#[test]
 fn clients_count_together() {
     let server = Server::start();
     let counted: Vec<i64> = std::thread::scope(|scope| {

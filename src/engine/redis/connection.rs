@@ -4,7 +4,7 @@ use super::address::Address;
 use super::node::Settings;
 use super::resp::{Found, Frame, Value, decode};
 use super::socket::Socket;
-use super::words::{down, transport};
+use super::words::{closed_with, down, transport};
 use crate::error::{Error, Result};
 use redis::Cmd;
 use std::io::{self, ErrorKind, Read, Write};
@@ -92,8 +92,14 @@ impl Connection {
     /// Sends commands and returns their answers, in their order. After an
     /// error the connection is of no further use: answers may still come.
     pub fn request(&mut self, commands: &[&Cmd], deadline: Instant) -> Result<Vec<Value>> {
-        self.send(commands, deadline)?;
-        self.receive(commands.len(), deadline)
+        let (answers, broken) = self.exchange(commands, deadline);
+        match (broken, answers.last()) {
+            (None, _) => Ok(answers),
+            (Some(broken), Some(Value::ServerError(last))) if broken.is_hang_up() => {
+                Err(closed_with(&self.address, last))
+            }
+            (Some(broken), _) => Err(self.error(&broken)),
+        }
     }
 
     /// Sends commands and returns the answers that come before the connection
@@ -105,6 +111,13 @@ impl Connection {
     ) -> (Vec<Value>, Option<Broken>) {
         let mut answers = Vec::with_capacity(commands.len());
         let sent = self.try_send(commands, deadline);
+        let sent = match sent {
+            // No time is left for an answer.
+            Err(error) if error.kind() == ErrorKind::TimedOut => {
+                return (answers, Some(error.into()));
+            }
+            sent => sent,
+        };
         let received = self.try_receive(commands.len(), deadline, &mut answers);
         let broken = match (sent, received) {
             (_, Ok(())) => None,

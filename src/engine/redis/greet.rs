@@ -6,7 +6,7 @@ use super::address::{Address, Login};
 use super::connection::{Broken, Connection};
 use super::node::Settings;
 use super::resp::{Refusal, Value};
-use super::words::down;
+use super::words::{down, quoted};
 use crate::error::Error;
 use redis::Cmd;
 use std::net::SocketAddr;
@@ -234,8 +234,7 @@ impl Greeter<'_> {
         let secret = |text: &Option<String>| {
             text.as_deref().is_some_and(|text| refusal.text().contains(text))
         };
-        let said = if secret(user) || secret(password) { refusal.code() } else { refusal.text() };
-        said.chars().filter(|c| !c.is_control()).take(200).collect()
+        if secret(user) || secret(password) { refusal.code().to_owned() } else { quoted(refusal) }
     }
 }
 

@@ -8,7 +8,7 @@ use super::resolve::Resolver;
 use super::resp::Value;
 use super::tls::Tls;
 use super::words::{down, refused};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use redis::Cmd;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
@@ -21,6 +21,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The longest: with the time of a try it stays below a second, in which a
 /// server that is back must be found.
 const LONGEST_PAUSE: Duration = Duration::from_millis(320);
+/// How often all connections to a server are closed for its answers at the most:
+/// one that stays a replica is to serve its readers.
+const LEAVE_PAUSE: Duration = Duration::from_secs(1);
 /// How long a server that closed the connection at HELLO is greeted without it.
 const PLAIN_TIME: Duration = Duration::from_secs(60);
 
@@ -58,6 +61,7 @@ pub struct Node {
     /// How often the server was found to be no longer what it was: connections
     /// made before belong to another role.
     generation: AtomicU64,
+    left_at: Mutex<Option<Instant>>,
     plain_until: Mutex<Option<Instant>>,
     /// Whether `breaker` holds something: spares the lock while all is well.
     tripped: AtomicBool,
@@ -77,6 +81,7 @@ impl Node {
             pool: Mutex::default(),
             freed: Condvar::new(),
             generation: AtomicU64::new(0),
+            left_at: Mutex::new(None),
             plain_until: Mutex::new(None),
             tripped: AtomicBool::new(false),
             breaker: Mutex::new(None),
@@ -198,6 +203,19 @@ impl Node {
         self.close_idle(|_| true);
     }
 
+    /// The same after an answer. One that was connected to since fails for itself.
+    fn leave_after_answer(&self, peer: Option<SocketAddr>) {
+        let now = Instant::now();
+        let mut left_at = lock(&self.left_at);
+        if left_at.is_some_and(|at| now - at < LEAVE_PAUSE) {
+            drop(left_at);
+            return self.note(peer, false);
+        }
+        *left_at = Some(now);
+        drop(left_at);
+        self.leave(peer);
+    }
+
     /// Closes the connections at rest since such times.
     fn close_idle(&self, closes: impl Fn(Instant) -> bool) {
         let mut pool = lock(&self.pool);
@@ -264,9 +282,13 @@ impl Lease<'_> {
     /// Ends the call.
     pub fn finish(mut self, result: Result<Vec<Value>>) -> Result<Vec<Value>> {
         let node = self.node;
-        let mut result = node.judge(result);
+        let mut result = match result {
+            // It concerns one value: the next call may be served.
+            Err(error) if error.code() == Code::TooLarge => return Err(error),
+            result => node.judge(result),
+        };
         match &mut result {
-            Ok(answers) => self.sound = !self.is_left(answers),
+            Ok(answers) => self.sound = self.may_rest(answers),
             // A firewall that forgot this one has forgotten those that were
             // silent for as long.
             Err(_) => {
@@ -278,9 +300,10 @@ impl Lease<'_> {
         result
     }
 
-    /// Whether an answer shows that the server is to be left.
-    fn is_left(&self, answers: &mut [Value]) -> bool {
-        let mut left = false;
+    /// Whether the connection may serve another call. An answer may show that
+    /// it may not, or that the server is to be left.
+    fn may_rest(&self, answers: &mut [Value]) -> bool {
+        let (mut left, mut closed) = (false, false);
         for answer in answers {
             let Value::ServerError(refusal) = answer else { continue };
             refusal.at = Some(self.node.address.to_string());
@@ -291,13 +314,14 @@ impl Lease<'_> {
                     left = true;
                     self.node.trip(&refused(refusal));
                 }
-                _ => {}
+                // The server ends the connection after it.
+                _ => closed |= refusal.detail().starts_with("Protocol error"),
             }
         }
         if left {
-            self.node.leave(self.peer());
+            self.node.leave_after_answer(self.peer());
         }
-        left
+        !left && !closed
     }
 }
 

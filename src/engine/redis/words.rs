@@ -20,6 +20,26 @@ pub fn down(address: &Address, reason: impl std::fmt::Display) -> Error {
     Error::new(Code::Unavailable, format!("redis at {address}: {reason}"))
 }
 
+/// The error of a server that said why before it closed the connection.
+pub fn closed_with(address: &Address, last: &Refusal) -> Error {
+    if is_too_large(last) {
+        return Error::new(Code::TooLarge, format!("redis at {address}: {TOO_LARGE}"));
+    }
+    down(address, format!("the server closed the connection: {}", quoted(last)))
+}
+
+const TOO_LARGE: &str = "the value is larger than the server takes in one piece; raise its \
+    proto-max-bulk-len, or store smaller values";
+
+fn is_too_large(refusal: &Refusal) -> bool {
+    refusal.text().contains("invalid bulk length")
+}
+
+/// What a server said, at a length that fits an error.
+pub fn quoted(refusal: &Refusal) -> String {
+    refusal.text().chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
 /// The reason alone, without the number that the system gives it.
 pub fn io_reason(error: &io::Error) -> String {
     match error.kind() {
@@ -91,10 +111,10 @@ pub fn refused(refusal: &Refusal) -> Error {
             "the user may not do this; docs/redis.md has an ACL rule with all rights that are \
              needed",
         ),
+        _ if is_too_large(refusal) => (Code::TooLarge, TOO_LARGE),
         _ => (Code::Io, "the server refuses a command"),
     };
-    let said: String = refusal.text().chars().filter(|c| !c.is_control()).take(200).collect();
-    Error::new(code, format!("{place}: {reason} ({said})"))
+    Error::new(code, format!("{place}: {reason} ({})", quoted(refusal)))
 }
 
 #[cfg(test)]
