@@ -65,6 +65,46 @@ fn data_flows_one_way() {
 }
 
 #[test]
+fn unsafe_lives_where_contributing_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("CONTRIBUTING.md")).unwrap();
+    let (_, list) = text.split_once("- `unsafe` lives").expect("the sentence");
+    let (list, _) = list.split_once("SAFETY").expect("its end");
+    let listed: Vec<&str> = list.split('`').filter(|word| word.starts_with("src/")).collect();
+    assert!(listed.len() > 5, "{listed:?}");
+    let mut files = Vec::new();
+    sources(&root.join("src"), &mut files);
+    let mut used = std::collections::BTreeSet::new();
+    for file in files {
+        let code = std::fs::read_to_string(&file).unwrap();
+        let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let unsafe_code = lines.map(|line| line.replace("#[unsafe(", "")).any(|line| {
+            ["unsafe {", "unsafe fn", "unsafe impl", "unsafe trait", "unsafe extern"]
+                .iter()
+                .any(|word| line.contains(word))
+        });
+        if unsafe_code {
+            let name = file.strip_prefix(root).unwrap().to_str().unwrap();
+            let place = listed.iter().find(|place| name.starts_with(**place));
+            used.insert(*place.unwrap_or_else(|| panic!("{name} is not in CONTRIBUTING.md")));
+        }
+    }
+    assert_eq!(used, listed.into_iter().collect(), "listed, and without unsafe");
+}
+
+#[test]
+fn the_boundary_knows_no_engine_but_memory() {
+    let mut files = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ffi"), &mut files);
+    for file in files {
+        let code = std::fs::read_to_string(&file).unwrap();
+        for engine in ["disk", "redis", "tiered", "null", "auto"] {
+            assert!(!code.contains(&format!("engine::{engine}")), "{}: {engine}", file.display());
+        }
+    }
+}
+
+#[test]
 fn policies_know_nothing_above_them_and_engines_not_the_boundary() {
     assert_eq!(imports("use crate::engine::x; // crate::no\n//! crate::cache"), ["engine", "no"]);
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use twat_cache::config::options::{ENGINE_NAMES, OPTIONS};
+use twat_cache::config::options::{OPTIONS, engine_names};
 
 const INTRO: &str = "# Options
 
@@ -27,8 +27,7 @@ the text. Between processes the settings of the last opener are recorded and use
 fn rendered() -> String {
     let mut page = INTRO.to_owned();
     for spec in OPTIONS {
-        let takes = |bit: &usize| spec.engines & (1 << bit) != 0;
-        let engines: Vec<_> = (0..8).filter(takes).map(|bit| ENGINE_NAMES[bit]).collect();
+        let engines: Vec<_> = engine_names(spec.engines).collect();
         let (name, kind, doc) = (spec.name, spec.type_name(), spec.doc);
         let default = if spec.default.is_empty() { "–" } else { spec.default };
         let row = format!("| `{name}` | {kind} | {default} | {} |", spec.range());

@@ -90,3 +90,23 @@ fn every_golden_hit_ratio_holds_to_a_hundredth() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+/// README.md on S3-FIFO: where it is best, and where it is the wrong one.
+#[test]
+fn the_readme_says_where_s3fifo_wins_and_where_it_loses() {
+    for (name, entries, [others @ .., s3fifo]) in &GOLDEN {
+        let best = others.iter().fold(0.0, |best: f64, other| best.max(*other));
+        assert!(*s3fifo >= best, "{name} @ {entries}: {s3fifo} and {best}");
+    }
+    // 1,500 keys forwards and backwards, as shared/traces/backforth.
+    let passes = (0..20).map(|pass| pass % 2 == 0);
+    let keys = |forwards| (0..1500).map(move |n| if forwards { n } else { 1499 - n });
+    let accesses: Vec<u64> = passes.flat_map(keys).collect();
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(readme).expect("README.md");
+    for (policy, expected) in [("lru", 31.67), ("s3fifo", 3.17)] {
+        let found = hit_ratio(policy, 500, &accesses);
+        assert!((found - expected).abs() < 0.01, "{policy}: {found:.3}");
+        assert!(readme.contains(&format!("{expected:.1} %")), "README.md: {policy} {expected:.1}");
+    }
+}

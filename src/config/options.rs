@@ -114,7 +114,7 @@ pub static OPTIONS: &[OptionSpec] = &[
     row("seed", Kind::U64(0, ANY), "from the system", MEMORY | STORE | AUTO | POLICY,
         "Seed of the random choices of policy rr."),
     row("shards", Kind::ZeroOrPowerOfTwo(1024), "0", MEMORY | AUTO,
-        "Independent parts of the index; 0 chooses: one up to 4096 entries, then about four a core."),
+        "Independent parts of the index; 0 chooses: one up to 4096 entries (or 4 MiB where only bytes are bounded), then about four a core. The order is exact within each."),
     row("ttl_ms", Kind::U64(0, ANY), "0", CACHES,
         "Milliseconds an entry lives when its call does not say; 0 is for ever."),
     row("path", Kind::Text(4000), "", STORE | AUTO,

@@ -31,6 +31,37 @@ fn an_lru_of_two_evicts_the_one_that_was_not_hit() {
     assert_eq!(cache.stats().unwrap().evictions, 1);
 }
 
+/// Which of the first entries are evicted when `new` more are set, and how many shards
+/// there are.
+fn evicted_of(entries: u32, new: u32, options: &[(&str, &str)]) -> (Vec<u32>, u64) {
+    let bound = entries.to_string();
+    let cache = memory(&[&[("max_entries", &*bound)], options].concat());
+    (0..entries).for_each(|n| drop(set(&cache, &n.to_le_bytes(), 8).unwrap()));
+    // The older half is hit, and so becomes the newer one.
+    (0..entries / 2).for_each(|n| drop(cache.get(&n.to_le_bytes()).unwrap()));
+    (0..new).for_each(|n| drop(set(&cache, &(n + entries).to_le_bytes(), 8).unwrap()));
+    let evicted = (0..entries).filter(|n| !has(&cache, &n.to_le_bytes())).collect();
+    (evicted, cache.info()["shards"].as_u64().unwrap())
+}
+
+/// README.md, below the table of policies.
+#[test]
+fn lru_is_exact_up_to_4096_entries_and_with_one_shard_and_within_each_shard_beyond() {
+    let (small, large) = if cfg!(miri) { (64, 128) } else { (4096, 20_000) };
+    assert_eq!(evicted_of(small, 100, &[]).0, (small / 2..small / 2 + 100).collect::<Vec<_>>());
+    let (evicted, shards) = evicted_of(large, 1000.min(large / 4), &[("shards", "1")]);
+    let exact = large / 2..large / 2 + 1000.min(large / 4);
+    assert_eq!((evicted, shards), (exact.collect(), 1));
+    if cfg!(miri) {
+        return;
+    }
+    let (evicted, shards) = evicted_of(large, 1000, &[]);
+    assert!(shards > 1);
+    assert_eq!(evicted.len(), 1000, "the bound holds over all shards");
+    // Not the oldest 1,000 of all, but none of those that were hit.
+    assert!(evicted.iter().all(|n| (large / 2..large * 3 / 4).contains(n)), "{evicted:?}");
+}
+
 #[test]
 fn nothing_leaves_before_the_bound_is_reached_however_many_shards() {
     let cache = memory(&[("max_entries", "1000"), ("shards", "64")]);
