@@ -6,6 +6,7 @@ a stored one is read with it only if it is installed.
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _KINDS = frozenset("biufcmMSU")
 ALIGNMENT = 64
+_TYPE_TEXT = re.compile(r"[<>|=][bBifucmMSUVO][0-9]{0,18}(\[[0-9]{0,9}[a-zA-Zμ]{1,2}\])?")
 
 
 def numpy() -> Any:
@@ -118,9 +120,12 @@ def _parse(head: bytes, size: int) -> tuple[tuple[int, ...], str, Any, int]:
 
 def _dtype(text: str) -> Any:
     np = _numpy()
+    # NumPy takes other text for a description in Python's own syntax and parses it.
+    if not _TYPE_TEXT.fullmatch(text):
+        raise Malformed(f"an array of an unknown type: {text!r}")
     try:
         dtype = np.dtype(text)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError, MemoryError) as error:
         raise Malformed(f"an array of an unknown type: {text}") from error
     if dtype.kind not in _KINDS or dtype.names is not None:
         raise Malformed(f"an array of a type that is not plain data: {text}")

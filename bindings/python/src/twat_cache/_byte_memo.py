@@ -194,6 +194,12 @@ class ByteMemo(Memo):
         except (ex.ResourceError, *_LACKS) as error:
             self._trouble(error)
             return None
+        except ex.SerializationError as error:
+            # How deep a result may be nested depends on how deep the caller is in calls of its own.
+            if not isinstance(error.__cause__, RecursionError):
+                raise
+            self._trouble(error)
+            return None
 
     def _set(self, key: bytes, data: Any, ttl_ms: int) -> None:
         try:

@@ -120,7 +120,7 @@ class Codec:
 
     def _msgpack(self, value: Any) -> bytes:
         out = bytearray(b"\x01")
-        _TABLE.get(value.__class__, _other)(_ENCODER, out, value)
+        _ENCODER.fresh().write(out, value)
         if self.types is not None:
             self.types.note_written()
         return bytes(out)

@@ -10,6 +10,7 @@ from twat_cache import _msgpack as mp
 from twat_cache._key_rules import write_other
 from twat_cache._msgpack import Encoder, Unencodable
 from twat_cache._msgpack_read import Omitted, Undefined
+from twat_cache._stack import holds_itself, is_nearly_full
 from twat_cache.exceptions import CacheKeyError
 
 _WAYS_OUT = "give the decorator a key= function, or leave the argument out with ignore="
@@ -61,7 +62,7 @@ def encode_call(
     return bytes(out)
 
 
-def _blame(error: Exception, arguments: Any, keywords: Mapping[Any, Any], names: list[str]) -> CacheKeyError:
+def _blame(error: Exception, arguments: Any, keywords: Mapping[Any, Any], names: list[str]) -> Exception:
     labelled = [(repr(names[i]) if i < len(names) else f"number {i}", value) for i, value in enumerate(arguments)]
     labelled += [(repr(name), value) for name, value in keywords.items()]
     for label, value in labelled:
@@ -72,7 +73,13 @@ def _blame(error: Exception, arguments: Any, keywords: Mapping[Any, Any], names:
                 f"argument {label}: expected a value that has a canonical form, found {found}; {_WAYS_OUT}"
             )
         except RecursionError:
-            return CacheKeyError(f"argument {label}: expected a value that ends, found one that holds itself")
+            if holds_itself(value):
+                return CacheKeyError(f"argument {label}: expected a value that ends, found one that holds itself")
+            if is_nearly_full():
+                return RecursionError(f"argument {label}: maximum recursion depth exceeded while encoding it")
+            return CacheKeyError(f"argument {label}: expected fewer levels, found a value that is nested too deeply")
+    if isinstance(error, RecursionError):
+        return error
     return CacheKeyError(f"the arguments have no canonical form: {error}; {_WAYS_OUT}")
 
 

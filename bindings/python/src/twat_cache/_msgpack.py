@@ -44,15 +44,31 @@ def write_loaded(encoder: Encoder, out: bytearray, value: Any) -> bool:
     return True
 
 
-class Encoder:
-    """Writes values by a table from exact type to writer."""
+# What is nested deeper is not written as a value: the reader takes up to seven frames for a level, and a program
+# that is deep in calls of its own must be able to read what another has written.
+MAX_DEPTH = 64
 
-    __slots__ = ("canonical", "other", "table")
+
+class Encoder:
+    """Writes values by a table from exact type to writer. One that is not canonical counts levels, for one value."""
+
+    __slots__ = ("canonical", "depth", "other", "table")
 
     def __init__(self, table: dict[type, Writer], other: Writer, canonical: bool) -> None:
         self.table = table
         self.other = other
         self.canonical = canonical
+        self.depth = 0
+
+    def fresh(self) -> Encoder:
+        """The same, for one value: it counts from the first level on."""
+        return Encoder(self.table, self.other, self.canonical)
+
+    def enter(self) -> None:
+        """Begin a level. Keys may have any number: nobody reads them."""
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise Unencodable(f"a value of more than {MAX_DEPTH} levels")
 
     def write(self, out: bytearray, value: Any) -> None:
         """Appends one value."""
@@ -186,15 +202,19 @@ def write_items(encoder: Encoder, out: bytearray, items: Any) -> None:
     n = len(items)
     write_array_header(out, n)
     table, other = encoder.table, encoder.other
+    if not encoder.canonical:
+        encoder.enter()
     if n >= MANY:
         for start in range(0, n, MANY):
             some = items[start : start + MANY]
             if not _write_many(encoder, out, some):
                 for item in some:
                     table.get(item.__class__, other)(encoder, out, item)
-        return
-    for item in items:
-        table.get(item.__class__, other)(encoder, out, item)
+    else:
+        for item in items:
+            table.get(item.__class__, other)(encoder, out, item)
+    if not encoder.canonical:
+        encoder.depth -= 1
 
 
 # Numbers of one width mostly come together; so many are written, and read, at one go.
@@ -252,7 +272,11 @@ def write_tuple(encoder: Encoder, out: bytearray, value: Any) -> None:
 def encoded_set(encoder: Encoder, value: Any) -> bytearray:
     inner = bytearray()
     write_array_header(inner, len(value))
+    if not encoder.canonical:
+        encoder.enter()
     encoded = sorted(encoder.encode(item) for item in value)
+    if not encoder.canonical:
+        encoder.depth -= 1
     if len(set(encoded)) != len(encoded):
         raise Unencodable("a set with two items that encode alike")
     for item in encoded:
@@ -274,9 +298,13 @@ def write_frozenset(encoder: Encoder, out: bytearray, value: Any) -> None:
 def write_map(encoder: Encoder, out: bytearray, value: dict[Any, Any]) -> None:
     write_map_header(out, len(value))
     table, other = encoder.table, encoder.other
+    if not encoder.canonical:
+        encoder.enter()
     for key, item in value.items():
         table.get(key.__class__, other)(encoder, out, key)
         table.get(item.__class__, other)(encoder, out, item)
+    if not encoder.canonical:
+        encoder.depth -= 1
 
 
 def write_sorted_map(encoder: Encoder, out: bytearray, value: dict[Any, Any]) -> None:

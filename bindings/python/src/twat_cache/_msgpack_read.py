@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from twat_cache import _msgpack as mp
 from twat_cache._msgpack_c import LONG, long_reader
+from twat_cache._stack import is_nearly_full
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -59,15 +60,18 @@ def decode(data: bytes, start: int = 0) -> Any:
                 return reader(memoryview(data)[start:])
             except Exception:  # noqa: BLE001, S110 - what is wrong with it is said below
                 pass
-    return _decode(data, start)
+    return decode_here(data, start)
 
 
-def _decode(data: bytes, start: int = 0) -> Any:
+def decode_here(data: bytes, start: int = 0) -> Any:
+    """As ``decode``, by this reader alone. It reads each byte once, however the value is nested."""
     try:
         value, end = _read(data, start)
-    except (IndexError, struct.error, UnicodeDecodeError, TypeError, ValueError) as error:
+    except (IndexError, struct.error, UnicodeDecodeError, TypeError, ValueError, AttributeError) as error:
         raise Malformed(f"not MessagePack: {error}") from error
     except (RecursionError, ArithmeticError, ImportError) as error:
+        if isinstance(error, RecursionError) and is_nearly_full():
+            raise  # the value may be as good as any
         # Nothing can be imported while the interpreter ends.
         raise Malformed(f"not a value: {error}") from error
     if end != len(data):
@@ -210,18 +214,35 @@ def _binary(data: bytes, at: int, n: int) -> tuple[bytes, int]:
 
 def _ext(data: bytes, at: int, n: int) -> tuple[Any, int]:
     kind = data[at]
-    end = at + 1 + n
-    if kind == mp.TUPLE and 0x90 <= data[at + 1] < 0xA0:
-        return _short_tuple(data, at + 1, end)
-    return read_extension(kind - 256 if kind > 127 else kind, _piece(data, at + 1, end)), end
+    at += 1
+    end = at + n
+    if kind == mp.TUPLE and n and 0x90 <= data[at] < 0xA0:
+        return _short_tuple(data, at, end)
+    holds = _HOLDERS.get(kind)
+    if holds is None:
+        return read_extension(kind - 256 if kind > 127 else kind, _piece(data, at, end)), end
+    if end > len(data):
+        raise Malformed(f"expected {n} bytes, found {len(data) - at}")
+    # What holds other values is read where it is: a copy for each level would cost as much as there are levels.
+    if data.startswith(_DATE_TIME, at) and kind == mp.NAMED:
+        return _date_time(data[at + len(_DATE_TIME) : end]), end
+    if kind == mp.NAMED and data[at] == 0x92:
+        name, at = _read(data, at + 1)
+        fields, ended = _read(data, at)
+        inner: Any = [name, fields]
+    else:
+        inner, ended = _read(data, at)
+    if ended != end:
+        raise Malformed(f"an extension of {n} bytes, found {ended - at}")
+    return holds(inner), end
 
 
-def read_extension(kind: int, data: bytes) -> Any:
-    """The value of an extension."""
-    reader = _EXT.get(kind)
+def read_extension(kind: int, inner: Any) -> Any:
+    """The value of an extension, of its bytes; of one that holds another value, of that."""
+    reader = _HOLDERS.get(kind) or _EXT.get(kind)
     if reader is None:
         raise Malformed(f"unknown extension type {kind & 0xFF}")
-    return reader(data)
+    return reader(inner)
 
 
 def _fixed_ext(n: int) -> Reader:
@@ -286,42 +307,45 @@ def _path(data: bytes) -> Any:
     return Path(data.decode())
 
 
-def _tuple(data: bytes) -> tuple[Any, ...]:
-    if len(data) and 0x90 <= data[0] < 0xA0:
-        return _short_tuple(data, 0, len(data))[0]
-    items = decode(data)
+# An aware date-time has its instant beside its zone, and may be outside the calendar without it.
+_DATE_TIME = b"\x92\xb1datetime.datetime"
+
+
+def _date_time(fields: bytes) -> Any:
+    from twat_cache._times import read_datetime
+
+    return read_datetime(fields)
+
+
+def _tuple(items: Any) -> tuple[Any, ...]:
     if type(items) is not list:
         raise Malformed("a tuple without items")
     return tuple(items)
 
 
-def _set(data: bytes) -> set[Any]:
-    return set(_tuple(data))
+def _set(items: Any) -> set[Any]:
+    return set(_tuple(items))
 
 
-def _named(data: bytes) -> Any:
+def _named(pair: Any) -> Any:
     from twat_cache._named import rebuild
 
-    name, at = _read(data, 1)
-    if data[0] != 0x92 or type(name) is not str:
+    if type(pair) is not list or len(pair) != 2 or type(pair[0]) is not str:
         raise Malformed("a named type without name and fields")
-    if name == "datetime.datetime":
-        from twat_cache._times import read_datetime
-
-        return read_datetime(data[at:])
-    return rebuild(name, decode(data, at))
+    return rebuild(pair[0], pair[1])
 
 
-def _array_ext(data: bytes) -> Any:
+def _array_ext(fields: Any) -> Any:
     from twat_cache._arrays import from_parts
 
-    return from_parts(decode(data))
+    return from_parts(fields)
 
 
+_HOLDERS: dict[int, Callable[[Any], Any]] = {
+    mp.TUPLE: _tuple, mp.SET: _set, mp.ARRAY: _array_ext, mp.NAMED: _named,
+}  # fmt: skip
 _EXT: dict[int, Callable[[bytes], Any]] = {
     mp.TIMESTAMP: _timestamp,
-    mp.TUPLE: _tuple,
-    mp.SET: _set,
     mp.BIGINT: lambda data: int.from_bytes(data, "big", signed=True),
     mp.DECIMAL: _decimal,
     mp.DATE: _date,
@@ -329,8 +353,6 @@ _EXT: dict[int, Callable[[bytes], Any]] = {
     mp.UUID_: _uuid,
     mp.COMPLEX: lambda data: complex(*_PAIR(data)),
     mp.PATH: _path,
-    mp.ARRAY: _array_ext,
-    mp.NAMED: _named,
     mp.UNDEFINED: lambda _: Undefined(),
     mp.DEFAULT: lambda data: Omitted(data.decode()),
 }

@@ -12,7 +12,7 @@ from typing import Any
 
 from twat_cache import _msgpack as mp
 from twat_cache._msgpack import Encoder, Unencodable
-from twat_cache._msgpack_read import Malformed, decode
+from twat_cache._msgpack_read import Malformed, decode_here
 
 _EPOCH = datetime(1970, 1, 1)
 _UTC_EPOCH = _EPOCH.replace(tzinfo=timezone.utc)
@@ -117,11 +117,11 @@ def read_datetime(data: bytes) -> datetime:
     # Its instant may lie outside the calendar of UTC, so that no date-time is made of it before the zone is known.
     size, start = _timestamp_in(data)
     if not size:
-        fields = decode(data)
+        fields = decode_here(data)
         text, fold = fields if type(fields) is list else (fields, 0)
         return datetime.fromisoformat(text).replace(fold=fold)
     since = _since_epoch(data[start : start + size])
-    rest = decode(bytes((data[0] - 1,)) + data[start + size :])
+    rest = decode_here(bytes((data[0] - 1,)) + data[start + size :])
     zone, fold = _zone(rest[0]), rest[1]
     if len(rest) > 2:
         return datetime.fromisoformat(rest[2]).replace(tzinfo=zone, fold=fold)

@@ -10,7 +10,7 @@ from twat_cache._native import _abi
 from twat_cache._native._config import Config
 from twat_cache._native._handle import Handle
 from twat_cache._native._lib import freed, held
-from twat_cache._native._status import check
+from twat_cache._native._status import check, too_deep
 from twat_cache._native._values import Mapped, slices, take
 
 _BUFFER = 64 * 1024
@@ -312,11 +312,6 @@ def raise_closed() -> None:
     from twat_cache.exceptions import CacheOperationError
 
     raise CacheOperationError("already closed")
-
-
-def too_deep(error: ctypes.ArgumentError) -> Exception:
-    """What ctypes hides where a recursive function calls at the limit of its depth."""
-    return RecursionError("maximum recursion depth exceeded") if "RecursionError" in str(error) else error
 
 
 def _set_options(ttl_ms: int, tags: Sequence[bytes], add: bool) -> tuple[_abi.SetOptions, object]:

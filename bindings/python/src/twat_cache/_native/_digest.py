@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 from twat_cache._native import _abi
 from twat_cache._native._lib import freed, held
-from twat_cache._native._status import check
+from twat_cache._native._status import check, too_deep
 
 _SMALL = 1 << 16
 
@@ -16,7 +17,7 @@ def blake3(data: bytes | memoryview | bytearray) -> bytes:
     out = ctypes.create_string_buffer(_abi.DIGEST_BYTES)
     address, size, keep = _address(data)
     library = held if size <= _SMALL else freed
-    check(library.twat_hash(address, size, out))
+    _call(library.twat_hash, address, size, out)
     del keep
     return out.raw
 
@@ -32,9 +33,16 @@ def mac(secret: bytes, *parts: bytes | memoryview | bytearray) -> bytes:
         total += piece.len
         keep.append(kept)
     library = held if total <= _SMALL else freed
-    check(library.twat_mac(secret, len(secret), slices, len(parts), out))
+    _call(library.twat_mac, secret, len(secret), slices, len(parts), out)
     del keep
     return out.raw
+
+
+def _call(function: Any, *arguments: Any) -> None:
+    try:
+        check(function(*arguments))
+    except ctypes.ArgumentError as error:
+        raise too_deep(error) from None
 
 
 def _address(data: bytes | memoryview | bytearray) -> tuple[int | None, int, object]:

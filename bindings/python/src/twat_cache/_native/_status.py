@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 
 from twat_cache import exceptions as ex
@@ -43,6 +44,11 @@ def error_of(status: int, *, opening: bool = False, path: str | None = None) -> 
     if status == _abi.E_PANIC:
         return ex.EngineError(f"report this: {text}")
     return _BY_STATUS.get(status, ex.EngineError)(text)
+
+
+def too_deep(error: ctypes.ArgumentError) -> Exception:
+    """What ctypes hides where a recursive function calls at the limit of its depth."""
+    return RecursionError("maximum recursion depth exceeded") if "RecursionError" in str(error) else error
 
 
 def check(status: int, *, opening: bool = False, path: str | None = None) -> int:
