@@ -133,12 +133,19 @@ let chunkSize = 128
 function text(n) {
   const from = take(n)
   if (n > SHORT) return utf8(from, n)
-  const d = data
-  let bits = 0
-  for (let i = from; i < at; i++) bits |= d[i]
-  if (bits > 127) return utf8(from, n)
+  if (!isAscii(from, at)) return utf8(from, n)
   if (at > chunkEnd || from < chunkStart) nextChunk(from)
   return chunk.slice(from - chunkStart, at - chunkStart)
+}
+
+/** Four bytes at a time, then the rest. */
+function isAscii(from, to) {
+  let bits = 0
+  let i = from
+  for (; i + 4 <= to; i += 4) bits |= view.getInt32(i)
+  bits &= 0x80808080
+  for (; i < to; i++) bits |= data[i] & 0x80
+  return bits === 0
 }
 
 function nextChunk(from) {

@@ -8,6 +8,7 @@ const { types, isPlain, isBuffer } = require('./kinds.js')
 const { isBranded } = require('./brand.js')
 const { timestamp } = require('./extensions.js')
 const { wrongType, describe } = require('./errors.js')
+const { util: { inspect } } = require('./builtin.js')
 
 const TUPLE = 1
 const SET = 2
@@ -113,12 +114,13 @@ function encodeAny(w, value) {
 
 function object(w, value) {
   if (Array.isArray(value)) return array(w, value)
-  if (Object.getPrototypeOf(value) === objectPrototype && typeof value.toJSON !== 'function') return fields(w, value)
+  if (Object.getPrototypeOf(value) === objectPrototype && typeof value.toJSON !== 'function') return plainFields(w, value)
   special(w, value)
 }
 
 function array(w, items) {
   if (Object.getPrototypeOf(items) !== arrayPrototype && isBranded(items, 'Tuple')) return tuple(w, items, encodeAny)
+  if (w.depth === 1 ? hasFields(items) : isMatch(items)) return sparse(w, items)
   const start = w.at
   const { length } = items
   w.array(length)
@@ -132,6 +134,21 @@ function array(w, items) {
   }
 }
 
+/** What a RegExp finds is an array with fields. */
+const isMatch = (items) => items.index !== undefined && Object.hasOwn(items, 'index')
+
+/**
+ * Whether an array that is a whole value has fields beside its items. Object.keys makes a string of each index;
+ * inspect asks V8 for the other names alone. Inner arrays are not asked: that would cost more than to write them.
+ */
+function hasFields(items) {
+  const { length } = items
+  if (length > 256 && inspect(items, PLAIN) === `[ ... ${length} more items ]`) return false
+  return Object.keys(items).length > length || isMatch(items)
+}
+
+const PLAIN = { maxArrayLength: 0, depth: 0, customInspect: false, breakLength: Infinity }
+
 /** An array with holes or with fields of its own: its length and what it has. */
 function sparse(w, items) {
   const index = (key) => (String(key >>> 0) === key ? Number(key) : key)
@@ -142,6 +159,29 @@ function sparse(w, items) {
     w.array(names.length)
     for (const name of names) list(w, [index(name), items[name]], encodeAny)
   })
+}
+
+const NOTHING = {}
+
+/** Whether somebody gave all objects an enumerable field. */
+function isPolluted() {
+  for (const name in NOTHING) return name !== undefined
+  return false
+}
+
+/** The fields of an object made by {}: `for in` is fast over objects of one shape, as rows of a table are. */
+function plainFields(w, value) {
+  if (isPolluted()) return fields(w, value)
+  const start = w.at
+  w.byte(0x80)
+  let n = 0
+  for (const name in value) {
+    w.string(name)
+    encodeAny(w, value[name])
+    n++
+  }
+  if (n === 0) requireEmpty(value)
+  else w.countMap(start, n)
 }
 
 function fields(w, value) {
@@ -188,8 +228,14 @@ function special(w, value) {
   if (described) return arrayExtension(w, described)
   if (isBranded(value, 'Extension')) return extension(w, value, encodeAny)
   if (isBranded(value, 'Float')) return w.float(value.value)
-  if (isBranded(value, 'Promised')) return named(w, 'js.Promise', () => encodeAny(w, value.value))
+  if (isBranded(value, 'Promised')) return promised(w, value)
   instance(w, value)
+}
+
+function promised(w, { value }) {
+  w.depth-- // the value is the whole value
+  named(w, 'js.Promise', () => encodeAny(w, value))
+  w.depth++
 }
 
 /** Objects of classes: by toJSON, else their own fields. */

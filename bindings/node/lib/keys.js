@@ -15,8 +15,8 @@ const { native } = require('./binding.js')
 const KEY_VERSION = 3
 const CACHE_KEY = Symbol.for('twat.cacheKey')
 
-function unencodable(value) {
-  return wrongType(`expected a value that can be encoded, got ${describe(value)}`)
+function unencodable(value, why = '') {
+  return wrongType(`expected a value that can be encoded, got ${describe(value)}${why}`)
 }
 
 function encodeKey(w, value) {
@@ -43,11 +43,9 @@ function encodeKey(w, value) {
 
 function keyObject(w, value) {
   if (typeof value[CACHE_KEY] === 'function') return encodeKey(w, value[CACHE_KEY]())
-  if (Array.isArray(value)) return isBranded(value, 'Tuple') ? tuple(w, value, encodeKey) : list(w, value, encodeKey)
-  if (isPlain(value)) return sortedMap(w, Object.entries(value))
-  if (types.isDate(value)) return date(w, value)
-  if (types.isMap(value)) return mapKey(w, value)
-  if (types.isSet(value)) return set(w, value, encodeKey)
+  if (Array.isArray(value)) return isBranded(value, 'Tuple') ? tuple(w, value, encodeKey) : listKey(w, value)
+  if (isPlain(value)) return objectKey(w, value)
+  if (types.isDate(value) || types.isMap(value) || types.isSet(value)) return builtInKey(w, value)
   if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value)) return memoryKey(w, value)
   const array = describeArray(value)
   if (array) return arrayKey(w, array)
@@ -55,6 +53,52 @@ function keyObject(w, value) {
   // Adding 0 turns -0 into 0.
   if (isBranded(value, 'Float')) return w.float(value.value + 0)
   throw unencodable(value)
+}
+
+/** How many prototypes a value has; a subclass of a built-in class has one more than that. */
+function levels(value) {
+  let n = 0
+  for (let at = Object.getPrototypeOf(value); at !== null; at = Object.getPrototypeOf(at)) n++
+  return n
+}
+
+/** A subclass may behave in any way, and so may what bears fields that are not looked at. */
+function requireBuiltIn(value, expected) {
+  if (levels(value) > expected) throw unencodable(value, ', whose class is not built in')
+}
+
+function requireSeen(value, seen) {
+  if (Reflect.ownKeys(value).length > seen) throw unencodable(value, ' with fields that are not enumerable or have symbols as names')
+}
+
+function objectKey(w, value) {
+  const pairs = Object.entries(value)
+  requireSeen(value, pairs.length)
+  sortedMap(w, pairs)
+}
+
+function builtInKey(w, value) {
+  requireBuiltIn(value, 2)
+  requireSeen(value, 0)
+  if (types.isDate(value)) date(w, value)
+  else if (types.isMap(value)) mapKey(w, value)
+  else set(w, value, encodeKey)
+}
+
+/** An array with holes or fields beside its items (a match of a RegExp, the parts of a template) is told apart. */
+function listKey(w, value) {
+  requireBuiltIn(value, 2)
+  const { length } = value
+  const names = Object.keys(value)
+  const isTemplate = Object.hasOwn(value, 'raw')
+  if (names.length === length && (length === 0 || names[length - 1] === String(length - 1)) && !isTemplate) return list(w, value, encodeKey)
+  if (isTemplate) names.push('raw')
+  named(w, 'js.Array', () => {
+    w.array(2)
+    w.integer(length)
+    w.array(names.length)
+    for (const name of names) list(w, [name, value[name]], encodeKey)
+  })
 }
 
 /** A Map whose keys are all text is told apart from an object of the same fields. */
@@ -66,6 +110,7 @@ function mapKey(w, value) {
 
 /** A Uint8Array (a Buffer is one) is bytes, as in other languages. */
 function memoryKey(w, value) {
+  if (Object.getPrototypeOf(value) !== Buffer.prototype) requireBuiltIn(value, ArrayBuffer.isView(value) && !types.isDataView(value) ? 3 : 2)
   if (types.isUint8Array(value)) return w.exact && !Buffer.isBuffer(value) ? named(w, 'js.Uint8Array', () => w.bin(value)) : w.bin(value)
   const form = formOfMemory(value)
   if (form) return named(w, form[0], () => encodeKey(w, form[1]))

@@ -14,6 +14,8 @@ const MAX_EXACT = 2 ** 53
 const MIN_I64 = -(2n ** 63n)
 const TWO_64 = 2n ** 64n
 const MAX_DEPTH = 512
+/** Text below so many units is tried as ASCII in JavaScript. */
+const SHORT = 48
 const MAX_LENGTH = 2 ** 32 - 1
 /** Node reads no longer UTF-8 as a string, though it may write it. */
 const MAX_TEXT = constants.MAX_STRING_LENGTH
@@ -91,6 +93,21 @@ class Writer {
   map(n) {
     if (n < 16) this.byte(0x80 | n)
     else this.length(n, 0, 0xde)
+  }
+
+  /** The header of a map of n pairs that were written behind a byte at `start`. */
+  countMap(start, n) {
+    if (n < 16) {
+      this.out[start] = 0x80 | n
+      return
+    }
+    const head = n < 65536 ? 3 : 5
+    this.room(head)
+    this.out.copyWithin(start + head, start + 1, this.at)
+    const stop = this.at + head - 1
+    this.at = start
+    this.map(n)
+    this.at = stop
   }
 
   ext(type, n) {
@@ -196,9 +213,7 @@ class Writer {
 
   string(text) {
     const n = text.length
-    if (n < 32) {
-      if (this.ascii(text, n)) return
-    }
+    if (n < SHORT && this.ascii(text, n)) return
     if (!text.isWellFormed()) {
       throw new TwatCacheError('expected well-formed text, got a lone surrogate')
     }
@@ -212,15 +227,21 @@ class Writer {
 
   /** Short text without a call into native code; false if it is not ASCII. */
   ascii(text, n) {
-    this.room(n + 1)
+    this.room(n + 2)
     const { out } = this
-    let at = this.at + 1
+    const head = n < 32 ? 1 : 2
+    let at = this.at + head
     for (let i = 0; i < n; i++) {
       const c = text.charCodeAt(i)
       if (c > 127) return false
       out[at++] = c
     }
-    out[this.at] = 0xa0 | n
+    if (head === 1) {
+      out[this.at] = 0xa0 | n
+    } else {
+      out[this.at] = 0xd9
+      out[this.at + 1] = n
+    }
     this.at = at
     return true
   }

@@ -45,6 +45,10 @@ const OWN = {
   'large Map': [new Map(Array.from({ length: 70_000 }, (_, i) => [`k${i}`, i])), (v) => [v.size, v.get('k69999')]],
   Set: [new Set(['a', new Map([['k', 1]])]), (v) => [v.constructor, v.size]],
   'BigInt and number': [[1n, 1, 2n ** 64n, -(2n ** 70n), 0n, -0], (v) => v.map((x) => `${typeof x} ${Object.is(x, -0) ? '-0' : x}`)],
+  'match of a RegExp': ['xay'.match(/a(?<n>y)/), (v) => [[...v], v.index, v.input, v.groups.n]],
+  'array with fields': [Object.assign([1, 2], { total: 5 }), (v) => [[...v], v.total]],
+  'long array with fields': [Object.assign(new Array(5000).fill(1), { total: 5 }), (v) => [v.length, v[4999], v.total]],
+  'long array': [new Array(5000).fill(1), (v) => [v.length, v[4999]]],
   'sparse array': [[, 1, , undefined], (v) => [v.length, Object.keys(v)]], // eslint-disable-line no-sparse-arrays
 }
 
@@ -53,11 +57,12 @@ for (const [engine, make] of Object.entries(ENGINES)) {
     const cache = make(t)
     for (const [name, [value, look]] of Object.entries(OWN)) {
       cache.set('k', value).set('inside', { list: [value] })
-      for (const back of [cache.get('k'), cache.get('inside').list[0]]) {
+      const inside = /with fields/.test(name) ? [] : [cache.get('inside').list[0]]
+      for (const back of [cache.get('k'), ...inside]) {
         assert.equal(tagOf(back), tagOf(value), name)
         assert.equal(Object.getPrototypeOf(back), Object.getPrototypeOf(value), name)
         assert.deepStrictEqual(look(back), look(value), name)
-        if (!/under way|-0|sparse/.test(name)) assert.deepStrictEqual(back, value, name)
+        if (!/under way|-0|sparse|RegExp|fields/.test(name)) assert.deepStrictEqual(back, value, name)
       }
     }
   })
@@ -139,6 +144,25 @@ test('arguments that are different kinds are different keys', () => {
   const results = kinds.map((kind) => memo(kind))
   assert.equal(new Set(results).size, kinds.length)
   assert.deepEqual(kinds.map((kind) => memo(kind)), results)
+})
+
+test('arguments with more than is looked at are told apart, or refused', () => {
+  let calls = 0
+  const memo = twat.memoize(() => ++calls)
+  const parts = (strings) => strings
+  const told = ['xay'.match(/a/), ['a'], [, 1], [undefined, 1], Object.assign([1], { total: 5 }), [1], Object.assign([, 2], { x: 1 }), [1, 2], // eslint-disable-line no-sparse-arrays
+    parts`A`, parts`\x41`, ['A'], [['a'].length]]
+  const results = told.map((value) => memo(value))
+  assert.deepEqual([new Set(results).size, told.map((value) => memo(value))], [told.length - 1, results], 'the last is [1] again')
+  class Stack extends Array {}
+  class Registry extends Map {}
+  class Bytes extends Uint8Array {}
+  class Moment extends Date {}
+  for (const value of [Stack.of(1), new Registry(), new Bytes(2), new Moment(5), new (class extends Set {})(), new (class extends ArrayBuffer {})(1),
+    Object.assign(new Map(), { x: 1 }), Object.assign(new Date(5), { zone: 1 }), Object.defineProperty({}, 'hidden', { value: 1 }), { [Symbol('s')]: 1 }]) {
+    assert.throws(() => memo(value), { code: 'TWAT_E_ARG', message: /argument 1 .*key/ })
+    assert.throws(() => memo([value]), TypeError)
+  }
 })
 
 test('what would be stored as {} is refused by name, with the way out', (t) => {
