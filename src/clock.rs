@@ -24,8 +24,9 @@ const MONOTONIC: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
 
 fn read(clock: rustix::time::ClockId, shift: &AtomicI64) -> u64 {
     let now = rustix::time::clock_gettime(clock);
-    let ms =
-        (now.tv_sec as u64).saturating_mul(1000).saturating_add(now.tv_nsec as u64 / 1_000_000);
+    // A wall clock before 1970 is one that was never set: the beginning of time.
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    let ms = seconds.saturating_mul(1000).saturating_add(now.tv_nsec as u64 / 1_000_000);
     ms.saturating_add_signed(shift.load(Ordering::Relaxed))
 }
 

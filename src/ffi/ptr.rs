@@ -56,6 +56,7 @@ pub(super) unsafe fn text<'a>(what: &str, text: *const c_char) -> Result<&'a str
 /// `handle` is NULL or came from this library and is not yet freed.
 #[inline]
 pub(super) unsafe fn handle<'a, T>(what: &str, handle: *const T) -> Result<&'a T> {
+    aligned(what, handle)?;
     // SAFETY: NULL is answered; the rest is the caller's promise.
     unsafe { handle.as_ref() }.ok_or_else(|| null(what))
 }
@@ -65,6 +66,7 @@ pub(super) unsafe fn handle<'a, T>(what: &str, handle: *const T) -> Result<&'a T
 /// # Safety
 /// As [`handle`], and no other call on it runs.
 pub(super) unsafe fn handle_mut<'a, T>(what: &str, handle: *mut T) -> Result<&'a mut T> {
+    aligned(what, handle)?;
     // SAFETY: NULL is answered; the rest is the caller's promise.
     unsafe { handle.as_mut() }.ok_or_else(|| null(what))
 }
@@ -73,6 +75,7 @@ pub(super) unsafe fn handle_mut<'a, T>(what: &str, handle: *mut T) -> Result<&'a
 /// uninitialised until it is written.
 #[inline]
 pub(super) fn out<T>(what: &str, out: *mut T) -> Result<*mut T> {
+    aligned(what, out)?;
     if out.is_null() { Err(null(what)) } else { Ok(out) }
 }
 
@@ -87,9 +90,23 @@ pub(super) unsafe fn array<'a, T>(what: &str, data: *const T, n: usize) -> Resul
     if data.is_null() || n > isize::MAX as usize / size_of::<T>().max(1) {
         return Err(bad_bytes(what, data.cast(), n.saturating_mul(size_of::<T>())));
     }
-    // SAFETY: not NULL and within what an allocation can be; the rest is the
-    // caller's promise.
+    aligned(what, data)?;
+    // SAFETY: not NULL, aligned, and within what an allocation can be; the rest is
+    // the caller's promise.
     Ok(unsafe { std::slice::from_raw_parts(data, n) })
+}
+
+/// Refuses what cannot be a pointer to that: a number in the place of a pointer, or
+/// bytes in the midst of a buffer.
+#[inline]
+fn aligned<T>(what: &str, pointer: *const T) -> Result<()> {
+    if pointer.is_aligned() { Ok(()) } else { Err(misaligned(what, pointer)) }
+}
+
+#[cold]
+fn misaligned<T>(what: &str, pointer: *const T) -> Error {
+    let align = align_of::<T>();
+    Error::arg(format!("{what}: expected a pointer aligned to {align} bytes, got {pointer:p}"))
 }
 
 #[cold]
@@ -104,6 +121,6 @@ fn null(what: &str) -> Error {
 pub(super) unsafe fn write_if_wanted<T>(out: *mut T, value: T) {
     if !out.is_null() {
         // SAFETY: not NULL; the caller promises that it is writable.
-        unsafe { out.write(value) };
+        unsafe { out.write_unaligned(value) };
     }
 }

@@ -152,7 +152,10 @@ impl HostPolicy {
     fn fits(&self, cost: u64) -> bool {
         let EngineStats { entries, bytes, .. } = self.stats.engine;
         self.bounds.entries.is_none_or(|most| entries < most)
-            && self.bounds.bytes.is_none_or(|most| bytes.saturating_add(cost) <= most)
+            && self
+                .bounds
+                .bytes
+                .is_none_or(|most| bytes.checked_add(cost).is_some_and(|bytes| bytes <= most))
     }
 
     fn new_place(&mut self) -> Option<u32> {

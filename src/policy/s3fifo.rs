@@ -193,7 +193,7 @@ impl Ghost {
             return;
         }
         self.forget(fingerprint);
-        while self.size + size > self.share
+        while self.size.saturating_add(size) > self.share
             && let Some(oldest) = self.list.front()
         {
             self.forget(self.items.get(oldest).0);

@@ -156,3 +156,32 @@ fn rr_chooses_by_its_seed() {
     assert_eq!(victims(1), victims(1));
     assert_ne!(victims(1), victims(2));
 }
+
+#[test]
+fn a_host_policy_takes_costs_and_bounds_up_to_the_whole_of_64_bits() {
+    use crate::config::Config;
+    for name in NAMES.into_iter().chain(["none"]) {
+        for (option, most) in [("max_bytes", u64::MAX), ("max_bytes", 1 << 63), ("max_entries", 3)]
+        {
+            let mut config = Config::new("memory").expect("an engine");
+            config.set("policy", name).expect("a policy");
+            config.set_u64(option, most).expect("a bound");
+            let mut policy = host::HostPolicy::new(&config).expect("options that fit");
+            let mut live = std::collections::BTreeSet::new();
+            for n in 0..200_u64 {
+                let cost =
+                    [1, u64::MAX / 2, u64::MAX, 1 << 63, 0, u64::MAX / 5 * 4][n as usize % 6];
+                let Some(slot) = policy.insert(n % 9, cost) else { continue };
+                while let Some(victim) = policy.next_evicted() {
+                    assert!(live.remove(&victim), "{name}");
+                }
+                assert!(live.insert(slot));
+                policy.hits(&[slot, 0, u64::MAX]);
+                assert_eq!(policy.stats().engine.entries, live.len() as u64);
+            }
+            for slot in live {
+                assert!(policy.remove(slot) && !policy.remove(slot));
+            }
+        }
+    }
+}

@@ -102,6 +102,11 @@ static void calls(twat_cache *cache)
     CHECK_FAILS(twat_cache_stats(cache, NULL), TWAT_E_ARG, "inout_stats");
     CHECK_STATUS(twat_cache_contains(cache, "k", 1), TWAT_MISS);
     CHECK(stats_of(cache).entries == 0);
+    /* A number in the place of a pointer. */
+    CHECK_FAILS(twat_cache_len((twat_cache *)(uintptr_t)7, &count), TWAT_E_ARG, "aligned");
+    CHECK_FAILS(twat_cache_len(cache, (uint64_t *)(uintptr_t)9), TWAT_E_ARG, "aligned");
+    CHECK_FAILS(twat_cache_get_many(cache, (twat_slice *)(uintptr_t)3, 1, &bytes), TWAT_E_ARG,
+                "aligned");
 }
 
 static void scans(twat_cache *cache)

@@ -80,6 +80,25 @@ pub fn a_time_to_live_is_the_last_one_given(subject: &Subject) {
     assert_eq!(got(&cache, b"last").unwrap(), b"1", "a deadline beyond the clock is never");
 }
 
+pub fn a_time_to_live_of_any_length_is_kept(subject: &Subject) {
+    let time = subject.time();
+    let cache = subject.open_with(&[("ttl_ms", "18446744073709551615")]);
+    let long = [u64::MAX - 1, i64::MAX as u64, 1 << 62, u64::MAX / 1000, 1 << 43, TTL_NEVER];
+    for (n, ttl) in (0_u8..).zip(long) {
+        cache.set(&[n, 0], b"value", ttl).unwrap();
+        assert_eq!(cache.add(&[n, 1], b"value", ttl).unwrap(), Stored::Stored);
+        assert_eq!(cache.incr(&[n, 2], 1, 0, ttl).unwrap(), 1);
+        cache.set(&[n, 3], b"value", 60_000).unwrap();
+        assert!(cache.touch(&[n, 3], ttl).unwrap());
+        cache.set(&[n, 4], b"value", TTL_DEFAULT).unwrap();
+    }
+    time.pass(100_000);
+    for key in (0..long.len() as u8).flat_map(|n| (0..5).map(move |kind| [n, kind])) {
+        assert!(got(&cache, &key).is_some(), "{key:?}");
+    }
+    assert_eq!(cache.count().unwrap(), 5 * long.len() as u64);
+}
+
 pub fn the_default_time_to_live_is_the_options(subject: &Subject) {
     let time = subject.time();
     let cache = subject.open_with(&[("ttl_ms", "10000")]);

@@ -35,6 +35,7 @@ macro_rules! every_promise {
             an_entry_does_not_outlive_its_time_by_a_suspend
             the_wall_clock_ends_nothing_in_memory
             a_time_to_live_is_the_last_one_given
+            a_time_to_live_of_any_length_is_kept
             the_default_time_to_live_is_the_options
             touch_moves_the_end
             expire_removes_what_is_over

@@ -36,10 +36,11 @@ fn an_lru_of_two_evicts_the_one_that_was_not_hit() {
 fn evicted_of(entries: u32, new: u32, options: &[(&str, &str)]) -> (Vec<u32>, u64) {
     let bound = entries.to_string();
     let cache = memory(&[&[("max_entries", &*bound)], options].concat());
-    (0..entries).for_each(|n| drop(set(&cache, &n.to_le_bytes(), 8).unwrap()));
+    let add = |n: u32| assert_eq!(set(&cache, &n.to_le_bytes(), 8), Ok(Stored::Stored));
+    (0..entries).for_each(add);
     // The older half is hit, and so becomes the newer one.
-    (0..entries / 2).for_each(|n| drop(cache.get(&n.to_le_bytes()).unwrap()));
-    (0..new).for_each(|n| drop(set(&cache, &(n + entries).to_le_bytes(), 8).unwrap()));
+    (0..entries / 2).for_each(|n| assert!(cache.get(&n.to_le_bytes()).unwrap().is_some()));
+    (entries..entries + new).for_each(add);
     let evicted = (0..entries).filter(|n| !has(&cache, &n.to_le_bytes())).collect();
     (evicted, cache.info()["shards"].as_u64().unwrap())
 }
@@ -299,4 +300,61 @@ fn nobody_waits_for_a_large_value_that_is_read_out() {
     assert_eq!(seen, READ_UNDER_LOCK + 1);
     assert!(cache.read(b"small", &mut |value| assert_eq!(value, b"value")).unwrap());
     assert!(!cache.read(b"none", &mut |_| unreachable!()).unwrap());
+}
+
+const POLICIES: [&str; 9] = ["lru", "mru", "fifo", "lifo", "lfu", "rr", "sieve", "s3fifo", "none"];
+
+#[test]
+fn extreme_bounds_costs_and_times_neither_panic_nor_lose_an_entry() {
+    let extremes = [1_u64 << 31, 1 << 32, 1 << 53, i64::MAX as u64, u64::MAX - 1, u64::MAX];
+    for policy in POLICIES.into_iter().chain(["tinylfu"]) {
+        for (bound, shards) in
+            extremes.into_iter().flat_map(|bound| [(bound, "0"), (bound, "1"), (bound, "1024")])
+        {
+            for option in ["max_entries", "max_bytes"] {
+                let mut config = Config::new("memory").unwrap();
+                let bound = bound.to_string();
+                for (name, value) in [("policy", policy), (option, &*bound), ("shards", shards)] {
+                    config.set(name, value).unwrap();
+                }
+                let cache = open(&config).unwrap();
+                for n in 0..4_u32 {
+                    let ttl = NonZeroU64::new(u64::MAX - u64::from(n));
+                    cache.put(&n.to_le_bytes(), b"v", &Put { ttl, ..Put::default() }).unwrap();
+                    assert!(cache.touch(&n.to_le_bytes(), ttl).unwrap());
+                }
+                assert_eq!(cache.count().unwrap(), 4, "{policy} {option} {bound}");
+                assert!(cache.entry(&0_u32.to_le_bytes()).unwrap().is_some());
+                assert_eq!(cache.expire().unwrap(), 0);
+            }
+            if policy == "tinylfu" {
+                break;
+            }
+        }
+        // Costs whose sum is beyond 64 bits.
+        let cache = memory(&[("policy", if policy == "tinylfu" { "lru" } else { policy })]);
+        for n in 0..6_u32 {
+            let put = Put { cost: u64::MAX - u64::from(n), ..Put::default() };
+            cache.put(&(n % 3).to_le_bytes(), b"v", &put).unwrap();
+        }
+        assert_eq!(cache.count().unwrap(), 3);
+        assert!(cache.delete(&0_u32.to_le_bytes()).unwrap());
+        cache.clear().unwrap();
+        assert_eq!(cache.stats().unwrap().bytes, 0);
+    }
+}
+
+#[test]
+fn costs_up_to_the_whole_of_64_bits_keep_within_the_bound() {
+    for policy in POLICIES {
+        let most = u64::MAX.to_string();
+        let cache = memory(&[("max_bytes", &most), ("policy", policy), ("shards", "2")]);
+        for n in 0..50_u32 {
+            let cost = [1, u64::MAX / 2, u64::MAX, u64::MAX / 3][n as usize % 4];
+            let put = Put { cost, ..Put::default() };
+            let stored = cache.put(&(n % 7).to_le_bytes(), b"v", &put);
+            let refused = stored.err().map(|error| error.code());
+            assert!(refused.is_none_or(|code| policy == "none" && code == Code::Full), "{policy}");
+        }
+    }
 }

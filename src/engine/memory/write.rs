@@ -151,10 +151,12 @@ impl Memory {
             entries += other.len() as u64;
             bytes = bytes.saturating_add(other.bytes);
         }
-        let over = |budget: &Budget, sum: u64| budget.most().is_some_and(|most| sum > most);
+        let over = |budget: &Budget, sum: u64, needed: u64| {
+            budget.most().is_some_and(|most| sum.checked_add(needed).is_none_or(|sum| sum > most))
+        };
         if self.refuses
-            && (over(&self.entries, entries + needed.entries)
-                || over(&self.bytes, bytes.saturating_add(needed.bytes)))
+            && (over(&self.entries, entries, needed.entries)
+                || over(&self.bytes, bytes, needed.bytes))
         {
             return Err(self.full());
         }
