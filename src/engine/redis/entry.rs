@@ -70,9 +70,11 @@ pub fn foreign() -> Error {
 pub fn unexpected(answer: &Value) -> Error {
     match answer {
         Value::ServerError(refusal) => refused(refusal),
-        _ => {
-            Error::new(Code::Unavailable, "redis: the server gave an answer of an unexpected kind")
-        }
+        _ => Error::new(
+            Code::Unavailable,
+            "redis: expected an answer of the command's kind, got another; a proxy or a server of another \
+             kind may be in between",
+        ),
     }
 }
 

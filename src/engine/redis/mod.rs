@@ -22,6 +22,8 @@ mod resp;
 mod server;
 mod socket;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod tls_words;
 mod track;
