@@ -59,13 +59,15 @@ class Captured:
 
     After ``form``, ``here_only`` are the variables whose values stand for themselves in this process only, ``large``
     those of them that have a form which is too large to be made at each call. ``checks`` are pairs of a reader and
-    the object that it gave; ``volatile`` says that one of the objects can change in place.
+    the object that it gave; ``contents`` are objects that can change in place, and their form; ``volatile`` says that
+    there are more of those.
     """
 
     def __init__(self, *, frozen: bool = False, late: frozenset[str] = frozenset(), before: Held | None = None) -> None:
         self.here_only: list[str] = []
         self.large: list[str] = []
         self.checks: list[tuple[Any, Any, Any]] = []
+        self.contents: list[tuple[Any, bytes]] = []
         self.volatile = False
         self.held = Held()
         self._before = Held() if before is None else before
@@ -141,7 +143,8 @@ class Captured:
         if form is not None:
             fixed = self._frozen or _is_fixed(value)
             large = not fixed and (len(form) > CHEAP_FORM or _data_size(value) > CHEAP_DATA)
-            self.volatile = self.volatile or not (fixed or large)
+            if not fixed and not large:
+                self._look_again(value, form)
             if not large and not late:
                 return form
         elif alone and not large:
@@ -156,6 +159,16 @@ class Captured:
         elif form is None:
             form = self._of_this_process(value, use)
         return _keys.ENCODER.encode(["in this process", process_bytes(), form])
+
+    def _look_again(self, value: Any, form: bytes) -> None:
+        """See to it that a value that can change in place is encoded at each call."""
+        try:
+            if _keys.ENCODER.encode(value) == form:
+                self.contents.append((value, form))
+                return
+        except (Unencodable, RecursionError):
+            pass
+        self.volatile = True  # its form depends on more than the value
 
     def _form_of(self, value: Any) -> bytes | None:
         before, checks = list(self.here_only), len(self.checks)

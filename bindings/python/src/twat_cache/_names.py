@@ -198,10 +198,15 @@ class _Bearer:
         self.bound = weakref.ref(bound) if isinstance(bound, type) else None
         self.file, self.spec = file, func.__globals__.get("__spec__")
 
+    def has_code_of(self, func: Any) -> bool:
+        """Whether both functions were made by one piece of code."""
+        mine = self.func()
+        return mine is not None and mine.__code__ is func.__code__
+
     def unlike(self, other: _Bearer) -> str:
         """Return what tells this function from another one of its name; nothing if it takes that one's place."""
         mine, theirs = self.func(), other.func()
-        if mine is None or theirs is None:
+        if mine is None or theirs is None or (mine.__code__ is theirs.__code__ and self.bound is None):
             return ""
         if mine.__code__ is not theirs.__code__ and self.file != other.file:
             return _text_hash(self.file or "")
@@ -228,7 +233,8 @@ def _unlike_others(name: str, func: Any, bound: Any, file: str | None) -> str:
         return name  # a function of another language
     others = [bearer for bearer in _bearers.get(name, ()) if bearer.func() is not None]
     found = next(filter(None, map(mine.unlike, others)), "")
-    _bearers[name] = [*others, mine]
+    # Of the functions that one code makes, the last one stands for all.
+    _bearers[name] = [bearer for bearer in others if bearer.bound or not bearer.has_code_of(func)] + [mine]
     return f"{name}#{found}" if found else name
 
 

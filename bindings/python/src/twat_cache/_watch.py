@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from types import FunctionType
+from typing import Any
 
 from twat_cache import _captured
 from twat_cache._captured import Captured, Held
-from twat_cache._keys import prefix_of
+from twat_cache._keys import ENCODER, prefix_of
+from twat_cache._msgpack import Unencodable
 from twat_cache._open import warn_user
 
 _PREFIXES = 64
@@ -15,6 +17,13 @@ _PREFIXES = 64
 def has_state(func: FunctionType) -> bool:
     """Whether something besides the code tells a function apart. Those without pay nothing at a call."""
     return bool(func.__closure__) or _captured.reads_globals(func)
+
+
+def _form(value: Any) -> bytes | None:
+    try:
+        return ENCODER.encode(value)
+    except (Unencodable, RecursionError):
+        return None
 
 
 class Watch:
@@ -44,16 +53,19 @@ class Watch:
     @property
     def follows(self) -> bool:
         """Whether the name may change."""
-        checks, volatile, _, _ = self._state
-        return bool(checks) or volatile
+        checks, contents, volatile, _, _ = self._state
+        return bool(checks or contents) or volatile
 
     def prefix(self) -> bytes:
         """Return what the key of a call begins with now."""
-        checks, volatile, process, prefix = self._state
+        checks, contents, volatile, process, prefix = self._state
         if volatile or (process is not None and process is not _captured.process_bytes()):
             return self._read()
         for reader, source, seen in checks:
             if reader(source) is not seen:
+                return self._read()
+        for value, form in contents:
+            if _form(value) != form:
                 return self._read()
         return prefix
 
@@ -71,7 +83,7 @@ class Watch:
         self.text, self.here_only, self._held = text, bool(found.here_only), found.held
         # One object, since other threads read it.
         process = _captured.process_bytes() if found.here_only else None
-        self._state = (tuple(found.checks), found.volatile, process, prefix)
+        self._state = (tuple(found.checks), tuple(found.contents), found.volatile, process, prefix)
         self.prefixes[prefix] = None
         if len(self.prefixes) > _PREFIXES:
             self.prefixes.pop(next(iter(self.prefixes)), None)
