@@ -199,7 +199,7 @@ def test_nothing_is_kept_where_the_options_say_so(folder, ran):
     "options, word",
     [
         ({"maxsize": -1}, "maxsize"),
-        ({"maxsize": 5}, "max_bytes"),
+        ({"max_bytes": 5}, "max_bytes"),
         ({"ttl": -0.1}, "ttl"),
         ({"policy": "sieve"}, "policy"),
         ({"policy": "lruu"}, "policy"),

@@ -213,10 +213,10 @@ __all__ = [*_NAMES, "__version__"]
 
 
 class _Package(types.ModuleType):
-    """Importing the module ``twat_cache.cache`` must not hide the decorator of that name."""
+    """Importing the modules ``cache`` and ``hybrid_cache`` must not hide the decorators of those names."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name == "cache" and isinstance(value, types.ModuleType):
+        if name in ("cache", "hybrid_cache") and isinstance(value, types.ModuleType):
             return
         super().__setattr__(name, value)
 

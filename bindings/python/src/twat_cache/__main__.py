@@ -14,6 +14,7 @@ from typing import Any
 
 from twat_cache import _tally, paths
 from twat_cache.exceptions import TwatCacheError
+from twat_cache.paths import get_cache_path as get_cache_path
 
 _ENGINES = ("memory", "disk", "file", "redis", "tiered", "null")
 

@@ -406,6 +406,11 @@ def _ttl(ttl: float | None) -> int | None:
     return _open.milliseconds(value)
 
 
+def tags_of(tag: Tag) -> list[str]:
+    """The tags that an option states. Raises ConfigurationError for what is none."""
+    return [one.decode() for one in _tags(tag)]
+
+
 def _tags(tag: Tag) -> list[bytes]:
     if tag is None:
         return []

@@ -128,7 +128,7 @@ class ObjectStore:
             if replace:
                 self.remove(key, table)
             return
-        dead = None
+        dead: list[tuple[Any, Any]] | None = None
         with self.lock:
             if self.inside and not self.enter():
                 return  # a destructor or signal handler in the midst of our own work
@@ -179,7 +179,7 @@ class ObjectStore:
                 self.later.append(lambda: self.drop(table))
                 return
             self.inside = True
-            dead = list(table.values())
+            dead: list[Any] = list(table.values())
             table.clear()
             for entry in dead:
                 self._forget(entry)
@@ -304,7 +304,7 @@ class ObjectStore:
             table[key] = [value, tag, deadline, False]
         else:
             table[key] = (value, tag, deadline) if self.timed else (value, tag)
-        dead = None
+        dead: list[tuple[Any, Any]] | None = None
         if victims:
             dead = []
             for victim in victims:

@@ -29,6 +29,21 @@ ALIASES = {
     "null": "null",
 }
 
+
+class EngineName(str):
+    """Our name of an engine, which equals every name of a library whose job it does."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and (str.__eq__(self, other) or ALIASES.get(other) == str.__str__(self))
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
+
+
 _warned: set[str] = set()
 
 

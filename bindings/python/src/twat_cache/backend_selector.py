@@ -5,15 +5,17 @@ from __future__ import annotations
 import inspect
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from enum import Enum
 from typing import Any
 
-from twat_cache._open import resolve, warn_once
+from twat_cache._open import ALIASES, EngineName, resolve, warn_once
 from twat_cache.config import CacheConfig
 
 __all__ = [
-    "ACCESS_PATTERN_POLICIES", "CONCURRENCY_BACKENDS", "PERSISTENCE_BACKENDS", "SIZE_BACKENDS", "SIZE_LIMITS",
+    "ACCESS_PATTERN_POLICIES", "ACCESS_TO_BACKEND", "ALTERNATIVE_BACKENDS", "CONCURRENCY_TO_BACKEND",
+    "PERSISTENCE_TO_BACKEND", "SIZE_THRESHOLDS", "SIZE_TO_BACKEND", "TYPE_TO_BACKEND",
+    "CONCURRENCY_BACKENDS", "PERSISTENCE_BACKENDS", "SIZE_BACKENDS", "SIZE_LIMITS",
     "TYPE_BACKENDS", "AccessPattern", "ConcurrencyLevel", "DataPersistence", "DataSize",
     "analyze_function_return_type", "configure_for_images", "configure_for_json", "configure_for_numpy",
     "configure_for_pandas", "configure_for_type", "detect_result_type", "estimate_data_size",
@@ -89,10 +91,52 @@ _MODEL_PACKAGES = frozenset(
 )
 _SAMPLE = 200
 
+# The tables under the names of twat-cache 2.x, which has types as keys and names an engine for every row.
+TYPE_TO_BACKEND: dict[Any, str] = {
+    **{name: EngineName(engine) for name, engine in TYPE_BACKENDS.items()},
+    **dict.fromkeys((int, float, str, bool, list, dict, set, tuple), EngineName("memory")),
+    **dict.fromkeys((Awaitable, Coroutine), EngineName("memory")),
+    object: EngineName("disk"),
+}
+SIZE_TO_BACKEND = {size: EngineName(engine) for size, engine in SIZE_BACKENDS.items()}
+SIZE_THRESHOLDS = {size: limit for limit, size in SIZE_LIMITS}
+PERSISTENCE_TO_BACKEND = {kind: EngineName(engine or "memory") for kind, engine in PERSISTENCE_BACKENDS.items()}
+ACCESS_TO_BACKEND = dict.fromkeys(AccessPattern, EngineName("memory"))
+CONCURRENCY_TO_BACKEND = {level: EngineName(engine or "memory") for level, engine in CONCURRENCY_BACKENDS.items()}
+_ALTERNATIVES = {
+    "memory": ["disk"],
+    "disk": ["file", "memory"],
+    "file": ["disk", "memory"],
+    "redis": ["disk", "memory"],
+}
+ALTERNATIVE_BACKENDS = {
+    name: [EngineName(other) for other in _ALTERNATIVES[engine]]
+    for name, engine in ALIASES.items()
+    if engine in _ALTERNATIVES
+}
+
+
+class DataAmount(int):
+    """A number of bytes, which equals its ``DataSize`` too."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return size_class(int(self)) is other if isinstance(other, DataSize) else int(self) == other
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = int.__hash__
+
 
 def estimate_data_size(data: Any) -> int:
-    """Bytes, about: buffers exactly, collections by a sample of their items."""
-    return _estimate(data, 4)
+    """Bytes, about: buffers exactly, collections by a sample of their items.
+
+    >>> estimate_data_size(b"abc") == DataSize.SMALL
+    True
+    """
+    return DataAmount(_estimate(data, 4))
 
 
 def _estimate(data: Any, depth: int) -> int:
@@ -167,8 +211,7 @@ def analyze_function_return_type(func: Callable[..., Any]) -> Any:
         hint = inspect.signature(func).return_annotation if callable(func) else None
         if hint is inspect.Signature.empty or isinstance(hint, str):
             return None
-    origin = typing.get_origin(hint)
-    return origin if isinstance(origin, type) else hint
+    return hint
 
 
 def get_type_based_backend(data_type: Any) -> str:
@@ -177,6 +220,10 @@ def get_type_based_backend(data_type: Any) -> str:
     >>> get_type_based_backend(int), get_type_based_backend("numpy.ndarray")
     ('memory', 'file')
     """
+    return EngineName(_by_type(typing.get_origin(data_type) or data_type))
+
+
+def _by_type(data_type: Any) -> str:
     name = data_type if isinstance(data_type, str) else _type_name(data_type)
     found = TYPE_BACKENDS.get(name)
     if found is not None:
@@ -184,6 +231,8 @@ def get_type_based_backend(data_type: Any) -> str:
     if name.partition(".")[0] in _MODEL_PACKAGES:
         return "file"
     if isinstance(data_type, type):
+        if issubclass(data_type, (Awaitable, Coroutine)):
+            return "memory"
         for base in data_type.__mro__[1:-1]:
             if _type_name(base) in TYPE_BACKENDS:
                 return TYPE_BACKENDS[_type_name(base)]
@@ -195,7 +244,8 @@ def is_backend_available(name: str) -> bool:
     from twat_cache.engines.manager import get_engine_manager
 
     try:
-        return get_engine_manager().get_engine(name).is_available()
+        engine = get_engine_manager().get_engine(name)
+        return engine is not None and engine.is_available()
     except Exception:  # noqa: BLE001 - unknown, or a user's engine that fails to tell
         return False
 
@@ -204,9 +254,9 @@ def get_available_backend(preferred: str | None = None, *, needs_disk: bool = Fa
     """Our name of the preferred engine if it can be used, else of what stands in."""
     if preferred is not None:
         if is_backend_available(preferred):
-            return resolve(preferred) or preferred
+            return EngineName(resolve(preferred) or preferred)
         warn_once(f"engine '{preferred}' is not available; another stands in")
-    return "disk" if needs_disk else "memory"
+    return EngineName("disk" if needs_disk else "memory")
 
 
 def select_backend_for_data(
@@ -224,7 +274,7 @@ def select_backend_for_data(
     'redis'
     """
     if config is not None:
-        for asked in (config.preferred_engine, config.cache_type):
+        for asked in (config.preferred_engine, config.cache_type, "disk" if config.use_sql else None):
             if asked and asked != "auto":
                 return get_available_backend(asked)
     if access_pattern is not None and config is not None and "policy" not in config.given:
@@ -234,7 +284,7 @@ def select_backend_for_data(
     # Machines and processes leave no choice.
     shared = CONCURRENCY_BACKENDS[ConcurrencyLevel(concurrency)] if concurrency is not None else None
     if shared == "redis":
-        return shared
+        return EngineName(shared)
     found = None
     if data_type is not None or data is not None:
         found = get_type_based_backend(type(data) if data_type is None else data_type)
@@ -250,7 +300,7 @@ def select_backend_for_data(
         found = PERSISTENCE_BACKENDS[DataPersistence(persistence)] or found
     if found in (None, "memory") and shared is not None:
         found = shared
-    return found or "memory"
+    return EngineName(found or "memory")
 
 
 # Configurations
@@ -259,7 +309,9 @@ def select_backend_for_data(
 def configure_for_type(data_type: Any, **options: Any) -> CacheConfig:
     """A configuration for results of a type."""
     backend = get_type_based_backend(data_type)
-    return CacheConfig(**{"preferred_engine": backend, **options})
+    name = data_type if isinstance(data_type, str) else _type_name(typing.get_origin(data_type) or data_type)
+    own = {} if backend == "memory" else {"folder_name": f"{name.rpartition('.')[2].lower()}_cache"}
+    return CacheConfig(**{"preferred_engine": backend, **own, **options})
 
 
 def _needs(package: str, what: str) -> bool:
@@ -273,35 +325,53 @@ def _needs(package: str, what: str) -> bool:
 
 def configure_for_numpy(**options: Any) -> CacheConfig:
     """Arrays: one file each, read in place."""
-    preferred = {"preferred_engine": "file"} if _needs("numpy", "arrays") else {}
-    return CacheConfig(**{**preferred, **options})
+    preferred = {"preferred_engine": EngineName("file")} if _needs("numpy", "arrays") else {}
+    return CacheConfig(**{"folder_name": "numpy_cache", **preferred, **options})
 
 
 def configure_for_pandas(**options: Any) -> CacheConfig:
     """Frames: one file each, compressed."""
-    preferred = {"preferred_engine": "file", "compress": True} if _needs("pandas", "frames") else {}
-    return CacheConfig(**{**preferred, **options})
+    preferred = {"preferred_engine": EngineName("file"), "compress": True} if _needs("pandas", "frames") else {}
+    return CacheConfig(**{"folder_name": "pandas_cache", **preferred, **options})
 
 
 def configure_for_images(**options: Any) -> CacheConfig:
     """Images, which are compressed already: on disk."""
-    return CacheConfig(**{"preferred_engine": "disk", **options})
+    return CacheConfig(**{"preferred_engine": EngineName("disk"), "folder_name": "image_cache", **options})
 
 
 def configure_for_json(**options: Any) -> CacheConfig:
     """JSON: on disk, compressed."""
-    return CacheConfig(**{"preferred_engine": "disk", "compress": True, **options})
+    own = {"preferred_engine": EngineName("disk"), "folder_name": "json_cache", "compress": True}
+    return CacheConfig(**{**own, **options})
+
+
+class DecoratorOptions(dict[str, Any]):
+    """Options for ``config=`` of a decorator, which can be read as attributes too."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
 
 
 def hybrid_cache_config(
-    small_result_config: CacheConfig | None = None, large_result_config: CacheConfig | None = None
-) -> tuple[CacheConfig, CacheConfig]:
-    """What ``hybrid_cache`` uses: memory of 128 entries for small results; disk, compressed, for large ones."""
-    small = small_result_config or CacheConfig(maxsize=128, preferred_engine="memory")
-    large = large_result_config or CacheConfig(preferred_engine="disk", compress=True)
-    return small, large
+    small_result_engine: str = "memory", large_result_engine: str = "disk", size_threshold: int = MB, **options: Any
+) -> DecoratorOptions:
+    """Options for ``hybrid_cache(config=…)``."""
+    return DecoratorOptions(
+        small_result_engine=get_available_backend(small_result_engine),
+        large_result_engine=get_available_backend(large_result_engine),
+        size_threshold=size_threshold,
+        **options,
+    )
 
 
-def smart_cache_config(**options: Any) -> CacheConfig:
-    """What ``smart_cache`` uses."""
-    return CacheConfig(**{"cache_type": "auto", **options})
+def smart_cache_config(func: Callable[..., Any] | None = None, **options: Any) -> DecoratorOptions:
+    """Options for ``smart_cache(config=…)``, fit to the annotated result of a function."""
+    kind = None if func is None else analyze_function_return_type(func)
+    own: dict[str, Any] = {"cache_type": "auto"}
+    if kind is not None:
+        own["preferred_engine"] = get_available_backend(get_type_based_backend(kind))
+    return DecoratorOptions({**own, **options})

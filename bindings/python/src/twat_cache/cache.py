@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
 from typing import Any, NamedTuple
 
 from twat_cache import _registry
@@ -11,8 +11,7 @@ from twat_cache.exceptions import TwatCacheError
 __all__ = ["CacheEntry", "CacheStats", "clear_cache", "get_stats", "register_cache", "update_stats"]
 
 
-@dataclass
-class CacheStats:
+class CacheStats(NamedTuple):
     """Figures of one cache."""
 
     hits: int = 0
@@ -30,6 +29,7 @@ class CacheEntry(NamedTuple):
 
 
 _entries: dict[str, CacheEntry] = {}
+_active_caches = _entries  # the name of twat-cache 2.x
 
 
 def register_cache(name: str, cache: Any, wrapper: Any = None, stats: CacheStats | None = None) -> CacheEntry:
@@ -44,17 +44,20 @@ def update_stats(name: str, *, hit: bool = False, miss: bool = False, size: int 
     entry = _entries.get(name)
     if entry is None:
         return
-    entry.stats.hits += hit
-    entry.stats.misses += miss
-    if size is not None:
-        entry.stats.size = size
+    old = entry.stats
+    stats = old._replace(hits=old.hits + hit, misses=old.misses + miss, size=old.size if size is None else size)
+    _entries[name] = entry._replace(stats=stats)
 
 
-def clear_cache(name: str | None = None) -> None:
+def clear_cache(name: str | None = None, *, folder_name: Any = None, cache_dir: Any = None) -> None:
     """Clears every cache of this program, or those of a function's or folder's name.
 
+    With ``folder_name`` or ``cache_dir`` the stores there are cleared, whoever made them.
     One that cannot be cleared (a server that is down) does not keep the others from it; its error is raised after.
     """
+    if folder_name is not None or cache_dir is not None:
+        _clear_stores(folder_name, cache_dir)
+        return
     failed: list[TwatCacheError] = []
     for memo in _registry.live(name):
         try:
@@ -65,9 +68,24 @@ def clear_cache(name: str | None = None) -> None:
         if name in (None, key):
             if hasattr(entry.cache, "clear"):
                 entry.cache.clear()
-            entry.stats.hits = entry.stats.misses = entry.stats.size = 0
+            _entries[key] = entry._replace(stats=CacheStats(maxsize=entry.stats.maxsize))
     if failed:
         raise failed[0]
+
+
+def _clear_stores(folder_name: Any, cache_dir: Any) -> None:
+    from twat_cache import paths
+
+    root = str(paths.get_cache_path(folder_name, create=False, cache_dir=cache_dir))
+    is_open = False
+    for memo in _registry.live():
+        folder = memo.parameters.get("folder")
+        if folder and (folder == root or (folder_name is None and os.path.dirname(folder) == root)):
+            memo.clear()
+            is_open = True
+    # The files of a store that is open here are not taken away under it.
+    if not is_open:
+        paths.clear_cache(folder_name, cache_dir)
 
 
 def get_stats(name: str | None = None) -> dict[str, Any]:
@@ -77,9 +95,13 @@ def get_stats(name: str | None = None) -> dict[str, Any]:
     0
     """
     figures = [memo.stats for memo in _registry.live(name)]
-    figures += [vars(entry.stats) for key, entry in _entries.items() if name in (None, key)]
+    figures += [entry.stats._asdict() for key, entry in _entries.items() if name in (None, key)]
     total: dict[str, Any] = {field: sum(one[field] for one in figures) for field in ("hits", "misses", "size")}
     bounds = [one["maxsize"] for one in figures]
     total["maxsize"] = sum(bounds) if bounds and None not in bounds else (None if bounds else 0)
     asked = total["hits"] + total["misses"]
-    return {"total_caches": len(figures), **total, "hit_ratio": total["hits"] / asked if asked else 0.0}
+    return {
+        "total_caches": len(figures),
+        **total,
+        "hit_ratio": total["hits"] / asked if asked else 0.0,
+    }

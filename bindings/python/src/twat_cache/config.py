@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from twat_cache import _settings
 from twat_cache._open import ALIASES, milliseconds, warn_once
 from twat_cache._options import no_more, seconds, truth, whole
 from twat_cache.exceptions import ConfigurationError
 
-__all__ = ["CacheConfig", "create_cache_config"]
+__all__ = ["CacheConfig", "EvictionPolicy", "create_cache_config"]
+
+EvictionPolicy = Literal["lru", "mru", "fifo", "lifo", "lfu", "rr", "sieve", "s3fifo", "tinylfu", "ttl", "none"]
 
 # Field: kind, default. The kinds tell how the environment writes it.
 FIELDS: dict[str, tuple[str, Any]] = {
@@ -136,7 +138,7 @@ class CacheConfig:
         return made
 
     def validate_config(self) -> bool:
-        """Checks every field again."""
+        """Check every field again."""
         for name in FIELDS:
             _CHECKS[name](name, getattr(self, name))
         return True

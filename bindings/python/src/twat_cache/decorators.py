@@ -7,7 +7,7 @@ from typing import Any, TypeVar, overload
 
 from twat_cache import _options
 from twat_cache._functions import is_coroutine_function
-from twat_cache._open import order, resolve, warn_once
+from twat_cache._open import EngineName, order, resolve, warn_once, warn_user
 from twat_cache._options import seconds, truth, whole
 from twat_cache._persistent import KNOWN, Wanted, build_persistent, prepare
 from twat_cache._travel import Recipe
@@ -20,6 +20,18 @@ __all__ = ["acache", "bcache", "cache", "fcache", "hybrid_cache", "make_key", "m
 # Names that people's code asks for. Each job is always done here.
 HAS_AIOCACHE = HAS_CACHEBOX = HAS_CACHETOOLS = HAS_DISKCACHE = HAS_FUNCTOOLS = True
 HAS_JOBLIB = HAS_KLEPTO = HAS_MEMORY = HAS_DISK = HAS_FILE = HAS_ASYNC = HAS_REDIS = True
+
+# Types of twat-cache 2.x, which are loaded where they are asked for.
+_TYPES = ("CacheDecorator", "AsyncCacheDecorator")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _TYPES:
+        from twat_cache import type_defs
+
+        return getattr(type_defs, name)
+    raise AttributeError(f"module 'twat_cache.decorators' has no attribute {name!r}")
+
 
 T = TypeVar("T")
 Config = CacheConfig | dict[str, Any] | None
@@ -81,14 +93,20 @@ def _said(policy: Any) -> Any:
     return None if policy is _options.LRU else policy
 
 
-def _from_outside(maxsize: Any, ttl: Any, policy: Any) -> tuple[Any, Any, Any]:
-    """What the code leaves open, as the environment or a file has it."""
-    settings = CacheConfig()
+def _from_outside(maxsize: Any, ttl: Any, policy: Any, settings: CacheConfig) -> tuple[Any, Any, Any]:
+    """What the code leaves open, as ``config``, the environment or a file has it."""
     if maxsize is None:
         maxsize = settings.get_maxsize()
     if policy is _options.LRU:
         policy = _usable_in_memory(settings)
     return maxsize, settings.ttl if ttl is None else ttl, policy
+
+
+def _with_bytes(options: dict[str, Any], config: Config, settings: CacheConfig) -> dict[str, Any]:
+    """The options, with the bound in bytes that a ``config`` states."""
+    if config is None or settings.max_bytes is None or "max_bytes" in options:
+        return options
+    return {**options, "max_bytes": settings.max_bytes}
 
 
 def _usable_in_memory(settings: CacheConfig) -> str:
@@ -120,11 +138,13 @@ def mcache(maxsize: Callable[P, R], /) -> Cached[P, R]: ...
 @overload
 def mcache(
     maxsize: int | None = None, ttl: float | None = None, policy: str = _options.LRU, *,
-    typed: bool = False, sizeof: Callable[[Any], int] | None = None, copy: Any = None, **options: Any,
+    typed: bool = False, sizeof: Callable[[Any], int] | None = None, copy: Any = None, config: Config = None,
+    **options: Any,
 ) -> Decorator: ...  # fmt: skip
 def mcache(
     maxsize: Any = None, ttl: float | None = None, policy: str = _options.LRU, *,
-    typed: bool = False, sizeof: Callable[[Any], int] | None = None, copy: Any = None, **options: Any,
+    typed: bool = False, sizeof: Callable[[Any], int] | None = None, copy: Any = None, config: Config = None,
+    **options: Any,
 ) -> Any:  # fmt: skip
     """Keeps results in memory as they are: a second call gives the same object.
 
@@ -139,13 +159,17 @@ def mcache(
     (16, 16, 1)
     """
 
-    given = {"ttl": ttl, "policy": _said(policy), "typed": typed, "sizeof": sizeof, "copy": copy, **options}
+    given = {
+        "ttl": ttl, "policy": _said(policy), "typed": typed, "sizeof": sizeof, "copy": copy, "config": config, **options,
+    }  # fmt: skip
 
     def build(target: Any, size: Any) -> Any:
-        bound, lives, order = _from_outside(size, ttl, policy)
+        settings = _settings(config)
+        bound, lives, order = _from_outside(size, ttl, policy, settings)
         return _memory(
-            target, maxsize=bound, ttl=lives, policy=order, typed=typed, sizeof=sizeof, copy=copy, options=options
-        )
+            target, maxsize=bound, ttl=lives, policy=order, typed=typed, sizeof=sizeof, copy=copy,
+            options=_with_bytes(options, config, settings),
+        )  # fmt: skip
 
     return _decorate("mcache", maxsize, given, build)
 
@@ -154,9 +178,12 @@ def mcache(
 def acache(maxsize: Callable[P, R], /) -> Cached[P, R]: ...
 @overload
 def acache(
-    maxsize: int | None = None, ttl: float | None = None, policy: str = _options.LRU, **options: Any
-) -> Decorator: ...
-def acache(maxsize: Any = None, ttl: float | None = None, policy: str = _options.LRU, **options: Any) -> Any:
+    maxsize: int | None = None, ttl: float | None = None, policy: str = _options.LRU, *, config: Config = None,
+    **options: Any,
+) -> Decorator: ...  # fmt: skip
+def acache(
+    maxsize: Any = None, ttl: float | None = None, policy: str = _options.LRU, *, config: Config = None, **options: Any
+) -> Any:
     """Keeps results of ``async def`` functions; concurrent callers of one key run it once.
 
     >>> import asyncio
@@ -167,7 +194,7 @@ def acache(maxsize: Any = None, ttl: float | None = None, policy: str = _options
     'A'
     """
 
-    given = {"ttl": ttl, "policy": _said(policy), **options}
+    given = {"ttl": ttl, "policy": _said(policy), "config": config, **options}
 
     def build(target: Any, size: Any) -> Any:
         if not is_coroutine_function(target):
@@ -175,8 +202,9 @@ def acache(maxsize: Any = None, ttl: float | None = None, policy: str = _options
                 f"{getattr(target, '__qualname__', target)}: expected an async def function, found a plain one; "
                 "use mcache for it"
             )
-        bound, lives, order = _from_outside(size, ttl, policy)
-        return _memory(target, maxsize=bound, ttl=lives, policy=order, options=options)
+        settings = _settings(config)
+        bound, lives, order = _from_outside(size, ttl, policy, settings)
+        return _memory(target, maxsize=bound, ttl=lives, policy=order, options=_with_bytes(options, config, settings))
 
     return _decorate("acache", maxsize, given, build)
 
@@ -189,16 +217,16 @@ def bcache(folder_name: Callable[P, R], /) -> Cached[P, R]: ...
 @overload
 def bcache(
     folder_name: Any = None, maxsize: int | None = None, ttl: float | None = None, policy: str = _options.LRU, *,
-    use_sql: bool = True, compress: bool = False, engine: str | None = None, **options: Any,
+    use_sql: bool = True, compress: bool = False, engine: str | None = None, config: Config = None, **options: Any,
 ) -> Decorator: ...  # fmt: skip
 def bcache(
     folder_name: Any = None, maxsize: int | None = None, ttl: float | None = None, policy: str = _options.LRU, *,
-    use_sql: bool = True, compress: bool = False, engine: str | None = None, **options: Any,
+    use_sql: bool = True, compress: bool = False, engine: str | None = None, config: Config = None, **options: Any,
 ) -> Any:  # fmt: skip
     """Keeps results on disk: they survive the program, and other programs share them.
 
-    ``maxsize`` is in bytes. Functions that name one folder share its store, each in
-    a namespace of its own.
+    ``max_entries`` and ``max_bytes`` bound it; ``maxsize`` counts entries, from 65,536 on bytes.
+    Functions that name one folder share its store, each in a namespace of its own.
 
     >>> import tempfile
     >>> @bcache(folder_name=tempfile.mkdtemp(), ttl=3600)
@@ -213,12 +241,15 @@ def bcache(
 
     given = {
         "maxsize": maxsize, "ttl": ttl, "policy": _said(policy), "use_sql": use_sql, "compress": compress,
-        "engine": engine, **options,
+        "engine": engine, "config": config, **options,
     }  # fmt: skip
 
     def build(target: Any, folder: Any) -> Any:
-        wanted = Wanted(engines, folder, maxsize, True, ttl, said, compress or None, options=options)
-        return build_persistent(target, wanted)
+        settings = _settings(config)
+        place = settings.folder_name if folder is None else folder
+        bound = _bound("bcache", maxsize)
+        wanted = Wanted(list(engines), place, *bound, ttl, said, compress or None, options=dict(options))
+        return build_persistent(target, wanted, settings)
 
     return _decorate("bcache", folder_name, given, build)
 
@@ -228,15 +259,16 @@ def fcache(folder_name: Callable[P, R], /) -> Cached[P, R]: ...
 @overload
 def fcache(
     folder_name: Any = None, maxsize: int | None = None, ttl: float | None = None, *,
-    compress: bool = False, mmap: bool = True, **options: Any,
+    compress: bool = False, mmap: bool = True, config: Config = None, **options: Any,
 ) -> Decorator: ...  # fmt: skip
 def fcache(
     folder_name: Any = None, maxsize: int | None = None, ttl: float | None = None, *,
-    compress: bool = False, mmap: bool = True, **options: Any,
+    compress: bool = False, mmap: bool = True, config: Config = None, **options: Any,
 ) -> Any:  # fmt: skip
     """Keeps large results, one file each; arrays come back as read-only views of the mapped file.
 
-    ``maxsize`` is in bytes. ``mmap=False`` gives arrays of their own, which can be written.
+    ``max_entries`` and ``max_bytes`` bound it; ``maxsize`` counts entries, from 65,536 on bytes.
+    ``mmap=False`` gives arrays of their own, which can be written.
 
     >>> import tempfile
     >>> @fcache(folder_name=tempfile.mkdtemp())
@@ -247,15 +279,34 @@ def fcache(
     """
     truth("mmap", mmap)
 
-    given = {"maxsize": maxsize, "ttl": ttl, "compress": compress, "mmap": mmap, **options}
+    given = {"maxsize": maxsize, "ttl": ttl, "compress": compress, "mmap": mmap, "config": config, **options}
 
     def build(target: Any, folder: Any) -> Any:
+        settings = _settings(config)
+        place = settings.folder_name if folder is None else folder
         wanted = Wanted(
-            ["file", "disk", "memory"], folder, maxsize, True, ttl, None, compress or None, mmap, options=options
-        )
-        return build_persistent(target, wanted)
+            ["file", "disk", "memory"], place, *_bound("fcache", maxsize), ttl, None, compress or None, mmap,
+            options=dict(options),
+        )  # fmt: skip
+        return build_persistent(target, wanted, settings)
 
     return _decorate("fcache", folder_name, given, build)
+
+
+# What ``maxsize`` is at least where it means bytes, as in twat-cache 2.x.
+_BYTES_FROM = 65_536
+
+
+def _bound(decorator: str, maxsize: Any) -> tuple[int | None, bool]:
+    """The bound of a persistent decorator, and whether it is one of bytes."""
+    bound = whole("maxsize", maxsize)
+    if bound is None or bound < _BYTES_FROM:
+        return bound, False
+    warn_user(
+        f"{decorator}: maxsize={bound} is bytes, since it is {_BYTES_FROM} or more; write max_bytes={bound}, or "
+        f"max_entries={bound} for entries"
+    )
+    return bound, True
 
 
 # Choosing
@@ -324,10 +375,16 @@ def _settings(config: Config) -> CacheConfig:
     if config is None:
         return CacheConfig()
     if isinstance(config, dict):
-        return CacheConfig(**config)
+        return CacheConfig(**{name: value for name, value in config.items() if name not in _OF_DECORATORS})
     if not isinstance(config, CacheConfig):
         raise ConfigurationError(f"config: expected a CacheConfig or a dict, found: {config!r}")
     return config
+
+
+# What ``hybrid_cache_config`` and ``smart_cache_config`` say besides the fields of a configuration.
+_OF_DECORATORS = frozenset(
+    ("small_result_engine", "large_result_engine", "size_threshold", "analyze_first_call", "analyze_every_call")
+)
 
 
 def _select(settings: CacheConfig, is_async: bool, folder: Any) -> list[str]:
@@ -358,12 +415,14 @@ def _has(engine: str) -> bool:
 
 
 def hybrid_cache(
-    small_result_config: Config = None, large_result_config: Config = None, size_threshold: int = 1 << 20,
-    analyze_first_call: bool = True, **options: Any,
+    small_result_config: Config = None, large_result_config: Config = None, size_threshold: int | None = None,
+    analyze_first_call: bool | None = None, *, small_result_engine: str | None = None,
+    large_result_engine: str | None = None, config: Config = None, **options: Any,
 ) -> Any:  # fmt: skip
     """Keeps small results in memory and large ones on disk, compressed.
 
-    ``size_threshold`` is in bytes. With ``analyze_first_call=False`` every result goes to memory.
+    ``size_threshold`` is in bytes (1 MiB). With ``analyze_first_call=False`` every result goes to memory.
+    ``small_result_engine`` and ``large_result_engine`` name the engines alone.
 
     >>> @hybrid_cache(size_threshold=1000)
     ... def numbers(n):
@@ -371,23 +430,39 @@ def hybrid_cache(
     >>> numbers(3) == numbers(3), len(numbers(10_000)) == len(numbers(10_000))
     (True, True)
     """
-    from twat_cache.backend_selector import estimate_data_size, hybrid_cache_config
+    said = config if isinstance(config, dict) else {}
 
-    limit = whole("size_threshold", size_threshold) or 0
-    analyze = truth("analyze_first_call", analyze_first_call)
+    def chosen(name: str, value: Any, default: Any) -> Any:
+        return said.get(name, default) if value is None else value
+
+    limit = whole("size_threshold", chosen("size_threshold", size_threshold, 1 << 20)) or 0
+    analyze = truth("analyze_first_call", chosen("analyze_first_call", analyze_first_call, True))
+    small_engine = order(chosen("small_result_engine", small_result_engine, "memory"), "small_result_engine")
+    large_engine = order(chosen("large_result_engine", large_result_engine, "disk"), "large_result_engine")
 
     def in_memory(value: Any) -> bool:
-        return not analyze or estimate_data_size(value) <= limit
+        from twat_cache.backend_selector import estimate_data_size
+
+        small = not analyze or int(estimate_data_size(value)) <= limit
+        return (small_engine if small else large_engine) == "memory"
 
     given = {
         "large_result_config": large_result_config, "size_threshold": size_threshold,
-        "analyze_first_call": analyze_first_call, **options,
+        "analyze_first_call": analyze_first_call, "small_result_engine": small_result_engine,
+        "large_result_engine": large_result_engine, "config": config, **options,
     }  # fmt: skip
 
     def build(target: Any, first: Any) -> Any:
-        given = [None if c is None else _settings(c) for c in (first, large_result_config)]
-        small, large = hybrid_cache_config(*given)
-        return _routed(target, small, large, in_memory, options, implied=given[1] is None)
+        base = _settings(config)
+        stated = base.given
+        small = _settings(first) if first is not None else base
+        if first is None and not {"maxsize", "max_entries", "max_bytes"} & stated:
+            small = base.replace(maxsize=128)
+        large = _settings(large_result_config) if large_result_config is not None else base
+        if large_result_config is None:
+            stored = small_engine if large_engine == "memory" else large_engine
+            large = base.replace(preferred_engine=stored, **({} if "compress" in stated else {"compress": True}))
+        return _routed(target, small, large, in_memory, options, implied=large_result_config is None)
 
     return _decorate("hybrid_cache", small_result_config, given, build)
 
@@ -403,14 +478,16 @@ def smart_cache(config: Config = None, analyze_every_call: bool = False, **optio
     >>> squares(3), squares(3)
     ([0, 1, 4], [0, 1, 4])
     """
-    from twat_cache.backend_selector import detect_result_type, select_backend_for_data, smart_cache_config
+    from twat_cache.backend_selector import detect_result_type, select_backend_for_data
 
+    if isinstance(config, dict):
+        analyze_every_call = config.get("analyze_every_call", analyze_every_call)
     analyze = truth("analyze_every_call", analyze_every_call)
 
     given = {"analyze_every_call": analyze_every_call, **options}
 
     def build(target: Any, first: Any) -> Any:
-        settings = _settings(first) if first is not None else smart_cache_config()
+        settings = _settings(first) if first is not None else CacheConfig(cache_type="auto")
         seen: dict[str, bool] = {}
 
         def in_memory(value: Any) -> bool:
@@ -471,6 +548,20 @@ def cache(config: Any = None, **options: Any) -> Any:
 # Helpers that people's code calls
 
 
+def get_cache_dir(folder_name: str | None = None) -> Any:
+    """The directory of a folder, or of all of them, made."""
+    from twat_cache.paths import get_cache_path
+
+    return get_cache_path(folder_name)
+
+
+def _create_engine(config: CacheConfig, engine_name: str | None = None) -> Any:
+    """An engine for a configuration, as twat-cache 2.x made it."""
+    from twat_cache.engines.manager import get_engine_manager
+
+    return get_engine_manager().make(config, engine_name)
+
+
 def make_key(serializer: Callable[[Any], Any] | None, /, *args: Any, **kwargs: Any) -> str:
     """JSON text of arguments.
 
@@ -491,4 +582,4 @@ def _get_available_backends() -> dict[str, bool]:
 
 def _select_best_backend(preferred: str | None = None, *, is_async: bool = False, needs_disk: bool = False) -> str:
     settings = CacheConfig(preferred_engine=preferred, use_sql=needs_disk)
-    return _select(settings, is_async and not needs_disk, None)[0]
+    return EngineName(_select(settings, is_async and not needs_disk, None)[0])

@@ -82,3 +82,7 @@ class ConcurrencyError(ResourceError):
 
 class PathError(ResourceError):
     """A path cannot be used."""
+
+
+class InvalidPathError(PathError, ValueError):
+    """A path cannot be used, found out before anything is made."""

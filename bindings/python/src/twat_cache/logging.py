@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 
-__all__ = ["logger"]
+__all__ = ["LOG_LEVEL", "logger"]
+
+LOG_LEVEL = os.environ.get("TWAT_CACHE_LOG_LEVEL", "").upper() or "WARNING"
 
 logger = logging.getLogger("twat_cache")
 logger.addHandler(logging.NullHandler())

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from twat_cache.exceptions import ConfigurationError, PathError
+from twat_cache.exceptions import ConfigurationError, InvalidPathError, PathError
 
 __all__ = ["clear_cache", "get_cache_dir", "get_cache_path", "validate_cache_path"]
 
@@ -117,12 +117,12 @@ def validate_cache_path(path: AnyPath) -> Path:
 
     place = Path(text_of(path))
     if place.exists() and not place.is_dir():
-        raise PathError(f"expected a directory, found a file: {place}")
+        raise InvalidPathError(f"expected a directory, found a file: {place}")
     above = place
     while not above.exists():
         above = above.parent
     if not os.access(above, os.W_OK | os.X_OK):
-        raise PathError(f"expected a directory that can be written, found: {above}")
+        raise InvalidPathError(f"expected a directory that can be written, found: {above}")
     return place
 
 

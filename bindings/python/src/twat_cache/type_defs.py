@@ -5,19 +5,28 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, ParamSpec, Protocol, TypeVar
 
+from twat_cache.cache import CacheStats
+from twat_cache.config import CacheConfig
+from twat_cache.engines.base import BaseCacheEngine as CacheEngine
+
 __all__ = [
     "AsyncCacheDecorator",
     "AsyncR",
+    "CacheConfig",
     "CacheDecorator",
+    "CacheEngine",
     "CacheKey",
+    "CacheStats",
     "CacheValue",
     "F",
     "KeyMaker",
     "P",
     "R",
     "Serializer",
+    "T",
 ]
 
+T = TypeVar("T")
 P = ParamSpec("P")
 R = TypeVar("R")
 AsyncR = TypeVar("AsyncR")

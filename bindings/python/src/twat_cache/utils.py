@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twat_cache.decorators import get_cache_dir, make_key
 from twat_cache.engines.common import (
     create_cache_key,
     ensure_dir_exists,
@@ -16,9 +17,11 @@ from twat_cache.paths import get_cache_path
 __all__ = [
     "create_cache_key",
     "ensure_dir_exists",
+    "get_cache_dir",
     "get_cache_path",
     "get_func_qualified_name",
     "is_package_available",
+    "make_key",
     "safe_key_serializer",
     "safe_temp_file",
     "safe_value_serializer",

@@ -13,7 +13,7 @@ from twat_cache.engines.manager import (
 )
 
 CacheEngine = BaseCacheEngine
-FunctoolsCacheEngine = CacheToolsEngine = CacheBoxEngine = AioCacheEngine = MemoryEngine
+FunctoolsCacheEngine = FunctoolsEngine = CacheToolsEngine = CacheBoxEngine = AioCacheEngine = MemoryEngine
 DiskCacheEngine = KleptoEngine = DiskEngine
 JoblibEngine = FileEngine
 RedisCacheEngine = RedisEngine
@@ -30,6 +30,7 @@ __all__ = [
     "EngineManager",
     "FileEngine",
     "FunctoolsCacheEngine",
+    "FunctoolsEngine",
     "JoblibEngine",
     "KleptoEngine",
     "MemoryEngine",

@@ -45,6 +45,8 @@ def safe_key_serializer(key: Any) -> str:
             return str(key)
         if isinstance(key, (list, tuple)):
             return json.dumps([safe_key_serializer(item) for item in key])
+        if isinstance(key, (set, frozenset)):
+            return json.dumps(sorted(safe_key_serializer(item) for item in key))
         if isinstance(key, dict):
             return json.dumps({safe_key_serializer(k): safe_key_serializer(v) for k, v in sorted(key.items(), key=str)})
         return json.dumps(repr(key))

@@ -30,21 +30,28 @@ class CacheEngineManager:
             raise EngineError(f"engine '{name}': expected a subclass of BaseCacheEngine, found: {engine!r}")
         self._engines[name] = engine
 
-    def get_engine(self, name: str) -> type[BaseCacheEngine]:
-        """The class of a name or alias. Raises EngineError for an unknown one."""
-        found = self._engines.get(name) or self._engines.get(ALIASES.get(name, ""))
+    def get_engine(self, name: str) -> type[BaseCacheEngine] | None:
+        """The class of a name or alias; None for an unknown one."""
+        return self._engines.get(name) or self._engines.get(ALIASES.get(name, ""))
+
+    def _known(self, name: str) -> type[BaseCacheEngine]:
+        found = self.get_engine(name)
         if found is None:
-            known = " ".join(sorted({*self._engines, *ALIASES}))
-            raise EngineError(f"engine: expected one of {known}, found: {name!r}")
+            raise EngineError(f"engine: expected one of {' '.join(self.list_engines())}, found: {name!r}")
         return found
 
     def list_engines(self) -> list[str]:
-        """Every name, available or not."""
-        return sorted(self._engines)
+        """Every name, available or not, those of other libraries among them."""
+        aliases = [name for name, engine in ALIASES.items() if engine in self._engines]
+        return sorted({*self._engines, *aliases})
 
     def get_available_engines(self) -> list[str]:
         """The names of engines that can be used here."""
-        return [name for name in sorted(self._engines) if self._engines[name].is_available()]
+        return [name for name in self.list_engines() if self._known(name).is_available()]
+
+    def create_engine_instance(self, config: CacheConfig) -> BaseCacheEngine:
+        """An engine for a configuration, as twat-cache 2.x named it."""
+        return self.make(config)
 
     def select_engine(self, config: CacheConfig, preferred: str | None = None) -> type[BaseCacheEngine]:
         """The engine that a configuration asks for; a preference that cannot be had is told once."""
@@ -52,7 +59,7 @@ class CacheEngineManager:
             if name is None or name == "auto":
                 continue
             try:
-                engine = self.get_engine(name)
+                engine = self._known(name)
             except EngineError as error:
                 warn_once(str(error))
                 continue
@@ -67,7 +74,7 @@ class CacheEngineManager:
         if name is None:
             engine = self.select_engine(config)
         else:
-            engine = self.get_engine(name)
+            engine = self._known(name)
             if not engine.is_available():
                 raise EngineNotAvailableError(name)
         return engine(config)

@@ -14,11 +14,11 @@ from twat_cache._names import call_name
 from twat_cache._open import warn_once
 from twat_cache._options import check_function, refuse_generator
 from twat_cache._signature import Signature
+from twat_cache.engines.mapping import MISSING as _MISSING
 
 if TYPE_CHECKING:
     from twat_cache.engines.base import BaseCacheEngine
 
-_MISSING: Any = object()
 _TROUBLES = (ex.CacheOperationError, ex.ResourceError, ex.EngineError)
 
 
@@ -107,9 +107,7 @@ class _EngineMemo:
     def _find(self, key: str) -> Any:
         engine = self.engine
         try:
-            value = engine.get(key)
-        except KeyError:
-            value = _MISSING
+            value = engine._value_or_missing(key)
         except _TROUBLES as error:
             self._trouble(error)
             value = _MISSING

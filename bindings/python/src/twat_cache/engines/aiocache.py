@@ -1,0 +1,9 @@
+"""``twat_cache.engines.aiocache`` of twat-cache 2.x: the engine here that does the job of aiocache."""
+
+from __future__ import annotations
+
+from twat_cache.engines.builtin import MemoryEngine
+
+AioCacheEngine = MemoryEngine
+
+__all__ = ["AioCacheEngine"]

@@ -1,0 +1,9 @@
+"""``twat_cache.engines.cachetools`` of twat-cache 2.x: the engine here that does the job of cachetools."""
+
+from __future__ import annotations
+
+from twat_cache.engines.builtin import MemoryEngine
+
+CacheToolsEngine = MemoryEngine
+
+__all__ = ["CacheToolsEngine"]

@@ -1,0 +1,6 @@
+"""``twat_cache.engines.engines`` of twat-cache 2.x."""
+
+from __future__ import annotations
+
+from twat_cache.engines import *  # noqa: F403
+from twat_cache.engines import __all__ as __all__

@@ -1,0 +1,10 @@
+"""``twat_cache.engines.functools`` of twat-cache 2.x: the engine here that does the job of functools."""
+
+from __future__ import annotations
+
+from twat_cache.engines.builtin import MemoryEngine
+
+FunctoolsCacheEngine = MemoryEngine
+FunctoolsEngine = MemoryEngine
+
+__all__ = ["FunctoolsCacheEngine", "FunctoolsEngine"]
