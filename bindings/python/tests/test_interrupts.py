@@ -17,6 +17,14 @@ import pytest
 import twat_cache as tc
 from twat_cache import CacheContext
 
+# How often a function ran. What a function captures counts for its name, so this is not captured.
+RAN = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_ran():
+    RAN.clear()
+
 
 class SoftLimit(Exception):
     def __init__(self, text="time is up"):
@@ -63,41 +71,39 @@ def thrown(kind):
 @pytest.mark.parametrize("which", ["bcache", "hybrid", "Cache", "engine"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, GeneratorExit, asyncio.CancelledError])
 def test_an_interrupt_is_not_handed_to_those_that_wait(which, error, folder):
-    ran = []
     go = threading.Event()
 
     @memoizers(folder)[which]
     def f(x):
-        ran.append(x)
-        if len(ran) == 1:
+        RAN.append(x)
+        if len(RAN) == 1:
             go.wait(5)
             raise error
         return x
 
     out = run_both(f, lambda _: go.set())
-    assert out == {"first": error.__name__, 0: 7, 1: 7, 2: 7} and len(ran) == 2
+    assert out == {"first": error.__name__, 0: 7, 1: 7, 2: 7} and len(RAN) == 2
 
 
 @pytest.mark.parametrize("which", ["bcache", "Cache", "engine"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SoftLimit, TimeoutError])
 def test_an_exception_thrown_into_the_computing_thread_stays_there(which, error, folder):
-    ran = []
 
     @memoizers(folder)[which]
     def f(x):
-        ran.append(x)
+        RAN.append(x)
         end = time.time() + 3
-        while len(ran) == 1 and time.time() < end:
+        while len(RAN) == 1 and time.time() < end:
             time.sleep(0.001)
         return x
 
     out = run_both(f, thrown(error))
-    assert out == {"first": error.__name__, 0: 7, 1: 7, 2: 7} and len(ran) == 2
+    assert out == {"first": error.__name__, 0: 7, 1: 7, 2: 7} and len(RAN) == 2
 
 
 @pytest.mark.parametrize("which", ["bcache", "Cache", "engine"])
 def test_the_functions_own_exception_is_shared_each_with_an_object_of_its_own(which, folder):
-    ran, caught = [], []
+    caught = []
 
     class Detailed(Exception):
         def __init__(self, first, second):
@@ -106,7 +112,7 @@ def test_the_functions_own_exception_is_shared_each_with_an_object_of_its_own(wh
 
     @memoizers(folder)[which]
     def f(x):
-        ran.append(x)
+        RAN.append(x)
         time.sleep(0.3)
         raise Detailed("one", "two") from KeyError("reason")
 
@@ -119,20 +125,19 @@ def test_the_functions_own_exception_is_shared_each_with_an_object_of_its_own(wh
     threads = [threading.Thread(target=call) for _ in range(4)]
     [t.start() for t in threads]
     [t.join(10) for t in threads]
-    assert len(ran) == 1 and len({id(error) for error in caught}) == 4
+    assert len(RAN) == 1 and len({id(error) for error in caught}) == 4
     assert {(str(e), e.second, repr(e.__cause__)) for e in caught} == {("one and two", "two", "KeyError('reason')")}
 
 
 def test_a_handlers_exception_is_neither_kept_nor_shared(folder):
-    ran = []
 
     def handler(*_):
         raise SoftLimit("from a handler")
 
     @tc.bcache(folder_name=folder, cache_exceptions=Exception)
     def f(x):
-        ran.append(x)
-        if len(ran) == 1:
+        RAN.append(x)
+        if len(RAN) == 1:
             signal.setitimer(signal.ITIMER_REAL, 0.05)
             time.sleep(5)
         return x
@@ -148,29 +153,27 @@ def test_a_handlers_exception_is_neither_kept_nor_shared(folder):
 
 @pytest.mark.parametrize("deco", [tc.mcache, tc.bcache, tc.hybrid_cache], ids=lambda deco: deco.__name__)
 def test_interrupts_are_not_kept_as_results(deco):
-    ran = []
 
     @deco(cache_exceptions=(BaseException,), name=f"kept interrupts {deco.__name__}")
     def f(error):
-        ran.append(error)
+        RAN.append(error)
         raise {"k": KeyboardInterrupt, "s": SystemExit, "v": ValueError}[error]
 
     for name, times in (("k", 2), ("s", 2), ("v", 1)):
-        ran.clear()
+        RAN.clear()
         for _ in range(2):
             with pytest.raises((KeyboardInterrupt, SystemExit, ValueError)):
                 f(name)
-        assert len(ran) == times
+        assert len(RAN) == times
 
 
 def test_a_computation_that_cancels_itself_is_taken_over():
-    ran = []
 
     @tc.acache
     async def f(x):
-        ran.append(x)
+        RAN.append(x)
         await asyncio.sleep(0.01)
-        if len(ran) == 1:
+        if len(RAN) == 1:
             raise asyncio.CancelledError
         return x
 
@@ -178,7 +181,7 @@ def test_a_computation_that_cancels_itself_is_taken_over():
         return await asyncio.gather(*(f(1) for _ in range(4)), return_exceptions=True)
 
     first, *others = asyncio.run(main())
-    assert isinstance(first, asyncio.CancelledError) and others == [1, 1, 1] and len(ran) == 2
+    assert isinstance(first, asyncio.CancelledError) and others == [1, 1, 1] and len(RAN) == 2
 
 
 def test_each_coroutine_that_waits_gets_an_exception_of_its_own():
@@ -240,11 +243,12 @@ GREEN_BODY = """
 
 
 @pytest.mark.parametrize("library", GREEN)
-def test_greenlets_that_are_killed_leave_the_others_their_result(library, folder):
+def test_greenlets_that_are_killed_leave_the_others_their_result(library, folder, tmp_path):
     pytest.importorskip(library)
     code = textwrap.dedent(GREEN[library]) + textwrap.dedent(GREEN_BODY)
+    (tmp_path / "program.py").write_text(code)
     done = subprocess.run(
-        [sys.executable, "-c", code, folder],
+        [sys.executable, str(tmp_path / "program.py"), folder],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.stdout.splitlines() == [
@@ -259,11 +263,10 @@ def test_greenlets_that_are_killed_leave_the_others_their_result(library, folder
 def test_acache_runs_in_trio(runner, folder):
     trio = pytest.importorskip("trio")
     anyio = pytest.importorskip("anyio")
-    ran = []
 
     @tc.acache(cache_exceptions=KeyError)
     async def f(x):
-        ran.append(x)
+        RAN.append(x)
         await anyio.sleep(0.05)
         if x < 0:
             raise KeyError(x)
@@ -271,13 +274,13 @@ def test_acache_runs_in_trio(runner, folder):
 
     @tc.bcache(folder_name=folder)
     async def stored(x):
-        ran.append(x)
+        RAN.append(x)
         await anyio.sleep(0.05)
         return [x]
 
     async def main():
         for function in (f, stored):
-            ran.clear()
+            RAN.clear()
             found = []
 
             async def call(function=function, found=found):
@@ -292,10 +295,10 @@ def test_acache_runs_in_trio(runner, folder):
                 await anyio.sleep(0.001)
                 for _ in range(3):
                     group.start_soon(call)
-            assert found == [[1]] * 3 and len(ran) == 2 and await function(1) == [1]
+            assert found == [[1]] * 3 and len(RAN) == 2 and await function(1) == [1]
         for _ in range(2):
             with pytest.raises(KeyError):
                 await f(-1)
-        assert ran.count(-1) == 1
+        assert RAN.count(-1) == 1
 
     trio.run(main) if runner == "trio" else anyio.run(main, backend="trio")

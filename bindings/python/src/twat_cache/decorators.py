@@ -160,7 +160,8 @@ def mcache(
     """
 
     given = {
-        "ttl": ttl, "policy": _said(policy), "typed": typed, "sizeof": sizeof, "copy": copy, "config": config, **options,
+        "ttl": ttl, "policy": _said(policy), "typed": typed, "sizeof": sizeof, "copy": copy, "config": config,
+        **options,
     }  # fmt: skip
 
     def build(target: Any, size: Any) -> Any:
