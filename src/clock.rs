@@ -11,7 +11,6 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 static WALL_SHIFT_MS: AtomicI64 = AtomicI64::new(0);
-static MONOTONIC_SHIFT_MS: AtomicI64 = AtomicI64::new(0);
 
 #[cfg(target_os = "linux")]
 const WALL: rustix::time::ClockId = rustix::time::ClockId::RealtimeCoarse;
@@ -23,11 +22,13 @@ const WALL: rustix::time::ClockId = rustix::time::ClockId::Realtime;
 const MONOTONIC: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
 
 fn read(clock: rustix::time::ClockId, shift: &AtomicI64) -> u64 {
-    let now = rustix::time::clock_gettime(clock);
+    ms(rustix::time::clock_gettime(clock)).saturating_add_signed(shift.load(Ordering::Relaxed))
+}
+
+fn ms(time: rustix::time::Timespec) -> u64 {
     // A wall clock before 1970 is one that was never set: the beginning of time.
-    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    let ms = seconds.saturating_mul(1000).saturating_add(now.tv_nsec as u64 / 1_000_000);
-    ms.saturating_add_signed(shift.load(Ordering::Relaxed))
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    seconds.saturating_mul(1000).saturating_add(time.tv_nsec as u64 / 1_000_000)
 }
 
 /// Milliseconds since 1970, for deadlines that outlive the process.
@@ -39,29 +40,39 @@ pub fn unix_ms() -> u64 {
 /// suspended, for deadlines within the process.
 #[inline]
 pub fn boot_ms() -> u64 {
-    let monotonic = read(MONOTONIC, &MONOTONIC_SHIFT_MS);
-    let asleep = if monotonic < REREAD_AT.load(Ordering::Acquire) {
-        ASLEEP.load(Ordering::Relaxed)
-    } else {
-        read_asleep(monotonic)
-    };
-    monotonic.saturating_add(asleep)
+    let now = rustix::time::clock_gettime(MONOTONIC);
+    // (It began with 0 when the machine did: nothing here overflows.)
+    let now = (now.tv_sec as u64).wrapping_mul(1000).wrapping_add(now.tv_nsec as u64 / 1_000_000);
+    let now = now.wrapping_add_signed(BOOT.shift.load(Ordering::Relaxed));
+    if now < BOOT.reread_at.load(Ordering::Acquire) {
+        return now.wrapping_add(BOOT.asleep.load(Ordering::Relaxed));
+    }
+    read_asleep(now)
 }
 
-/// What boot time is ahead of the coarse monotonic clock, in milliseconds.
-static ASLEEP: AtomicU64 = AtomicU64::new(0);
-/// When it is to be read anew, by the coarse monotonic clock.
-static REREAD_AT: AtomicU64 = AtomicU64::new(0);
+/// How boot time is made of the coarse monotonic clock, in milliseconds; on one cache
+/// line, since hits with a time to live read it.
+#[repr(align(64))]
+struct Boot {
+    /// What boot time is ahead.
+    asleep: AtomicU64,
+    /// When that is to be read anew.
+    reread_at: AtomicU64,
+    /// What tests have moved the monotonic clock by.
+    shift: AtomicI64,
+}
+
+static BOOT: Boot =
+    Boot { asleep: AtomicU64::new(0), reread_at: AtomicU64::new(0), shift: AtomicI64::new(0) };
 
 #[cold]
-fn read_asleep(monotonic: u64) -> u64 {
+fn read_asleep(now: u64) -> u64 {
     let (least, most) = asleep_between();
     // What was known stands while it may be right: time must not go back and forth.
-    let asleep = ASLEEP.load(Ordering::Relaxed).clamp(least, most.max(least));
-    ASLEEP.store(asleep, Ordering::Relaxed);
-    let next = (monotonic / 1000).saturating_add(1).saturating_mul(1000);
-    REREAD_AT.store(next, Ordering::Release);
-    asleep
+    let asleep = BOOT.asleep.load(Ordering::Relaxed).clamp(least, most.max(least));
+    BOOT.asleep.store(asleep, Ordering::Relaxed);
+    BOOT.reread_at.store((now / 1000).wrapping_add(1).wrapping_mul(1000), Ordering::Release);
+    now.wrapping_add(asleep)
 }
 
 /// Bounds of the time asleep: the thread may have had to wait between two readings.
@@ -95,7 +106,7 @@ pub fn shift_wall_ms(by: i64) {
 /// wait.
 #[doc(hidden)]
 pub fn shift_monotonic_ms(by: i64) {
-    MONOTONIC_SHIFT_MS.fetch_add(by, Ordering::Relaxed);
+    BOOT.shift.fetch_add(by, Ordering::Relaxed);
 }
 
 /// Moves boot time alone: how tests suspend the machine. As with a true suspend, it is
@@ -118,12 +129,12 @@ mod tests {
             last = now;
             if round % 1000 == 0 {
                 // As if a second had passed: read anew.
-                REREAD_AT.store(0, Ordering::Relaxed);
+                BOOT.reread_at.store(0, Ordering::Relaxed);
             }
         }
         #[cfg(target_os = "linux")]
         {
-            let boot = read(rustix::time::ClockId::Boottime, &MONOTONIC_SHIFT_MS);
+            let boot = read(rustix::time::ClockId::Boottime, &BOOT.shift);
             let boot = boot.saturating_add_signed(ASLEEP_SHIFT_MS.load(Ordering::Relaxed));
             assert!(boot.abs_diff(boot_ms()) < 1000, "{boot} and {}", boot_ms());
         }
