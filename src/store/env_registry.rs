@@ -178,9 +178,10 @@ fn mark_at_exit() {
     extern "C" fn mark_all() {
         // Threads may still run: whoever has the registry now is not waited for,
         // and what they write after this is found by the file's stamp.
-        let marked = || match REGISTRY.get().0.try_lock() {
-            Ok(registry) => registry.slots.values().for_each(|slot| slot.env.leave_at_exit()),
-            Err(_) => {}
+        let marked = || {
+            if let Ok(registry) = REGISTRY.get().0.try_lock() {
+                registry.slots.values().for_each(|slot| slot.env.leave_at_exit());
+            }
         };
         let _ = std::panic::catch_unwind(marked);
     }

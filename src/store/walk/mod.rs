@@ -9,14 +9,19 @@
 //! free; nodes must tile their page; keys must be in order and within the
 //! parent's bounds; page and entry counts must be those of the records.
 //!
-//! Memory is one bit a page and one page a level; a file of any bytes ends
-//! the walk, and none makes it panic. What the walk cannot tell is whether
+//! Pages are visited in the order of the file, some hundred thousand at a time,
+//! and read in large pieces. Memory is one bit for each page, and the key bounds
+//! of those that are still to be visited, some tens of megabytes at most. A file
+//! of any bytes ends the walk, and none makes it panic. What the walk cannot tell is whether
 //! the bytes of a value are those that were put: checksums do.
 
 mod page;
+mod path;
 mod tree;
+mod window;
 
 use page::{META_SIZE, Meta};
+use path::Paths;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -158,7 +163,7 @@ pub fn walk_snapshot<S: Source + ?Sized>(source: &S, txn: Option<u64>) -> io::Re
         Ok(()) => {}
     }
     if txn.is_none()
-        && let Some(bad) = check_older(&walk, &metas, &meta)?
+        && let Some(bad) = check_older(source, length, &metas, &meta)?
     {
         return Ok(Verdict::Bad(bad));
     }
@@ -235,7 +240,7 @@ pub fn lookup<S: Source + ?Sized>(source: &S, key: &[u8]) -> io::Result<Option<V
     if check_meta(&meta, length).is_err() {
         return Ok(None);
     }
-    tree::lookup(source, length, &meta, key)
+    Paths::new(source, length, &meta).value(&meta.main, key)
 }
 
 /// Both meta pages, as `mdb_env_read_header` would find them.
@@ -309,7 +314,8 @@ fn check_pair(metas: &[Meta; 2]) -> Result<(), Bad> {
 /// and never acknowledged, but with the old last page (`mdb_env_write_meta`).
 /// So only a last page that has grown proves damage.
 fn check_older<S: Source + ?Sized>(
-    walk: &Walk<'_, S>,
+    source: &S,
+    length: u64,
     metas: &[Meta; 2],
     newest: &Meta,
 ) -> io::Result<Option<Bad>> {
@@ -317,7 +323,8 @@ fn check_older<S: Source + ?Sized>(
     if older.last_page <= newest.last_page {
         return Ok(None);
     }
-    let freed = walk.newest_free_record(older)?;
+    let last = Paths::new(source, length, older).last_key(&older.free)?;
+    let freed = last.map(|key| page::u64_at(&key, 0));
     Ok(freed.filter(|freed| *freed > older.txn).map(|freed| {
         let why = format!("meta page of transaction {} lists pages that {freed} freed", older.txn);
         Bad { page: older.txn & 1, why }

@@ -1,13 +1,19 @@
 //! From the roots of a snapshot to every page it holds.
 
 use super::page::{self, *};
+use super::window::Window;
 use super::{Bad, Database, Source};
 use std::io;
+use std::rc::Rc;
 
 /// Trees as deep as LMDB's own cursor stack.
-const MAX_DEPTH: u16 = 32;
+pub const MAX_DEPTH: u16 = 32;
 /// Databases whose figures are reported; all are walked.
 const REPORTED: usize = 256;
+/// Pages visited in the order of the file, not of the tree: leaves, and pages
+/// above them, each of which leads to about a hundred.
+const LEAVES: usize = 1 << 18;
+const BRANCHES: usize = 1 << 10;
 
 /// Why a walk ends early.
 pub enum Stop {
@@ -36,12 +42,12 @@ enum Role {
 }
 
 /// A page still to be visited, with the bounds its parent gives its keys:
-/// from `low` on and below `high`.
+/// from `low` on and below `high`. Neighbours share a bound.
 struct Visit {
     page: u64,
     level: u16,
-    low: Option<Vec<u8>>,
-    high: Option<Vec<u8>>,
+    low: Option<Rc<[u8]>>,
+    high: Option<Rc<[u8]>>,
 }
 
 #[derive(Default)]
@@ -66,7 +72,7 @@ pub struct Walk<'a, S: Source + ?Sized> {
     pub free: u64,
     /// Of the free ones, those beyond the end of the file.
     pub free_beyond: u64,
-    /// The transaction of the last free record.
+    /// The last transaction that has a free record.
     newest_free: u64,
     pub databases: Vec<Database>,
 }
@@ -156,15 +162,19 @@ impl<'a, S: Source + ?Sized> Walk<'a, S> {
             if db.depth == 0 || db.depth > MAX_DEPTH {
                 return bad(db.root, format!("{by}: a depth of {}", db.depth));
             }
-            let mut page = vec![0; self.page_size];
+            let mut window = Window::new(self.page_size, self.length);
             let mut pending = vec![Visit { page: db.root, level: 1, low: None, high: None }];
-            while let Some(visit) = pending.pop() {
-                self.reach(visit.page, 1, by)?;
-                self.read(visit.page, 0, &mut page)?;
-                let next = self
-                    .visit(&page, &visit, db, role, order, &mut counts)
-                    .map_err(|stop| named(stop, by, visit.page))?;
-                pending.extend(next.into_iter().rev());
+            while let Some(level) = pending.last().map(|visit| visit.level) {
+                let batch = batch(&mut pending, level, db.depth);
+                for (index, visit) in batch.iter().enumerate() {
+                    self.reach(visit.page, 1, by)?;
+                    let following = batch[index + 1..].iter().map(|visit| visit.page);
+                    let page = window.page(self.source, visit.page, following)?;
+                    let next = self
+                        .visit(page, visit, db, role, order, &mut counts)
+                        .map_err(|stop| named(stop, by, visit.page))?;
+                    pending.extend(next);
+                }
             }
         }
         let found = [counts.branch, counts.leaf, counts.overflow, counts.entries];
@@ -348,7 +358,7 @@ impl<'a, S: Source + ?Sized> Walk<'a, S> {
         if key.len() != 8 || u64_at(key, 0) == 0 || u64_at(key, 0) > self.txn {
             return bad(page, format!("free record of transaction {:?}", u64_at(key, 0)));
         }
-        self.newest_free = u64_at(key, 0);
+        self.newest_free = self.newest_free.max(u64_at(key, 0));
         let mut number = [0; 8];
         if size < 8 {
             return bad(page, format!("a free record of {size} bytes"));
@@ -378,86 +388,32 @@ impl<'a, S: Source + ?Sized> Walk<'a, S> {
         Ok(())
     }
 
-    /// The newest transaction in the free list of a snapshot, by its last
-    /// path alone; `None` where that path is not one.
-    pub fn newest_free_record(&self, meta: &Meta) -> io::Result<Option<u64>> {
-        let mut bytes = vec![0; self.page_size];
-        let mut number = meta.free.root;
-        for level in 1..=meta.free.depth.min(MAX_DEPTH) {
-            let leaf = level == meta.free.depth;
-            if number > self.length / self.page_size as u64 {
-                return Ok(None);
-            }
-            match self.read(number, 0, &mut bytes) {
-                Err(Stop::Io(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
-                    return Err(error);
-                }
-                Err(_) => return Ok(None),
-                Ok(()) => {}
-            }
-            let expected = if leaf { P_LEAF } else { P_BRANCH };
-            if u16_at(&bytes, 10) != expected || u64_at(&bytes, 0) != number {
-                return Ok(None);
-            }
-            match page::nodes(&bytes, !leaf).as_ref().map(|nodes| nodes.last()) {
-                Ok(Some(node)) if leaf => return Ok(Some(u64_at(node.key, 0))),
-                Ok(Some(node)) => number = node.child,
-                _ => return Ok(None),
-            }
-        }
-        Ok(None)
-    }
-
     /// Pages that are neither reached nor free: lost to LMDB, but harmless.
     pub fn unlisted(&self) -> u64 {
         (self.last_page.saturating_sub(1)).saturating_sub(self.reached + self.free)
     }
 }
 
-/// Follows a key of the main database from its root.
-pub fn lookup<S: Source + ?Sized>(
-    source: &S,
-    length: u64,
-    meta: &Meta,
-    key: &[u8],
-) -> io::Result<Option<Vec<u8>>> {
-    let size = u64::from(meta.page_size);
-    let mut bytes = vec![0; meta.page_size as usize];
-    let mut number = meta.main.root;
-    for level in 1..=meta.main.depth.min(MAX_DEPTH) {
-        let leaf = level == meta.main.depth;
-        if number > meta.last_page || number.saturating_add(1).saturating_mul(size) > length {
-            return Ok(None);
-        }
-        source.read_exact_at(&mut bytes, number * size)?;
-        let expected = if leaf { P_LEAF } else { P_BRANCH };
-        if u16_at(&bytes, 10) != expected || u64_at(&bytes, 0) != number {
-            return Ok(None);
-        }
-        let Ok(nodes) = page::nodes(&bytes, !leaf) else { return Ok(None) };
-        if leaf {
-            let found = nodes.iter().find(|node| node.key == key && node.flags == 0);
-            return Ok(found.map(|node| node.data.to_vec()));
-        }
-        // The first key of a branch page stands for everything before the second.
-        let after = nodes.iter().skip(1).take_while(|node| node.key <= key).last();
-        let Some(next) = after.or(nodes.first()) else { return Ok(None) };
-        number = next.child;
-    }
-    Ok(None)
+/// The last visits of one level, as many as may be taken at a time, in the order
+/// of the file: a disk reads it from one end to the other.
+fn batch(pending: &mut Vec<Visit>, level: u16, depth: u16) -> Vec<Visit> {
+    let most = if level == depth { LEAVES } else { BRANCHES };
+    let count = pending.iter().rev().take(most).take_while(|visit| visit.level == level).count();
+    let mut batch = pending.split_off(pending.len() - count);
+    batch.sort_unstable_by_key(|visit| visit.page);
+    batch
 }
 
 fn children(nodes: &[Node<'_>], visit: &Visit) -> Vec<Visit> {
-    let key = |node: &Node<'_>| Some(node.key.to_vec());
-    let bounds = |index: usize| {
-        let low = if index == 0 { visit.low.clone() } else { nodes.get(index).and_then(key) };
-        (low, nodes.get(index + 1).map_or_else(|| visit.high.clone(), key))
-    };
-    let child = |(index, node): (usize, &Node<'_>)| {
-        let (low, high) = bounds(index);
-        Visit { page: node.child, level: visit.level + 1, low, high }
-    };
-    nodes.iter().enumerate().map(child).collect()
+    let mut low = visit.low.clone();
+    let mut found = Vec::with_capacity(nodes.len());
+    for (index, node) in nodes.iter().enumerate() {
+        let next = nodes.get(index + 1).map(|next| Rc::from(next.key));
+        let high = next.or_else(|| visit.high.clone());
+        let low = std::mem::replace(&mut low, high.clone());
+        found.push(Visit { page: node.child, level: visit.level + 1, low, high });
+    }
+    found
 }
 
 /// Keys rise strictly and lie within what the parent says of this page.
