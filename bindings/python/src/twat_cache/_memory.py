@@ -10,18 +10,17 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from twat_cache import _clock
 from twat_cache._log import make_log
 from twat_cache._native import _abi
 from twat_cache._native._policy import Policy
 from twat_cache._options import PLAIN, refuse_read_once
 
-now = time.monotonic
 NEVER = float("inf")
 _MASK = 2**64 - 1
 _NOTHING: Sequence[Any] = ()
@@ -37,9 +36,13 @@ SLOT_AS = "latin-1"
 VALUE, SLOT, DEADLINE, MARKED = 0, 1, 2, 3
 
 
-def _over(entry: Any, at: float | None = None) -> bool:
+def _over(entry: Any, now: Callable[[], float]) -> bool:
     """Whether the time of an entry is over."""
-    return len(entry) > DEADLINE and entry[DEADLINE] <= (now() if at is None else at)
+    return len(entry) > DEADLINE and entry[DEADLINE] <= now()
+
+
+def _now() -> float:
+    return _clock.monotonic()
 
 
 def _slot(entry: Any) -> int:
@@ -65,7 +68,11 @@ class ObjectStore:
         sizeof: Callable[[Any], int] | None = None,
         on_evict: Callable[[Any, Any], None] | None = None,
         timed: bool = True,
+        timer: Callable[[], float] | None = None,
     ) -> None:
+        self.now: Callable[[], float] = timer or _now
+        if timer is None and timed:
+            _clock.timed.add(self)
         self.table: dict[Any, Any] = {}
         self.marked: list[Any] = []
         self.lock = threading.RLock()
@@ -93,7 +100,7 @@ class ObjectStore:
     def find(self, key: Any, table: dict[Any, Any] | None = None) -> Any:
         """The live entry of a key, noted as a hit, or None."""
         entry = (self.table if table is None else table).get(key)
-        if entry is None or _over(entry):
+        if entry is None or _over(entry, self.now):
             return None
         if self.needs == _abi.NEEDS_LOG:
             self.note(entry[SLOT])
@@ -155,7 +162,7 @@ class ObjectStore:
             if entry is not None:
                 self._forget(entry)
             self.leave()
-        return entry is not None and not _over(entry)
+        return entry is not None and not _over(entry, self.now)
 
     def _remove_later(self, key: Any, table: dict[Any, Any]) -> None:
         self.remove(key, table)
@@ -193,17 +200,17 @@ class ObjectStore:
             if not self.inside and self.policy is not None:
                 self.policy.hits(slots)
 
-    def expire(self) -> int:
-        """Removes every entry whose time is over; how many."""
+    def expire(self, at: float | None = None) -> int:
+        """Removes every entry whose time is over, now or at another time; how many."""
         dead: list[Any] = []
         with self.lock:
             if self.inside and not self.enter():
                 return 0
             self.inside = True
-            time_now = now()
+            time_now = self.now() if at is None else at
             for slot, (table, key) in list(self.place.items()):
                 entry = table.get(key)
-                if entry is not None and _over(entry, time_now):
+                if entry is not None and _over(entry, lambda: time_now):
                     self._take_out(slot, dead)
             self.leave()
         return len(dead)
@@ -214,7 +221,7 @@ class ObjectStore:
             count, deadlines = len(self.place), list(self._deadlines)
             if not deadlines:
                 return count
-            at, place = now(), self.place
+            at, place = self.now(), self.place
             return count - sum(1 for deadline, slot in deadlines if deadline <= at and slot in place)
 
     @property
@@ -282,7 +289,7 @@ class ObjectStore:
         """Locked. What has left, for the caller to let go of after the lock."""
         old = table.get(key)
         if old is not None:
-            if not replace and not _over(old):
+            if not replace and not _over(old, self.now):
                 return None
             del table[key]
             self._forget(old)
@@ -298,7 +305,7 @@ class ObjectStore:
             if not slot:
                 return None
             tag = slot.to_bytes(8, ORDER).decode(SLOT_AS) if needs else slot
-        deadline = NEVER if ttl is None else now() + ttl
+        deadline = NEVER if ttl is None else self.now() + ttl
         place[slot] = (table, key)
         if needs == _MARK:
             table[key] = [value, tag, deadline, False]
@@ -328,7 +335,7 @@ class ObjectStore:
     def _sweep(self, dead: list[Any]) -> None:
         """Removes a few entries whose time is over."""
         deadlines, place = self._deadlines, self.place
-        time_now = now()
+        time_now = self.now()
         for _ in range(3):
             if not deadlines or deadlines[0][0] > time_now:
                 break

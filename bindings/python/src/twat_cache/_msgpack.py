@@ -31,13 +31,23 @@ class Unencodable(Exception):
     """A value that this encoding does not carry; the text says which."""
 
 
+# Classes that freezegun puts in place of those of the module datetime.
+_FROZEN = {"FakeDate": "date", "FakeDatetime": "datetime"}
+
+
 def write_loaded(encoder: Encoder, out: bytearray, value: Any) -> bool:
     """Types of modules that are not imported for their sake; whether it was one."""
     kind = type(value)
     # From 3.13 on some modules have their classes from others, which are theirs all the same.
     module, name = kind.__module__.partition(".")[0], kind.__name__
+    home: Any = sys.modules.get(module)
+    frozen: Any = sys.modules.get("freezegun.api")
+    if frozen is not None and name in _FROZEN and getattr(frozen, name, None) is kind:
+        module, name, home = "datetime", _FROZEN[name], None  # a date while time stands still is a date
+    elif getattr(home, name, None) is not kind and getattr(frozen, f"real_{name}", None) is not kind:
+        return False
     writer = _LOADED.get((module, name))
-    if writer is None or getattr(sys.modules.get(module), name, None) is not kind:
+    if writer is None:
         return False
     encoder.table[kind] = writer
     writer(encoder, out, value)

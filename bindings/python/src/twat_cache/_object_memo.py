@@ -9,14 +9,14 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from twat_cache import _generate
+from twat_cache import _clock, _generate
 from twat_cache._freeze import freeze, frozen_defaults
 from twat_cache._functions import is_coroutine_function
 from twat_cache._instances import Instances
 from twat_cache._kept_errors import KeptError, NotKept, time_to_keep
 from twat_cache._log import FREE_THREADED, LOG_SIZE, new_list
 from twat_cache._memo import CacheInfo, Memo, attach
-from twat_cache._memory import ObjectStore, now
+from twat_cache._memory import ObjectStore
 from twat_cache._native import _abi
 from twat_cache._options import Common, refuse_read_once
 from twat_cache._quick_keep import quick_keep
@@ -42,6 +42,7 @@ class ObjectMemo(Memo):
         typed: bool = False,
         sizeof: Callable[[Any], int] | None = None,
         copy: bool | Callable[[Any], Any] | None = None,
+        timer: Callable[[], float] | None = None,
     ) -> None:
         self.common = common
         self.name = common.name
@@ -60,6 +61,7 @@ class ObjectMemo(Memo):
             sizeof=sizeof or (sys.getsizeof if max_bytes else None),
             on_evict=self._evicted if common.callback else None,
             timed=timed,
+            timer=timer,
         )
         signature = Signature.of(func, common.ignore)
         self.instances = Instances(self.store) if signature.per_instance and not common.key else None
@@ -79,6 +81,7 @@ class ObjectMemo(Memo):
             raises=bool(common.exceptions),
             key=common.key is not None,
             asynchronous=is_async,
+            timer=timer is not None,
         )
         self.weak: WeakKeys | None = None
         if common.key is None and may_be_method(func, signature):
@@ -110,7 +113,7 @@ class ObjectMemo(Memo):
             "_tc_types": lambda values: tuple(map(type, values)),
             "_tc_kinds": lambda mapping: tuple(type(value) for _, value in sorted(mapping.items(), key=_first)),
             "_tc_without": lambda mapping: {k: v for k, v in mapping.items() if k not in signature.ignore},
-            "_tc_now": now,
+            "_tc_now": timer or _clock,
             "_tc_copy": self.copy,
             "_tc_callback": common.callback,
             "_tc_raised": KeptError,

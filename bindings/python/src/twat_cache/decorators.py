@@ -71,7 +71,10 @@ def _memory(
 
     rest = dict(options)
     common = _options.common(target, rest)
-    _options.no_more(rest, ("maxsize", "ttl", "policy", "typed", "sizeof", "copy", *_options.SHARED))
+    timer = rest.pop("timer", None)
+    if timer is not None and not callable(timer):
+        raise ConfigurationError(f"timer: expected a callable that gives seconds, or None, got: {timer!r}")
+    _options.no_more(rest, ("maxsize", "ttl", "policy", "typed", "sizeof", "copy", "timer", *_options.SHARED))
     maxsize, ttl = whole("maxsize", maxsize), seconds("ttl", ttl)
     maxsize = common.max_entries if maxsize is None else maxsize
     if sizeof is not None and not callable(sizeof):
@@ -85,6 +88,7 @@ def _memory(
     memo = ObjectMemo(
         target, common, maxsize=maxsize, max_bytes=common.max_bytes, ttl=ttl,
         policy="lru" if policy == "ttl" else policy, typed=truth("typed", typed), sizeof=sizeof, copy=copy,
+        timer=timer,
     )  # fmt: skip
     return register_memo(memo)
 
