@@ -1,9 +1,9 @@
 // Interleaved rounds, the best of each: what else runs on the machine slows
 // some rounds of every row, hardly all of one.
-export function measure(rows, { rounds = 12, ms = 25 } = {}) {
+export function measure(rows, { rounds = 12, ms = 25, least = 1000 } = {}) {
   const best = new Map()
   const sizes = new Map()
-  for (const [name, body] of rows) sizes.set(name, calibrate(body, ms))
+  for (const [name, body] of rows) sizes.set(name, calibrate(body, ms, least))
   for (let round = 0; round < rounds; round++) {
     for (const [name, body] of rows) {
       const n = sizes.get(name)
@@ -16,14 +16,14 @@ export function measure(rows, { rounds = 12, ms = 25 } = {}) {
   return best
 }
 
-/** How many turns of the body take about so many milliseconds. */
-function calibrate(body, ms) {
-  let n = 1000
+/** How many turns of the body take about so many milliseconds; at least `least`. */
+function calibrate(body, ms, least) {
+  let n = least
   for (;;) {
     const start = performance.now()
     body(n)
     const took = performance.now() - start
-    if (took > ms / 4) return Math.max(1000, Math.round((n * ms) / took))
+    if (took > ms / 4) return Math.max(least, Math.round((n * ms) / took))
     n *= 4
   }
 }

@@ -11,6 +11,7 @@ import memoizee from 'memoizee'
 import QuickLRU from 'quick-lru'
 import twat from '../lib/index.js'
 import { measure, measureAsync } from './harness.mjs'
+import { structured } from './structured.mjs'
 
 const { Cache, KeyvTwat, memoize } = twat
 const folder = mkdtempSync(join(tmpdir(), 'twat-bench-'))
@@ -187,6 +188,7 @@ function collections() {
 
 memoized()
 await bytes()
+await structured(folder, row)
 await keyv()
 collections()
 rmSync(folder, { recursive: true, force: true })

@@ -126,7 +126,7 @@ function overObjects(fn, options) {
     }
     const entry = store.put(place, value)
     if (tags !== undefined) store.tags.add(entry, tags)
-    if (evicted !== undefined) entry.args = Array.from(args)
+    if (evicted !== undefined) store.args.set(entry, Array.from(args))
     return entry
   }
 

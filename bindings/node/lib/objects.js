@@ -31,8 +31,6 @@ class Entry {
     this.table = null
     this.outerKey = outerKey
     this.map = map
-    this.tags = undefined
-    this.args = undefined
   }
 }
 
@@ -85,7 +83,7 @@ function defaultSize(value) {
 }
 
 class ObjectStore {
-  /** `evicted(entry, reason)` is called for entries that leave by a bound or by their time to live. */
+  /** `evicted(left, reason)` is called with value and arguments of entries that leave by a bound or by their time to live. */
   constructor({ core, sizeOf, clock, evicted }) {
     const config = coreConfig(core)
     const ttl = Number(config.ttl_ms ?? 0)
@@ -108,6 +106,8 @@ class ObjectStore {
     this.needs = bounded ? policy.needs : 0
     this.evicted = evicted
     this.tags = new TagIndex()
+    /** Arguments by entry, for the hook: an entry that bore them would be wider, and a hit slower. */
+    this.args = new Map()
     this.log = new Int32Array(LOG)
     this.logged = 0
     this.marks = new Uint8Array(64)
@@ -169,9 +169,10 @@ class ObjectStore {
   at(place) {
     const entry = this.find(place)
     if (entry === undefined || entry.expires === Infinity || entry.expires > this.clock()) return entry
+    const args = this.args.get(entry)
     this.drop(entry)
     this.expirations++
-    if (this.evicted !== undefined) this.evicted([entry], 'expire')
+    if (this.evicted !== undefined) this.evicted([{ value: entry.value, args }], 'expire')
     return undefined
   }
 
@@ -228,8 +229,8 @@ class ObjectStore {
         const entry = this.bySlot[victims[i]]
         this.bySlot[victims[i]] = undefined
         if (entry === undefined) continue
+        if (left !== undefined) left.push({ value: entry.value, args: this.args.get(entry) })
         this.detach(entry)
-        if (left !== undefined) left.push(entry)
       }
       if (n < victims.length - 1) return left
       this.policy.evicted(victims)
@@ -241,7 +242,8 @@ class ObjectStore {
     if (!this.holds(entry)) return
     if (entry.map === null) this.two.remove(entry)
     else entry.map.delete(entry.key)
-    if (entry.tags !== undefined) this.tags.remove(entry)
+    this.tags.remove(entry)
+    if (this.args.size > 0) this.args.delete(entry)
     this.count--
   }
 
@@ -276,6 +278,7 @@ class ObjectStore {
     this.bySlot = []
     for (const map of [this.none, this.one, this.two, this.rest]) map.clear()
     this.tags.clear()
+    this.args.clear()
     this.count = 0
   }
 

@@ -35,6 +35,7 @@ function taggerOf(tags) {
 /** Entries by tag, for objects in memory. */
 class TagIndex {
   #entries = new Map()
+  #tags = new Map()
 
   /** Text of a tag: bytes that are the same text in UTF-8 are the same tag, as in a store. */
   static textOf(tag) {
@@ -42,8 +43,9 @@ class TagIndex {
   }
 
   add(entry, tags) {
-    entry.tags = tags.map(TagIndex.textOf)
-    for (const tag of entry.tags) {
+    const texts = tags.map(TagIndex.textOf)
+    this.#tags.set(entry, texts)
+    for (const tag of texts) {
       const tagged = this.#entries.get(tag)
       if (tagged === undefined) this.#entries.set(tag, new Set([entry]))
       else tagged.add(entry)
@@ -51,7 +53,10 @@ class TagIndex {
   }
 
   remove(entry) {
-    for (const tag of entry.tags ?? []) {
+    if (this.#tags.size === 0) return
+    const texts = this.#tags.get(entry) ?? []
+    this.#tags.delete(entry)
+    for (const tag of texts) {
       const tagged = this.#entries.get(tag)
       tagged?.delete(entry)
       if (tagged?.size === 0) this.#entries.delete(tag)
@@ -65,6 +70,7 @@ class TagIndex {
 
   clear() {
     this.#entries.clear()
+    this.#tags.clear()
   }
 }
 
