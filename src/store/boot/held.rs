@@ -11,7 +11,7 @@ use crate::store::blocks::LOCK;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -105,9 +105,9 @@ impl Held {
     pub fn look(&self, dir: &Path) -> Result<()> {
         // Before the file is asked: it may grow in between, and another thread see it.
         let before = self.size.load(Ordering::SeqCst);
-        let found = self.data.metadata().map_err(|error| reading(dir, &error))?;
-        let now = found.len();
-        if found.nlink() == 0 {
+        let found = rustix::fs::fstat(&self.data).map_err(|error| reading(dir, &error.into()))?;
+        let now = found.st_size as u64;
+        if found.st_nlink == 0 {
             return Err(changed(dir, "was removed or replaced"));
         }
         if now < before {
