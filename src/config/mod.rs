@@ -181,12 +181,18 @@ impl Config {
 
     /// The bounds, with the engine's defaults: 0 is unbounded.
     pub fn bounds(&self) -> Bounds {
-        let default = if self.engine_bit() & (DISK | FILE) != 0 { 4 << 30 } else { 0 };
+        let default = self.default_bounds();
         let some = |n: u64| (n > 0).then_some(n);
         Bounds {
-            entries: some(self.u64("max_entries")),
-            bytes: some(self.u64_or("max_bytes", default)),
+            entries: some(self.u64_or("max_entries", default.entries.unwrap_or(0))),
+            bytes: some(self.u64_or("max_bytes", default.bytes.unwrap_or(0))),
         }
+    }
+
+    /// The engine's bounds where none are named.
+    pub fn default_bounds(&self) -> Bounds {
+        let on_disk = self.engine_bit() & (DISK | FILE) != 0;
+        Bounds { entries: None, bytes: on_disk.then_some(4 << 30) }
     }
 
     /// Whether this is a memory cache managed by moka.

@@ -112,6 +112,9 @@ fn what_spans_options_is_checked() {
     config.set("ttl_ms", "10").unwrap();
     config.validate().unwrap();
     config.set("map_size", "1048576").unwrap();
+    // The bound may be that of an existing store.
+    config.validate().unwrap();
+    config.set("max_bytes", "1000000").unwrap();
     assert!(text_of(config.validate()).contains("at least twice max_bytes"));
 }
 

@@ -62,15 +62,11 @@ fn store(config: &Config) -> Result<()> {
             config.engine()
         )));
     }
-    if let Some(bytes) = config.bounds().bytes
-        && let Some(super::OptionValue::U64(map)) = config.given("map_size")
-        && *map < bytes.saturating_mul(2)
-    {
-        return Err(Error::config(format!(
-            "map_size: expected at least twice max_bytes ({bytes}), found: {map}"
-        )));
+    match config.given("max_bytes") {
+        // The bound is that of the store, which is known once it is found.
+        None => Ok(()),
+        Some(_) => config.check_map(config.bounds().bytes.unwrap_or(0), ""),
     }
-    Ok(())
 }
 
 fn tiers(config: &Config) -> Result<()> {
@@ -99,6 +95,19 @@ fn tiers(config: &Config) -> Result<()> {
 }
 
 impl Config {
+    /// Whether `map_size`, where it is named, has room for a bound; `whose` says
+    /// where the bound is from.
+    pub fn check_map(&self, max_bytes: u64, whose: &str) -> Result<()> {
+        match self.given("map_size") {
+            Some(super::OptionValue::U64(map)) if *map / 2 < max_bytes => {
+                Err(Error::config(format!(
+                    "map_size: expected at least twice max_bytes ({max_bytes}{whose}), found: {map}"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn policy_was(&self, name: &str) -> bool {
         self.text("policy") == name
     }

@@ -21,8 +21,19 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 /// keeps about a store in memory.
 pub type Attached = Arc<dyn Any + Send + Sync>;
 
-/// Options that all handles of a store in a process must agree on, by name.
-pub type Settings = Vec<(&'static str, String)>;
+/// An option that all handles of a store in a process must agree on.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// The option's name.
+    pub name: &'static str,
+    /// Its value.
+    pub value: String,
+    /// Whether the opener named it. One that did not takes what is open.
+    pub given: bool,
+}
+
+/// All of them, always in the same order.
+pub type Settings = Vec<Setting>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct FileId {
@@ -248,9 +259,13 @@ fn file_id(path: &Path) -> Option<FileId> {
 
 fn agree(dir: &Path, ours: &Settings, theirs: &Settings) -> Result<()> {
     let mut text = String::new();
-    for ((name, open), (_, asked)) in ours.iter().zip(theirs) {
-        if open != asked {
-            let _ = write!(text, "; {name}: open with {open}, asked for {asked}");
+    for (open, asked) in ours.iter().zip(theirs) {
+        if asked.given && open.value != asked.value {
+            let _ = write!(
+                text,
+                "; {}: open with {}, asked for {}",
+                asked.name, open.value, asked.value
+            );
         }
     }
     if text.is_empty() {

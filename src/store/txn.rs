@@ -58,6 +58,8 @@ pub struct EnvOptions {
     pub map_size: u64,
     /// The least that will do: the reservation is halved down to it.
     pub map_floor: u64,
+    /// The largest file that the process may write (RLIMIT_FSIZE).
+    pub map_limit: Option<u64>,
     /// Sync each commit.
     pub sync: bool,
     /// Open read-only.

@@ -23,8 +23,10 @@ impl Disk {
     /// A value made ready outside the transaction: compressed, or in a draft.
     pub(super) fn item<'a>(&self, key: &'a [u8], value: &'a [u8]) -> Result<Item<'a>> {
         let stored = StoredKey::new(&self.namespace, key);
-        let (codec, payload) = self.compressor.compress(value);
-        let payload = if payload.len() as u64 <= self.inline_max && self.inline_max > 0 {
+        self.refresh_settings()?;
+        let (codec, payload) = self.shared.settings.compressor().compress(value);
+        let inline_max = self.shared.inline_max;
+        let payload = if payload.len() as u64 <= inline_max && inline_max > 0 {
             Payload::Inline(payload)
         } else {
             self.refuse_too_large(payload.len() as u64)?;
@@ -47,7 +49,7 @@ impl Disk {
     /// Spares the writing of a file that can never fit. The bound of the last
     /// opener is looked at again in the transaction.
     fn refuse_too_large(&self, len: u64) -> Result<()> {
-        let bound = self.max_bytes;
+        let bound = self.shared.settings.max_bytes();
         if bound != 0 && len > bound {
             return Err(Error::new(
                 crate::error::Code::TooLarge,
@@ -65,7 +67,9 @@ impl Disk {
             let text = format!("path: expected a file, found something else: {}", path.display());
             return Err(Error::new(crate::error::Code::Io, text));
         }
-        if found.len() <= self.inline_max || (self.compresses && found.len() <= COMPRESS_WHOLE) {
+        self.refresh_settings()?;
+        let compresses = self.shared.settings.compressor().compresses();
+        if found.len() <= self.shared.inline_max || (compresses && found.len() <= COMPRESS_WHOLE) {
             let bytes = std::fs::read(path).map_err(reading)?;
             return self.put_one(key, &bytes, put);
         }

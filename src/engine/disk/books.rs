@@ -210,8 +210,10 @@ impl Writer<'_> {
         if let Err(error) = books.and_then(|()| self.write_changes()) {
             return (Err(error), self.txn.map_full());
         }
+        let txn = self.txn.id();
         let (result, map_full) = self.txn.commit();
         if result.is_ok() {
+            self.shared.settings.see(&self.totals, txn);
             self.shared.unsynced.store(true, Ordering::Release);
             self.unlink.iter().for_each(|id| self.shared.blobs.unlink(id));
             self.shared.evictions.fetch_add(self.evictions, Ordering::Relaxed);

@@ -15,18 +15,18 @@ mod record;
 mod recount;
 pub mod row;
 mod scan;
+mod settings;
 mod shared;
 mod write;
 
 use super::{Changes, Engine, Entry, Identity, Place, Put, ScanState, Stored};
-use crate::compress::Compressor;
 use crate::counted::Counted;
 use crate::error::Result;
 use crate::stats::EngineStats;
 use crate::store::env_registry::StoreRef;
 use crate::value::{Hit, Value};
 use serde_json::{Map, Value as Json};
-use shared::{Policy, Shared};
+use shared::Shared;
 use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,13 +37,9 @@ pub struct Disk {
     env: StoreRef,
     shared: Arc<Shared>,
     namespace: Vec<u8>,
-    inline_max: u64,
-    compressor: Compressor,
-    compresses: bool,
-    max_bytes: u64,
-    max_entries: u64,
-    policy: Policy,
     verify_always: bool,
+    /// Settings of the store that this opener replaced, as they were before.
+    replaced: Map<String, Json>,
 }
 
 impl Engine for Disk {

@@ -2,14 +2,14 @@
 
 use super::Disk;
 use super::record::{self, RECORD, Record, other_format};
-use super::row::{FORMAT, Reading, Totals};
+use super::row::{Reading, Totals};
+use super::settings::Live;
 use super::shared::{Databases, Policy, Shared};
-use crate::compress::Compressor;
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
 use crate::store::blob::Blobs;
 use crate::store::boot::{self, Check, Decision, Guard, Opening};
-use crate::store::env_registry::{self, Attached, Settings, StoreRef};
+use crate::store::env_registry::{self, Attached, Setting, Settings, StoreRef};
 use crate::store::txn::{Env, EnvOptions, MAIN};
 use serde_json::{Map, Value as Json};
 use std::cell::RefCell;
@@ -27,14 +27,16 @@ const MAP_SIZE: u64 = 64 << 30;
 
 /// Opens the engine of a validated configuration.
 pub fn open(config: &Config) -> Result<Disk> {
-    let policy = Policy::of(config)?;
+    Policy::of(config)?;
     let given = Path::new(config.text("path"));
+    if config.given("max_bytes").is_none() && !given.join(boot::DATA).exists() {
+        config.check_map(config.bounds().bytes.unwrap_or(0), ", the default")?;
+    }
     let place = Place::prepare(config).map_err(|error| explain(given, error))?;
-    let options = env_options(config, place.read_only);
+    let options = env_options(config, &place);
     let settings = settings(config, &options);
     let blobs =
         Blobs::new(&place.dir, config.mode("file_mode"), config.mode("dir_mode"), options.sync);
-    let seed = seed(config);
     let notes = RefCell::new(Map::new());
     let attempt = |check| {
         env_registry::open(
@@ -44,7 +46,7 @@ pub fn open(config: &Config) -> Result<Disk> {
             || place.enter(config, check, &notes),
             |env| {
                 place.set_modes(config);
-                attach(env, blobs.clone(), seed, notes.take())
+                attach(env, config, blobs.clone(), notes.take())
             },
         )
     };
@@ -56,21 +58,15 @@ pub fn open(config: &Config) -> Result<Disk> {
     };
     let env = env.map_err(|error| explain(&place.dir, error))?;
     let shared = shared_of(&env)?;
-    let bounds = config.bounds();
-    let disk = Disk {
+    let mut disk = Disk {
         name: if config.engine() == "file" { "file" } else { "disk" },
         env,
         shared,
         namespace: config.text("namespace").as_bytes().to_vec(),
-        inline_max: inline_max(config),
-        compressor: Compressor::from_config(config),
-        compresses: config.text("compression") != "none",
-        max_bytes: bounds.bytes.unwrap_or(0),
-        max_entries: bounds.entries.unwrap_or(0),
-        policy,
         verify_always: config.text("verify") == "always",
+        replaced: Map::new(),
     };
-    disk.record_settings()?;
+    disk.replaced = disk.settle_settings(config)?;
     Ok(disk)
 }
 
@@ -83,45 +79,49 @@ fn seed(config: &Config) -> u64 {
     config.u64_or("seed", RandomState::new().hash_one(std::process::id()))
 }
 
-fn env_options(config: &Config, read_only: bool) -> EnvOptions {
-    let floor = config.bounds().bytes.unwrap_or(0).saturating_mul(2).max(1 << 20);
-    let asked = config.u64_or("map_size", MAP_SIZE.max(floor));
-    let map_size = match rustix::process::getrlimit(rustix::process::Resource::Fsize).current {
-        // LMDB's answer to a full map is an error; the system's to a file
-        // beyond this limit is SIGXFSZ.
-        Some(limit) => asked.min(limit).max(1 << 16),
-        None => asked,
+/// The map that a bound needs: twice as much, since pages are not all full.
+fn map_for(max_bytes: u64) -> u64 {
+    max_bytes.saturating_mul(2).max(1 << 20)
+}
+
+fn env_options(config: &Config, place: &Place) -> EnvOptions {
+    let bound = config.bounds().bytes.unwrap_or(0);
+    let floor = match fs::metadata(place.dir.join(boot::DATA)) {
+        // Its own bound is known once it is open, and may ask for more then.
+        Ok(found) if config.given("max_bytes").is_none() => map_for(found.len()),
+        _ => map_for(bound),
     };
+    let asked = config.u64_or("map_size", MAP_SIZE.max(floor));
+    // LMDB's answer to a full map is an error; the system's to a file beyond this
+    // limit is SIGXFSZ.
+    let map_limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
+    let map_limit = map_limit.map(|limit| limit.max(1 << 16));
+    let map_size = asked.min(map_limit.unwrap_or(u64::MAX));
     EnvOptions {
+        map_limit,
         map_size,
         map_floor: floor.min(map_size),
         sync: config.text("durability") == "system",
-        read_only,
+        read_only: place.read_only,
         file_mode: config.mode("file_mode"),
     }
 }
 
-/// What all handles of a store in a process must agree on.
+/// What all handles of a store in a process must agree on, besides what is
+/// recorded in the store itself.
 fn settings(config: &Config, options: &EnvOptions) -> Settings {
-    let bounds = config.bounds();
-    let number = |n: Option<u64>| n.map_or("unbounded".to_owned(), |n| n.to_string());
-    let compression = match config.text("compression") {
-        "zstd" => format!("zstd {}", config.u64("compression_level")),
-        other => other.to_owned(),
-    };
+    let given = |name: &str| config.given(name).is_some();
+    let setting = |name, value, given| Setting { name, value, given };
+    let read_only = given("read_only") && config.text("read_only") != "auto";
     vec![
-        ("max_entries", number(bounds.entries)),
-        ("max_bytes", number(bounds.bytes)),
-        ("policy", config.policy().to_owned()),
-        ("durability", config.text("durability").to_owned()),
-        ("inline_max_bytes", inline_max(config).to_string()),
-        ("compression", compression),
-        ("map_size", options.map_size.to_string()),
-        ("read_only", options.read_only.to_string()),
+        setting("durability", config.text("durability").to_owned(), given("durability")),
+        setting("inline_max_bytes", inline_max(config).to_string(), given("inline_max_bytes")),
+        setting("map_size", options.map_size.to_string(), given("map_size")),
+        setting("read_only", options.read_only.to_string(), read_only),
     ]
 }
 
-fn attach(env: &Env, blobs: Blobs, seed: u64, notes: Map<String, Json>) -> Result<Attached> {
+fn attach(env: &Env, config: &Config, blobs: Blobs, notes: Map<String, Json>) -> Result<Attached> {
     let Some([order, expiry, tags, blob_rows]) = env.databases(NAMES)? else {
         return Err(Error::new(
             Code::Io,
@@ -132,40 +132,25 @@ fn attach(env: &Env, blobs: Blobs, seed: u64, notes: Map<String, Json>) -> Resul
         let txn = env.read()?;
         txn.get(MAIN, Totals::KEY)?.map(Totals::read)
     };
-    if let Some(Reading::Other(format)) = totals {
-        return Err(other_format(env.dir(), format));
+    match totals {
+        Some(Reading::Other(format)) => return Err(other_format(env.dir(), format)),
+        // The bound of another opener needs its room.
+        Some(Reading::Ours(totals)) if config.given("max_bytes").is_none() => {
+            config.check_map(totals.max_bytes, ", as recorded in the store")?;
+            let limit = env.options().map_limit.unwrap_or(u64::MAX);
+            env.enlarge(map_for(totals.max_bytes).min(limit))?;
+        }
+        _ => {}
     }
     let db = Databases { entries: MAIN, order, expiry, tags, blobs: blob_rows };
-    Ok(Arc::new(Shared::new(db, blobs, seed, notes)))
+    let (live, inline) = (Live::new(config), inline_max(config));
+    Ok(Arc::new(Shared::new(db, blobs, live, inline, seed(config), notes)))
 }
 
 fn shared_of(env: &StoreRef) -> Result<Arc<Shared>> {
     Arc::clone(env.attached())
         .downcast()
         .map_err(|_| Error::new(Code::Panic, "the registry holds something else"))
-}
-
-impl Disk {
-    /// Records the bounds and the policy: the last opener's hold for all.
-    fn record_settings(&self) -> Result<()> {
-        let (max_entries, max_bytes) = (self.max_entries, self.max_bytes);
-        let policy = self.policy.number();
-        let wanted = |totals: &Totals| {
-            (totals.max_entries, totals.max_bytes, totals.policy, totals.format)
-                == (max_entries, max_bytes, policy, FORMAT)
-        };
-        let found = self.env.read()?.get(MAIN, Totals::KEY)?.and_then(Totals::decode);
-        if found.is_some_and(|totals| wanted(&totals)) || self.env.options().read_only {
-            return Ok(());
-        }
-        self.write(|writer| {
-            let totals = &mut writer.totals;
-            (totals.max_entries, totals.max_bytes) = (max_entries, max_bytes);
-            (totals.policy, totals.format) = (policy, FORMAT);
-            writer.touch_books();
-            Ok(((), true))
-        })
-    }
 }
 
 /// A directory that was looked at.

@@ -131,7 +131,7 @@ impl Disk {
 
     #[inline]
     pub(super) fn note_read(&self, stored: &[u8]) {
-        let most = self.policy.most_marks();
+        let most = self.shared.settings.policy().most_marks();
         if most > 0 {
             self.shared.mark(stored, most);
         }
@@ -363,6 +363,9 @@ impl Disk {
     pub(super) fn figures(&self) -> Result<EngineStats> {
         let txn = self.env.read()?;
         let totals = txn.get(MAIN, Totals::KEY)?.and_then(Totals::decode).unwrap_or_default();
+        if totals.format != 0 {
+            self.shared.settings.see(&totals, txn.id());
+        }
         let key = row::namespace_key(&self.namespace);
         let (entries, bytes) = row::namespace_figures(txn.get(MAIN, &key)?);
         let (mut due, now) = (false, clock::unix_ms());
@@ -397,6 +400,14 @@ impl Disk {
         words.insert("file_size".into(), ((info.last_page + 1) * info.page_size).into());
         words.insert("last_transaction".into(), info.last_txn_id.into());
         words.insert("read_only".into(), self.env.options().read_only.into());
+        // What cannot be read again is as it was seen last.
+        let _ = self.refresh_settings();
+        for (name, value) in self.shared.settings.get().named() {
+            words.insert(name.into(), value);
+        }
+        if !self.replaced.is_empty() {
+            words.insert("replaced".into(), self.replaced.clone().into());
+        }
         if let Ok((entries, bytes, namespaces)) = self.shares() {
             words.insert("store_entries".into(), entries.into());
             words.insert("store_bytes".into(), bytes.into());

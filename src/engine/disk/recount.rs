@@ -27,12 +27,14 @@ impl Disk {
             _ if !found => 0,
             last => (last.unwrap_or(0) + GAP).min(MAX_SEQUENCE - 1),
         };
+        let settings = self.shared.settings.get();
         writer.totals = Totals {
             format: FORMAT,
             sequence,
-            max_entries: self.max_entries,
-            max_bytes: self.max_bytes,
-            policy: self.policy.number(),
+            max_entries: settings.max_entries,
+            max_bytes: settings.max_bytes,
+            policy: settings.policy,
+            compression: settings.compression,
             // Entries may be waiting for a sweep.
             invalidated: sequence,
             ..Totals::default()

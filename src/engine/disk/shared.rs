@@ -2,6 +2,7 @@
 //! needed for correctness: access marks steer eviction, the list of verified
 //! blobs saves work, counters count.
 
+use super::settings::Live;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::store::blob::{BlobId, Blobs};
@@ -41,6 +42,17 @@ impl Policy {
                 return Err(Error::config(text));
             }
         })
+    }
+
+    /// As option `policy` names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Policy::Lru => "lru",
+            Policy::Lfu => "lfu",
+            Policy::Fifo => "fifo",
+            Policy::Rr => "rr",
+            Policy::None => "none",
+        }
     }
 
     /// Reads of an entry that are worth counting.
@@ -96,6 +108,13 @@ pub struct Shared {
     pub db: Databases,
     /// The blob files.
     pub blobs: Blobs,
+    /// Bounds, policy and compression as they were seen last.
+    pub settings: Live,
+    /// Whether an opener of this process has recorded its settings; held while
+    /// one does.
+    pub settled: Mutex<bool>,
+    /// Values up to this size are stored beside their key.
+    pub inline_max: u64,
     /// Entries that left for want of room.
     pub evictions: AtomicU64,
     /// Entries that left because their time was over.
@@ -118,10 +137,20 @@ pub struct Shared {
 
 impl Shared {
     /// Nothing marked, nothing counted.
-    pub fn new(db: Databases, blobs: Blobs, seed: u64, notes: Map<String, Json>) -> Self {
+    pub fn new(
+        db: Databases,
+        blobs: Blobs,
+        settings: Live,
+        inline_max: u64,
+        seed: u64,
+        notes: Map<String, Json>,
+    ) -> Self {
         Self {
             db,
             blobs,
+            settings,
+            settled: Mutex::new(false),
+            inline_max,
             evictions: AtomicU64::new(0),
             expirations: AtomicU64::new(0),
             corrupt: AtomicU64::new(0),

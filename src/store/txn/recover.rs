@@ -1,11 +1,14 @@
 //! What needs the environment opened, opened anew, or resized.
 
 use super::{Env, EnvOptions, Guard, MAX_DBS, MAX_READERS, READER_PATIENCE, fault};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
+use crate::store::boot::DATA;
+use crate::store::walk;
 use lmdb_sys as ffi;
 use rustix::io::FdFlags;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
+use std::ptr;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -19,14 +22,44 @@ impl Env {
     /// which LMDB allows only while this process has no transaction.
     #[cold]
     pub(super) fn adopt_map_size(&self) -> Result<()> {
+        let doing = "taking over the size of the store";
         let resized = self.alone(|| {
-            // SAFETY: no transaction of this process is active, as `alone` says.
-            match unsafe { ffi::mdb_env_set_mapsize(self.raw(), 0) } {
-                0 => Ok(()),
-                rc => Err(fault(rc, "taking over the size of the store")),
-            }
+            let data = std::fs::File::open(self.dir.join(DATA)).ok();
+            let recorded = data.and_then(|data| walk::map_size(&data)).unwrap_or(0);
+            let info = self.info();
+            let least = (info.last_page + 1).saturating_mul(self.page_size);
+            self.resize(recorded.max(least), doing)
         });
-        resized.unwrap_or_else(|| Err(fault(libc::EBUSY, "taking over the size of the store")))
+        resized.unwrap_or_else(|| Err(fault(libc::EBUSY, doing)))
+    }
+
+    /// Makes the map at least so large.
+    ///
+    /// # Errors
+    /// `NoMem` where the process may not have so much address space; the map is
+    /// as it was then.
+    pub fn enlarge(&self, size: u64) -> Result<()> {
+        if self.info().map_size >= size {
+            return Ok(());
+        }
+        let doing = "enlarging the map of the store";
+        let resized = self.alone(|| self.resize(size, doing));
+        resized.unwrap_or_else(|| Err(fault(libc::EBUSY, doing)))
+    }
+
+    /// MUST be called while this process has no transaction.
+    fn resize(&self, size: u64, doing: &str) -> Result<()> {
+        let size = size - size % self.page_size;
+        // LMDB gives up the map it has before it asks for another: without this
+        // look a refusal would leave it with none, and crash the next reader.
+        if !can_map(size) {
+            return Err(no_address_space(doing, size));
+        }
+        // SAFETY: no transaction of this process is active, as the caller says.
+        match unsafe { ffi::mdb_env_set_mapsize(self.raw(), size as usize) } {
+            0 => Ok(()),
+            rc => Err(fault(rc, doing)),
+        }
     }
 
     /// After a meta page that could not be written LMDB gives an environment
@@ -81,6 +114,34 @@ impl Env {
     }
 }
 
+/// Whether the process may have so much address space beside what it has.
+fn can_map(size: u64) -> bool {
+    use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+    let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+    // SAFETY: a new mapping that nobody may touch, gone at once.
+    unsafe {
+        match mmap_anonymous(ptr::null_mut(), size as usize, ProtFlags::empty(), flags) {
+            Ok(at) => munmap(at, size as usize).is_ok(),
+            Err(_) => false,
+        }
+    }
+}
+
+fn no_address_space(doing: &str, size: u64) -> Error {
+    let limit = match rustix::process::getrlimit(rustix::process::Resource::As).current {
+        Some(limit) => format!(" (ulimit -v allows it {} KiB in all)", limit >> 10),
+        None => String::new(),
+    };
+    Error::new(
+        Code::NoMem,
+        format!(
+            "{doing}: expected {size} bytes of address space, and the system refuses them to this \
+             process{limit}; lower map_size and max_bytes (map_size is at least twice max_bytes), \
+             or raise the limit"
+        ),
+    )
+}
+
 /// Opens with the largest map that can be had, down to the floor.
 pub(super) fn reserve(dir: &Path, options: &EnvOptions) -> Result<(lmdb::Environment, u64)> {
     use lmdb::EnvironmentFlags as Flag;
@@ -109,7 +170,16 @@ pub(super) fn reserve(dir: &Path, options: &EnvOptions) -> Result<(lmdb::Environ
         });
         match opened {
             Ok(env) => return Ok((env, size - size % page)),
-            Err(lmdb::Error::Other(libc::ENOMEM)) if size / 2 >= options.map_floor => size /= 2,
+            // EINVAL is what valgrind says to a map it has no room for.
+            Err(lmdb::Error::Other(rc))
+                if rc == libc::ENOMEM || (rc == libc::EINVAL && !can_map(size)) =>
+            {
+                if size / 2 < options.map_floor {
+                    let doing = format!("opening the store in {}", dir.display());
+                    return Err(no_address_space(&doing, size));
+                }
+                size /= 2;
+            }
             Err(error) => {
                 let doing = format!("opening the store in {}", dir.display());
                 return Err(fault(error.to_err_code(), &doing));

@@ -243,6 +243,12 @@ pub fn lookup<S: Source + ?Sized>(source: &S, key: &[u8]) -> io::Result<Option<V
     Paths::new(source, length, &meta).value(&meta.main, key)
 }
 
+/// The size of the map that the store's users agreed on last.
+pub fn map_size(data: &File) -> Option<u64> {
+    let metas = metas(data, data.length().ok()?).ok()?.ok()?;
+    Some(newest(&metas).map_size)
+}
+
 /// Both meta pages, as `mdb_env_read_header` would find them.
 fn metas<S: Source + ?Sized>(source: &S, length: u64) -> io::Result<Result<[Meta; 2], Verdict>> {
     let mut bytes = [0; META_SIZE];

@@ -279,6 +279,12 @@ class ByteMemo(Memo):
         entries = 0 if self.store.closed else self.store.size()
         return CacheInfo(self.hits, self.misses, self.maxsize, entries)
 
+    def in_force(self) -> dict[str, Any]:
+        shown = dict(self.parameters)
+        if shown.get("policy", "") is None:  # nobody said one: it is the store's
+            shown["policy"] = "lru" if self.store.closed else self.store.info().get("policy", "lru")
+        return shown
+
     def clear(self) -> None:
         if not self.store.closed:
             self._clear_store()

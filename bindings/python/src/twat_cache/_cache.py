@@ -54,8 +54,11 @@ class Cache(MutableMapping[Any, Any]):
         core: dict[str, Any] = {}
         if not _options.truth("secure", options.pop("secure", True)):
             core.update(_open.modes(False))
-        if _options.truth("compress", options.pop("compress", False)):
+        compress = options.pop("compress", None)
+        if compress is not None and _options.truth("compress", compress):
             core["compression"] = "zstd"
+        elif compress is not None and engine in ("disk", "file"):
+            core["compression"] = "none"  # said: without it the store's own holds
         if "ttl" in options:
             ttl = _options.seconds("ttl", options.pop("ttl"))
             core["ttl_ms"] = _open.milliseconds(ttl)

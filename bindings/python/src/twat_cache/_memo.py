@@ -43,6 +43,10 @@ class Memo:
         """Forgets the result of a call; whether there was one."""
         raise NotImplementedError
 
+    def in_force(self) -> dict[str, Any]:
+        """The parameters, with what the store decides."""
+        return dict(self.parameters)
+
     @property
     def stats(self) -> dict[str, Any]:
         """The figures as a dictionary."""
@@ -55,7 +59,7 @@ def attach(wrapper: Callable[..., Any], memo: Memo) -> Any:
     target: Any = wrapper
     target.cache_info = memo.info
     target.cache_clear = target.clear = memo.clear
-    target.cache_parameters = lambda: dict(memo.parameters)
+    target.cache_parameters = memo.in_force
     target.cache_key = memo.key
     target.invalidate = memo.invalidate
     target.cache = memo

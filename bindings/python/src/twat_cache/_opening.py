@@ -20,22 +20,25 @@ if TYPE_CHECKING:
 
 def open_store(
     func: Any, wanted: Wanted, settings: CacheConfig, path: str, space: str, limits: dict[str, Any], name: str
-) -> tuple[ByteCache, str]:
-    """The store, and the policy it has."""
+) -> tuple[ByteCache, str | None]:
+    """The store, and the policy that was said; None where it is the store's own."""
     engines = [order(engine) for engine in wanted.engines]
     said = wanted.policy is not None or "policy" in settings.given
-    limits = _bounds_of_open_store(path, limits, said)
-    form = _form_of_open_store(path, engines[0], settings, "compress" in settings.given and not wanted.implied)
+    compress = "compress" in settings.given and not wanted.implied
+    limits = dict(limits)
+    if limits["policy"] == "lru" and (not said or _is_open(path)):
+        del limits["policy"]  # the store's own, which is lru where nobody said anything
+    packing = {} if _is_open(path) and not compress else config.packing(settings)
     old: list[Any] = []
     while True:
         try:
-            store = _open_first(engines, settings, path, space, limits, form, name)
+            store = _open_first(engines, settings, path, space, limits, packing, name)
             break
         except ConfigurationError as error:
-            if not said and limits["policy"] != "lru" and "policy" in str(error):
+            if not said and "policy" in limits and "policy" in str(error):
                 # Every function hears the environment, whatever engine it has.
                 warn_once(f"the policy of the environment or the file is left out for lru: {error}")
-                limits["policy"] = "lru"
+                del limits["policy"]
                 continue
             old = [] if old else _written_anew(func, path, name)
             if not old:
@@ -46,10 +49,11 @@ def open_store(
         memo.replaced = True
         if memo.name == name:  # whoever still holds the function keeps what it had
             memo.store = store
-    if store.engine in ("disk", "file"):
-        others = _opened[path].stores if _is_open(path) else ()
-        _opened[path] = _Open([*(ref for ref in others if ref() is not None), weakref.ref(store)], limits, form)
-    return store, limits["policy"]
+    if store.engine not in ("disk", "file"):
+        return store, limits.get("policy", "lru")
+    others = _opened[path] if _is_open(path) else ()
+    _opened[path] = [*(ref for ref in others if ref() is not None), weakref.ref(store)]
+    return store, limits.get("policy")
 
 
 def _written_anew(func: Any, path: str, name: str) -> list[Any]:
@@ -90,16 +94,20 @@ def _is_earlier(wrapper: Any, func: Any, name: str) -> bool:
 
 
 def _open_first(
-    engines: list[str], settings: CacheConfig, path: str, space: str, limits: dict[str, Any], form: dict[str, Any],
+    engines: list[str], settings: CacheConfig, path: str, space: str, limits: dict[str, Any], packing: dict[str, Any],
     name: str,
 ) -> ByteCache:  # fmt: skip
-    packing = config.packing(settings)
-    on_disk = {"path": path, "namespace": space, **config.modes(settings), **limits, **form}
+    on_disk = {"path": path, "namespace": space, **config.modes(settings), **limits, **packing}
     options = {
         "disk": on_disk,
         "file": on_disk,
         "memory": limits,
-        "redis": {"namespace": space, "ttl_ms": limits["ttl_ms"], **packing, **config.redis_options(settings)},
+        "redis": {
+            "namespace": space,
+            "ttl_ms": limits["ttl_ms"],
+            **config.packing(settings),
+            **config.redis_options(settings),
+        },
     }
     return open_first(engines, options, why=name)
 
@@ -107,24 +115,14 @@ def _open_first(
 # What the core says of a store that is open already.
 _OTHER = "is open in this process with other options"
 
-
-class _Open:
-    """The handles of one open store, its bounds, and how it stores values."""
-
-    __slots__ = ("form", "limits", "stores")
-
-    def __init__(self, stores: list[weakref.ref[ByteCache]], limits: dict[str, Any], form: dict[str, Any]) -> None:
-        self.stores, self.limits, self.form = stores, limits, form
-
-
-_opened: dict[str, _Open] = {}
+# The handles of each open store.
+_opened: dict[str, list[weakref.ref[ByteCache]]] = {}
 
 
 def _is_open(path: str) -> bool:
-    known = _opened.get(path)
-    return known is not None and any(
-        store is not None and not store.closed for store in [ref() for ref in known.stores]
-    )
+    """Whether a store that a decorator opened is still open."""
+    handles = [ref() for ref in _opened.get(path, ())]
+    return any(store is not None and not store.closed for store in handles)
 
 
 def _in_decorators_words(error: ConfigurationError, wanted: Wanted) -> ConfigurationError:
@@ -138,23 +136,3 @@ def _in_decorators_words(error: ConfigurationError, wanted: Wanted) -> Configura
         f"{text.replace('compression:', 'compress:')}; the first decorator of a folder sets the options of its store: "
         "state them there, or give this one another folder_name="
     )
-
-
-def _form_of_open_store(path: str, engine: str, settings: CacheConfig, said: bool) -> dict[str, Any]:
-    """Return how values are stored: as the open store does it, but for compression that the caller states."""
-    packing = config.packing(settings)
-    if not _is_open(path):
-        return {**packing, "inline_max_bytes": 0 if engine == "file" else 32 << 10}
-    form = _opened[path].form
-    return {**packing, "inline_max_bytes": form["inline_max_bytes"]} if said else form
-
-
-def _bounds_of_open_store(path: str, limits: dict[str, Any], said: bool) -> dict[str, Any]:
-    """Bounds belong to the store: who does not state any takes those it is open with."""
-    if not _is_open(path):
-        return dict(limits)
-    known = _opened[path].limits
-    inherited = {name: value for name, value in known.items() if name in ("max_entries", "max_bytes")}
-    if limits["policy"] == "lru" or not said:
-        limits = {**limits, "policy": known["policy"]}
-    return {**inherited, **limits}

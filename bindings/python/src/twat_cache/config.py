@@ -272,23 +272,29 @@ def redis_options(config: CacheConfig) -> dict[str, Any]:
 
 
 def packing(config: CacheConfig) -> dict[str, Any]:
-    """Options of compression."""
+    """Options of compression, if it was said: without them a store keeps its own."""
     if not config.compress:
-        return {}
+        return {"compression": "none"} if "compress" in config.given else {}
     return {"compression": "zstd", "compression_level": _ZSTD[config.compression_level]}
 
 
 def modes(config: CacheConfig) -> dict[str, str]:
-    """Permissions of what is made."""
-    return {"dir_mode": f"{config.dir_permissions:04o}", "file_mode": f"{config.file_permissions:04o}"}
+    """Permissions of what is made, where they were said: a store that exists has its own."""
+    fields = {"dir_mode": "dir_permissions", "file_mode": "file_permissions"}
+    return {name: f"{getattr(config, field):04o}" for name, field in fields.items() if _is_said(config, field)}
+
+
+def _is_said(config: CacheConfig, field: str) -> bool:
+    """Whether an argument, the environment or the file says something that is not the default."""
+    return field in config.given or getattr(config, field) != FIELDS[field][1]
 
 
 def bounds(config: CacheConfig) -> dict[str, Any]:
-    """Bounds, policy and time to live."""
+    """Bounds, policy and time to live, where they were said."""
     asked = {
         "max_entries": config.get_maxsize(),
         "max_bytes": config.max_bytes,
-        "policy": config.policy,
+        "policy": config.policy if _is_said(config, "policy") else None,
         "ttl_ms": milliseconds(config.ttl),
     }
     return {name: value for name, value in asked.items() if value}
