@@ -388,12 +388,17 @@ impl Disk {
     }
 
     pub(super) fn describe(&self) -> Map<String, Json> {
-        let info = self.env.info();
         let (major, minor, patch) = crate::store::txn::version();
         let mut words = self.shared.notes.clone();
         words.insert("path".into(), self.env.dir().to_string_lossy().into());
         words.insert("namespace".into(), String::from_utf8_lossy(&self.namespace).into());
         words.insert("lmdb".into(), format!("{major}.{minor}.{patch}").into());
+        // The figures below are in the map, which a file that was cut lacks.
+        if let Err(lost) = self.env.look() {
+            words.insert("lost".into(), lost.text().into());
+            return words;
+        }
+        let info = self.env.info();
         words.insert("readers".into(), info.readers.into());
         words.insert("max_readers".into(), info.max_readers.into());
         words.insert("map_size".into(), info.map_size.into());

@@ -152,6 +152,8 @@ impl Disk {
     /// Looks at the settings again where anything was committed since: for what
     /// a write decides before its transaction.
     pub(super) fn refresh_settings(&self) -> Result<()> {
+        // The number of the last transaction is in the map.
+        self.env.look()?;
         let live = &self.shared.settings;
         if live.seen.load(Ordering::Acquire) == self.env.last_txn_id() {
             return Ok(());
