@@ -26,10 +26,10 @@ def test_a_decorator_without_options_keeps_the_settings_of_the_store(tmp_path, d
 def test_what_a_decorator_says_changes_the_store(tmp_path):
     folder = str(tmp_path / "store")
     tc.Cache("disk", folder, **STATED).close()
-    f = tc.bcache(folder_name=folder, name="f", max_bytes=2_000_000, compress=False)(lambda x: x)
+    f = tc.bcache(folder_name=folder, name="f", max_bytes=2_000_000, policy="lfu")(lambda x: x)
     info = f.cache.store.info()
-    assert (info["max_bytes"], info["compression"], info["policy"]) == (2_000_000, "none", "fifo")
-    assert info["replaced"] == {"max_bytes": 1_000_000, "compression": "zstd"}
+    assert (info["max_bytes"], info["compression"], info["policy"]) == (2_000_000, "zstd", "lfu")
+    assert info["replaced"] == {"max_bytes": 1_000_000, "policy": "fifo"}
 
 
 def test_a_second_cache_in_the_process_without_options_joins_the_first(tmp_path):
