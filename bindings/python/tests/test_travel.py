@@ -130,6 +130,7 @@ JOBLIB = """
 
 @pytest.mark.parametrize("order", ["before", "after"])
 def test_workers_of_joblib_share_the_script_s_results(order, tmp_path):
+    pytest.importorskip("joblib")
     path = tmp_path / "a.py"
     path.write_text(textwrap.dedent(JOBLIB))
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TWAT_CACHE_DIR": str(tmp_path / "c")}

@@ -25,7 +25,8 @@ def memoize(cache: Cache, ttl: float | None, options: dict[str, Any]) -> Callabl
         frozen = truth("frozen", rest.pop("frozen", False))
         if rest.get("name") is None:
             store = cache._store
-            named = stored_name(func, outlives=not store.local, shared=store.networked, frozen=frozen)
+            spaced = cache._settings[2].get("namespace") is not None
+            named = stored_name(func, outlives=not store.local, shared=store.networked, spaced=spaced, frozen=frozen)
             rest["name"] = named.text
         common = _options.common(func, rest)
         single_flight = truth("single_flight", rest.pop("single_flight", True))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from twat_cache._code import code_hash as code_hash
 from twat_cache._code import definitions_of_one_name, hash_of
 from twat_cache._functions import unwrapped
-from twat_cache._open import warn_user
+from twat_cache._open import warn_lack
 from twat_cache._origin import origin_of, set_origin
 from twat_cache._project import stated_project
 from twat_cache.exceptions import ConfigurationError
@@ -33,13 +33,16 @@ class StoredName:
         self.text, self.folder, self.base, self.watch = text, folder, base, watch
 
 
-def stored_name(func: Any, *, outlives: bool = True, shared: bool = False, frozen: bool = False) -> StoredName:
+def stored_name(
+    func: Any, *, outlives: bool = True, shared: bool = False, spaced: bool = False, frozen: bool = False
+) -> StoredName:
     """Return a name that stands for this function and no other, in a store that outlives the program.
 
     Args:
         func: The function to name.
         outlives: The results may outlive the program, so that the programmer is warned of those that cannot be found.
         shared: Other machines use the store.
+        spaced: The results have a namespace that the programmer chose for those who share them.
         frozen: The programmer says that what the function captured does not change.
 
     Raises:
@@ -53,7 +56,7 @@ def stored_name(func: Any, *, outlives: bool = True, shared: bool = False, froze
             f"name: expected one for what has none of its own (a partial, an object, a method of one instance), "
             f"got: {what}; give the decorator name="
         )
-    base, alone = _base(func, shared=shared)
+    base, alone = _base(func, shared=shared, spaced=spaced)
     if shared:
         # A folder is on one machine.
         folder = base_name(func)
@@ -109,7 +112,7 @@ def known_name(func: Any) -> tuple[str, bool, bool] | None:
     return None if known is None else (known[1], known[3], origin_of(func).in_module)
 
 
-def _base(func: Any, *, shared: bool = False) -> tuple[str, bool]:
+def _base(func: Any, *, shared: bool = False, spaced: bool = False) -> tuple[str, bool]:
     """Return the name but for what was captured, and whether nothing but a wrapper made otherwise bears it."""
     key = getattr(func, "__func__", func)
     known = _known.get(key) if isinstance(key, FunctionType) and key is func else None
@@ -121,7 +124,7 @@ def _base(func: Any, *, shared: bool = False) -> tuple[str, bool]:
     _, name, alone, unique, code = known
     if shared and not unique:
         name += f"#{code}" if code and "#" not in name else ""
-        name += f"!{_machine(name)}"
+        name += "" if spaced else f"!{_machine(name)}"
     return name, alone
 
 
@@ -160,10 +163,11 @@ def _made(func: Any) -> tuple[str, bool, bool, str]:
 def _machine(name: str) -> str:
     from twat_cache._machine import machine_identity
 
-    warn_user(
+    warn_lack(
         f"{name}: other machines may have another function of this path, so results in the shared store are kept for "
         "this machine only; give the decorator a name= or namespace=, or state a project "
-        "(twat_cache.set_project, TWAT_CACHE_PROJECT, [project] in pyproject.toml)"
+        "(twat_cache.set_project, TWAT_CACHE_PROJECT, [project] in pyproject.toml)",
+        "a name of one machine",
     )
     return machine_identity().hex()
 

@@ -84,7 +84,10 @@ def prepare(func: Any, wanted: Wanted, settings: CacheConfig | None = None) -> P
     named, frozen = None, truth("frozen", options.pop("frozen", False))
     if options.get("name") is None:
         outlives = any(engine not in ("memory", "null") for engine in wanted.engines)
-        named = stored_name(func, outlives=outlives, shared="redis" in wanted.engines, frozen=frozen)
+        spaced = options.get("namespace", settings.namespace) is not None
+        named = stored_name(
+            func, outlives=outlives, shared="redis" in wanted.engines, spaced=spaced, frozen=frozen
+        )  # fmt: skip
         options["name"] = named.text
     common = _options.common(func, options)
     named = StoredName(common.name, common.name) if named is None else named
