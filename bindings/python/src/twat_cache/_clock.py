@@ -22,6 +22,8 @@ class _Clock(types.ModuleType):
         super().__setattr__(name, value)
         if name == "monotonic":
             for store in list(timed):
+                for cell in store.clock_cells:
+                    cell.cell_contents = value
                 store.expire(sys.float_info.max)  # all but those that never do
 
 

@@ -22,7 +22,7 @@ from twat_cache._signature import Signature
 class Plan:
     """What a wrapper has to do besides looking up."""
 
-    __slots__ = ("asynchronous", "callback", "copy", "key", "needs", "raises", "timer", "ttl", "typed")
+    __slots__ = ("asynchronous", "callback", "copy", "key", "needs", "raises", "ttl", "typed")
 
     def __init__(
         self,
@@ -35,9 +35,7 @@ class Plan:
         raises: bool = False,
         key: bool = False,
         asynchronous: bool = False,
-        timer: bool = False,
     ) -> None:
-        self.timer = timer
         self.needs, self.ttl, self.typed, self.copy = needs, ttl, typed, copy
         self.callback, self.raises, self.key, self.asynchronous = callback, raises, key, asynchronous
 
@@ -207,7 +205,7 @@ def _hit_lines(plan: Plan, counts_itself: bool) -> Callable[[str], list[str]]:
         if value != "_tc_value":
             body[-1] = f"return {value}"
         if plan.ttl:
-            out += [f"if {deadline} > _tc_now{'' if plan.timer else '.monotonic'}():", *_indent(body, 4)]
+            out += [f"if {deadline} > _tc_now():", *_indent(body, 4)]
         else:
             out += body
         return out

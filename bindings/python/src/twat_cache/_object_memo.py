@@ -81,7 +81,6 @@ class ObjectMemo(Memo):
             raises=bool(common.exceptions),
             key=common.key is not None,
             asynchronous=is_async,
-            timer=timer is not None,
         )
         self.weak: WeakKeys | None = None
         if common.key is None and may_be_method(func, signature):
@@ -113,7 +112,7 @@ class ObjectMemo(Memo):
             "_tc_types": lambda values: tuple(map(type, values)),
             "_tc_kinds": lambda mapping: tuple(type(value) for _, value in sorted(mapping.items(), key=_first)),
             "_tc_without": lambda mapping: {k: v for k, v in mapping.items() if k not in signature.ignore},
-            "_tc_now": timer or _clock,
+            "_tc_now": timer or _clock.monotonic,
             "_tc_copy": self.copy,
             "_tc_callback": common.callback,
             "_tc_raised": KeptError,
@@ -126,6 +125,9 @@ class ObjectMemo(Memo):
         made = _generate.compile_for(signature, lambda takes: _generate.source(takes, plan), cells)
         wrapper, self._key_of, self._counts, *log_functions = made
         store.note, store.take, store.pending = log_functions
+        if timer is None:
+            cells_of = wrapper.__closure__ or ()
+            store.clock_cells = [cell for cell in cells_of if cell.cell_contents is _clock.monotonic]
         rare.keep = self._keep = self._keeper()  # it holds the log's functions
         self._counter = counter
         self._reset_hits = 0
