@@ -309,3 +309,59 @@ def test_computed_properties_are_no_reason_to_refuse():
         return 2 * x
 
     assert key(Point(twice(1))) == key(Point(2))
+
+
+class Text(str):
+    pass
+
+
+class Tagged(str):
+    __slots__ = ("tag",)
+
+
+class Whole(int):
+    pass
+
+
+class Row(tuple):
+    __slots__ = ()
+
+
+class Rows(list):
+    pass
+
+
+class Map(dict):
+    def items(self):
+        return []
+
+
+class Day(dt.date):
+    pass
+
+
+def tagged(text, tag):
+    value = Tagged(text)
+    value.tag = tag
+    return value
+
+
+def noted(value, note):
+    value.note = note
+    return value
+
+
+def test_subclasses_of_types_with_a_form_have_one():
+    all_differ([
+        Text("a"), "a", noted(Text("a"), 1), noted(Text("a"), 2), Tagged("a"), tagged("a", 1), tagged("a", 2), Whole(1), 1, noted(Whole(1), 1), Row((1,)),
+        (1,), Rows([1]), [1], noted(Rows([1]), 1), Map(a=1), Map(a=2), {"a": 1}, Day(2020, 1, 1), dt.date(2020, 1, 1), noted(Day(2020, 1, 1), 1),
+    ])  # fmt: skip
+
+
+def test_dates_of_a_stopped_clock_are_arguments_too():
+    freezegun = pytest.importorskip("freezegun")
+    real = dt.date(2020, 1, 1)
+    before = key(real)
+    with freezegun.freeze_time("2020-01-01 12:00"):
+        assert key(real) == before == key(dt.date.today())
+        all_differ([dt.date.today(), dt.datetime.now(), dt.datetime.now(dt.timezone.utc)])

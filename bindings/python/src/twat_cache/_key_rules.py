@@ -38,7 +38,9 @@ def write_other(encoder: Encoder, out: bytearray, value: Any) -> None:
         return
     elif issubclass(kind, type):
         _write_class(encoder, out, value)
-    elif not (_write_library(encoder, out, value) or _named.write(encoder, out, value)):
+    elif not (
+        _write_library(encoder, out, value) or _named.write(encoder, out, value) or _write_subclass(encoder, out, value)
+    ):
         raise Unencodable(f"a {_named.name_of(kind)}")
 
 
@@ -61,6 +63,54 @@ def _write_class(encoder: Encoder, out: bytearray, value: type) -> None:
     if _named.find(name) is not value and not (value.__module__ == "builtins" and not value.__flags__ & _MADE_BY_CLASS):
         raise Unencodable(f"the class {name}, which is not the one that is found by this name")
     mp.write_named(encoder, out, "builtins.type", name)
+
+
+def _write_subclass(encoder: Encoder, out: bytearray, value: Any) -> bool:
+    """A subclass of a type with a form: what it is as one of those, and what else it holds."""
+    kind = type(value)
+    root: Any = next((base for base in kind.__mro__ if base in _ROOTS), None)
+    if root is None:
+        root = _date_root(kind)
+        if root is None:
+            return False
+    name = _named.name_of(kind)
+    if _named.find(name) is not kind:
+        raise Unencodable(f"a {name} whose class is not the one that is found by this name")
+    plain = _ROOTS[root](value) if root in _ROOTS else _plain_date(root, value)
+    mp.write_named(encoder, out, name, [plain, _named.state_of(value, root)])
+    return True
+
+
+# Their own methods, since those of a subclass may give something else.
+_ROOTS: dict[type, Callable[[Any], Any]] = {
+    int: int.__int__,
+    float: float.__float__,
+    str: str.__str__,
+    bytes: lambda value: bytes.__getitem__(value, slice(None)) + b"",
+    tuple: lambda value: tuple(tuple.__iter__(value)),
+    list: lambda value: list(list.__iter__(value)),
+    dict: lambda value: [[key, item] for key, item in dict.items(value)],
+    set: lambda value: set(set.__iter__(value)),
+    frozenset: lambda value: frozenset(frozenset.__iter__(value)),
+}
+
+
+def _date_root(kind: type) -> Any:
+    """The class of dates or times that a class is of, whatever the module has in its place now."""
+    for base in kind.__mro__[1:]:
+        if base.__module__ == "datetime" and base.__name__ in ("date", "datetime", "time", "timedelta"):
+            return base
+    return None
+
+
+def _plain_date(root: Any, value: Any) -> Any:
+    if root.__name__ == "timedelta":
+        return root(value.days, value.seconds, value.microseconds)
+    parts = ["year", "month", "day"] if root.__name__ in ("date", "datetime") else []
+    if root.__name__ in ("datetime", "time"):
+        parts += ["hour", "minute", "second", "microsecond", "tzinfo"]
+    made = root(*(getattr(value, part) for part in parts))
+    return made.replace(fold=1) if getattr(value, "fold", 0) else made
 
 
 # Types of the standard library

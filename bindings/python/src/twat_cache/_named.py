@@ -37,34 +37,68 @@ _PYDANTIC_SLOTS = ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_
 _NOT_STATE = frozenset(("_attrs_cached_hash",))
 
 
+class _Kind:
+    """What is known of a class, as long as it is found by its name."""
+
+    __slots__ = ("_attribute", "_home", "_loaded", "_module", "expected", "form", "kind", "name", "plain")
+
+    def __init__(self, kind: Any) -> None:
+        self.kind = kind
+        self.name = name_of(kind)
+        self.form = _form_of(kind)
+        self.expected = _expected(kind) if self.form is _record else None
+        self.plain = self.form is not None and _is_plain(kind)
+        self._module, self._attribute = kind.__module__, kind.__qualname__
+        self._loaded = sys.modules.get(self._module)
+        self._home = getattr(self._loaded, "__dict__", {})
+
+    def is_found(self) -> bool:
+        """Whether the class is that of its name, without a search."""
+        return self._home.get(self._attribute) is self.kind and sys.modules.get(self._module) is self._loaded
+
+
+# The search for a name and the look at what a class is cost more than all the rest of a key.
+_kinds: dict[Any, _Kind] = {}
+_MANY_KINDS = 4096
+
+
+def _known(kind: Any) -> _Kind:
+    known = _kinds.get(kind)
+    if known is not None and known.is_found():
+        return known
+    known = _Kind(kind)
+    if known.is_found() and find(known.name) is kind:
+        if len(_kinds) >= _MANY_KINDS:
+            _kinds.clear()
+        _kinds[kind] = known
+    return known
+
+
 def parts(value: Any, *, local: bool = False) -> tuple[str, Any] | None:
     """The name and all that a value of such a type holds, else None.
 
     Raises Unencodable for what a name and fields do not describe. ``local``: the type need not be
     the one of that name, since the caller knows it by itself.
     """
-    kind = type(value)
-    form = _form_of(kind)
-    if form is None:
-        return None
-    name = name_of(kind)
-    if not local and find(name) is not kind:
-        raise Unencodable(f"a {name} whose class is not the one that is found by this name")
-    fields = form(kind, value)
-    return name, fields
+    known = _known(type(value))
+    return None if known.form is None else _parts(known, value, local)
+
+
+def _parts(known: _Kind, value: Any, local: bool = False) -> tuple[str, Any]:
+    if not local and not known.is_found() and find(known.name) is not known.kind:
+        raise Unencodable(f"a {known.name} whose class is not the one that is found by this name")
+    return known.name, known.form(known.kind, value)
 
 
 def exact_parts(value: Any) -> tuple[str, Any] | None:
     """As ``parts``, but only where reading gives an equal value of the very type."""
-    kind: Any = type(value)
-    form = _form_of(kind)
-    if form is None or not _is_plain(kind):
+    known = _known(type(value))
+    if not known.plain:
         return None
-    found = parts(value)
-    if found is None or form is not _record:
+    name, state = found = _parts(known, value)
+    expected = known.expected
+    if expected is None or list(state) == list(expected):
         return found
-    name, state = found
-    expected = _expected(kind) or {}
     return (name, {field: state[field] for field in expected}) if state.keys() == expected.keys() else None
 
 
@@ -96,9 +130,12 @@ def _record(kind: type, value: Any) -> dict[str, Any]:
     return state_of(value)
 
 
-def state_of(value: Any) -> dict[str, Any]:
-    """Every attribute that an instance of a class written in Python holds; one that is not set is left out."""
-    slots = _layout(type(value))
+def state_of(value: Any, root: type = object) -> dict[str, Any]:
+    """Every attribute that an instance of a class written in Python holds; one that is not set is left out.
+
+    ``root``: the class written in C that it is of, whose own content is not counted.
+    """
+    slots = _layout(type(value)) if root is object else _measured(type(value), root)
     if slots is None:
         raise Unencodable(f"a {name_of(type(value))}, which holds more than attributes")
     state: dict[str, Any] = {}
@@ -129,10 +166,11 @@ def _layout(kind: Any) -> tuple[tuple[str, Any], ...] | None:
     return known
 
 
-def _measured(kind: Any) -> tuple[tuple[str, Any], ...] | None:
+def _measured(kind: Any, root: type = object) -> tuple[tuple[str, Any], ...] | None:
     slots = [
         (name, slot)
         for base in reversed(kind.__mro__)
+        if not issubclass(root, base)
         for name, slot in vars(base).items()
         if type(slot) is types.MemberDescriptorType
     ]
@@ -141,13 +179,20 @@ def _measured(kind: Any) -> tuple[tuple[str, Any], ...] | None:
     if sys.implementation.name == "cpython":
         # What a base class written in C holds makes its instances larger than the slots account for.
         word = tuple.__itemsize__
-        room = kind.__basicsize__ - word * len(slots)
-        room -= word * ((kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0))
-        if room != object.__basicsize__ or kind.__itemsize__:
+        room = kind.__basicsize__ - word * (len(slots) + _words(kind) - _words(root))
+        if room != root.__basicsize__ or kind.__itemsize__ != root.__itemsize__:
             return None
-    elif any(base.__module__ == "builtins" for base in kind.__mro__[:-1]):
+    elif any(base.__module__ == "builtins" and not issubclass(root, base) for base in kind.__mro__):
         return None
     return tuple(slots)
+
+
+def _words(kind: Any) -> int:
+    """How many of the words of an instance are for its dictionary and its weak references."""
+    # The offset is negative where the interpreter has the dictionary before the instance, which takes no room in it,
+    # and, of instances of variable size, where it is at their end.
+    offset: int = kind.__dictoffset__
+    return int(offset > 0 or (offset < -1 and kind.__itemsize__ > 0)) + int(kind.__weakrefoffset__ > 0)
 
 
 def _named_tuple(kind: Any, value: Any) -> dict[str, Any]:
@@ -222,6 +267,9 @@ def find(name: str) -> Any:
     return None
 
 
+_by_name: dict[str, _Kind] = {}
+
+
 def rebuild(name: str, fields: Any) -> Any:
     """The value, or Malformed where no such type of that kind is loaded."""
     if name in _BUILT_IN:
@@ -229,16 +277,21 @@ def rebuild(name: str, fields: Any) -> Any:
     if name.startswith("js."):
         # A kind of JavaScript's own: the nearest value is what is inside.
         return fields
-    kind = find(name)
-    if kind is None:
-        raise NotLoaded(name)
-    form = _form_of(kind)
+    known = _by_name.get(name)
+    if known is None or not known.is_found():
+        kind = find(name)
+        if kind is None:
+            raise NotLoaded(name)
+        known = _by_name[name] = _known(kind)
+        if len(_by_name) > _MANY_KINDS:
+            _by_name.clear()
+    kind, form = known.kind, known.form
     if form is _member:
         found = _read_member(kind, fields)
         if found is not None:
             return found
     elif form is _record and isinstance(fields, dict):
-        expected = _expected(kind)
+        expected = known.expected
         if expected is not None and expected.keys() == fields.keys() and _layout(kind) is not None:
             return _instance(kind, fields)
     elif form is _named_tuple and isinstance(fields, dict):
@@ -290,8 +343,16 @@ def write(encoder: mp.Encoder, out: bytearray, value: Any) -> bool:
     if found is None:
         return False
     name, fields = found
-    if isinstance(value, tuple):
-        # Whoever has a tuple sees the order of its fields, which a map does not keep in keys.
-        fields = [[field, item] for field, item in fields.items()]
-    mp.write_named(encoder, out, name, fields)
+    if not isinstance(value, tuple):
+        mp.write_named(encoder, out, name, fields)
+        return True
+    # Whoever has a tuple sees the order of its fields, which a map does not keep in keys.
+    inner = bytearray(b"\x92")
+    mp.write_str(encoder, inner, name)
+    mp.write_array_header(inner, len(fields))
+    for field, item in fields.items():
+        inner.append(0x92)
+        mp.write_str(encoder, inner, field)
+        encoder.write(inner, item)
+    mp.write_ext(out, mp.NAMED, inner)
     return True
