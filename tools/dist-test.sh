@@ -2,7 +2,7 @@
 # tools/dist-test.sh [PART...]: installs what tools/dist.sh has made where
 # neither Rust nor the source is on the path, nor (but for C and C++) a
 # compiler, and uses it. Parts: checks workflows python
-# node c chroot crate.
+# pyinstaller node c chroot crate.
 # What this machine cannot run is named and left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -37,8 +37,8 @@ test_checks() {
     tags=$("$venv/bin/auditwheel" show "$wheel")
     grep -q 'manylinux_2_17_x86_64' <<<"$tags" || fail "auditwheel: $tags"
     "$venv/bin/twine" check --strict "$out"/*.whl "$out"/twat_cache-*.tar.gz >/dev/null || fail twine
-    # W002: duplicates are the empty files that make packages; W008 and W009: native code in a package.
-    "$venv/bin/check-wheel-contents" --ignore W002,W008,W009 "$wheel" >/dev/null || fail check-wheel-contents
+    # W004: PyInstaller's hooks are named hook-PACKAGE.py and are never imported by name.
+    "$venv/bin/check-wheel-contents" --ignore W004 "$wheel" >/dev/null || fail check-wheel-contents
     (cd tools/dist && npm ci --silent --no-audit --no-fund)
     tools/dist/node_modules/.bin/publint run "$out/twat-cache-$version.tgz" --strict || fail publint
     tools/dist/node_modules/.bin/attw "$out/twat-cache-$version.tgz" || fail "@arethetypeswrong/cli"
@@ -72,6 +72,28 @@ test_python() {
         [ "$(cd "$room" && bare "$room/$want/bin" "$room/$want/bin/python" -c "$first_hit" "$room/store-$want")" = "$version" ] ||
             fail "CPython $want"
         echo "from an empty environment to the first hit from disk: $((($(date +%s%N) - started) / 1000000)) ms"
+    done
+}
+
+test_pyinstaller() {
+    local python
+    python=$(ls -d "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[1-9].*/bin/python 2>/dev/null | head -1 || command -v python3)
+    say "PyInstaller: one folder, one file"
+    "$python" -m venv "$room/freezer"
+    "$room/freezer/bin/python" -m pip install --quiet --disable-pip-version-check pyinstaller==6.22.3 "$wheel" ||
+        { echo "not here: PyInstaller"; return; }
+    printf '%s\n' 'import sys' 'from twat_cache import bcache, mcache' 'ran = []' '@mcache' 'def square(x): return x * x' \
+        '@bcache(folder_name=sys.argv[1])' 'def report(x): ran.append(x); return [x, square(x)]' \
+        'print(report(3), len(ran))' >"$room/frozen.py"
+    local kind program
+    for kind in onedir onefile; do
+        (cd "$room" && "$room/freezer/bin/pyinstaller" --log-level ERROR --noconfirm --$kind --name "app-$kind" \
+            --distpath "$room/frozen" frozen.py) >"$room/log" 2>&1 || { cat "$room/log"; fail "PyInstaller --$kind"; }
+        program=$room/frozen/app-$kind
+        [ $kind = onefile ] || program=$program/app-$kind
+        # The second start, from another folder, finds what the first one stored.
+        [ "$(cd "$room" && bare /nowhere "$program" "$room/store-$kind")" = "[3, 9] 1" ] || fail "--$kind: first start"
+        [ "$(cd / && bare /nowhere "$program" "$room/store-$kind")" = "[3, 9] 0" ] || fail "--$kind: the second start computed again"
     done
 }
 
@@ -154,7 +176,9 @@ print(library.twat_version_string().decode())" >"$room/version" || fail "the lib
     [ "$(cat "$room/version")" = "$version" ] || fail "the library there is another"
     local name=twat-cache-$version-x86_64-unknown-linux-gnu
     tar -xzf "$out/$name.tar.gz" -C "$room"
-    cc -static-libgcc "$room/$name/examples/quickstart.c" -I"$room/$name/include" "$room/$name/lib/libtwat_cache.so" -Wl,-rpath,/tmp -o "$room/quick" || fail "quickstart"
+    # The program too is built for the old system.
+    "$venv/bin/python" -m ziglang cc -target "x86_64-linux-gnu.$glibc" "$room/$name/examples/quickstart.c" -I"$room/$name/include" \
+        "$room/$name/lib/libtwat_cache.so" -Wl,-rpath,/tmp -o "$room/quick" || fail "quickstart"
     cp "$room/$name/lib/libtwat_cache.so.$major" "$room/quick" "$old/tmp/"
     chroot "$old" /tmp/quick /tmp/store 2>"$room/log" | grep -q '^key = value$' || { cat "$room/log"; fail "the C program there"; }
 }
@@ -165,6 +189,6 @@ test_crate() {
     (cd "$room/twat-cache-$version" && CARGO_TARGET_DIR=$PWD/../crate-target cargo check --quiet --locked) || fail crate
 }
 
-for part in ${*:-checks workflows python node c chroot crate}; do "test_$part"; done
+for part in ${*:-checks workflows python pyinstaller node c chroot crate}; do "test_$part"; done
 [ -z "$(git status --porcelain)" ] || fail "the tree is not clean: $(git status --porcelain | head -3)"
 say "passed"
