@@ -62,8 +62,7 @@ miri: ## the ABI contract tests under Miri (needs a nightly toolchain with miri)
 
 soak: ## the hazard tests at ten times their counts, or SOAK=n times; they tell how far they are
 	TWAT_SOAK=$(SOAK) cargo test --locked --test hazards
-	TWAT_SOAK=$(SOAK) tests/run-python.sh tests/test_large_values.py tests/test_hostile_values.py
-	TWAT_SOAK=$(SOAK) tests/run-python.sh tests/test_editable.py tests/test_large_values.py
+	TWAT_SOAK=$(SOAK) tests/run-python.sh tests/test_editable.py tests/test_large_values.py tests/test_hostile_values.py
 
 sanitize: ## C and C++ tests under ASan, UBSan, TSan and valgrind
 	tests/run-sanitize.sh
