@@ -15,10 +15,10 @@ pytestmark = pytest.mark.skipif(not os.environ.get("TWAT_SOAK"), reason="install
 
 BACKENDS = {
     "setuptools": ("setuptools==84.2.1", "setuptools.build_meta"),
-    "hatchling": ("hatchling", "hatchling.build"),
-    "flit": ("flit_core", "flit_core.buildapi"),
-    "poetry": ("poetry-core", "poetry.core.masonry.api"),
-    "uv": ("uv_build", "uv_build"),
+    "hatchling": ("hatchling==1.33.0", "hatchling.build"),
+    "flit": ("flit_core==4.2.0", "flit_core.buildapi"),
+    "poetry": ("poetry-core==2.5.0", "poetry.core.masonry.api"),
+    "uv": ("uv_build==0.13.6", "uv_build"),
 }
 
 

@@ -11,22 +11,20 @@ is. There the globals that it reads are treated like captured variables.
 from __future__ import annotations
 
 import functools
-import itertools
-import os
 import sys
 import types
-import weakref
 from collections import Counter, defaultdict, deque
 from typing import Any
 
 from twat_cache import _key_rules, _keys, _names
 from twat_cache import _msgpack as mp
+from twat_cache import _state_readers as readers
 from twat_cache._code import Use, hash_of, uses_of
+from twat_cache._live_objects import UNBOUND, number_of, process_bytes
 from twat_cache._memo import ATTACHED
 from twat_cache._msgpack import Encoder, Unencodable
 from twat_cache._origin import is_typed_in, module_prefix, origin_of
 
-UNBOUND: Any = type("UNBOUND", (), {})()
 # What is larger is not looked at again at each call.
 CHEAP_FORM, CHEAP_DATA = 1 << 14, 1 << 20
 _FUNCTIONS = 200
@@ -105,8 +103,8 @@ class Captured:
             # What the function rebinds is its state.
             if uses is None or name in uses.assigned:
                 continue
-            value = content(cell)
-            self.checks.append((content, cell, value))
+            value = readers.content(cell)
+            self.checks.append((readers.content, cell, value))
             if name == "__class__" and (value is UNBOUND or _is_found(value)):
                 continue  # a class is what the qualified name says
             itself = _names.leads_to(value, func) or (value is UNBOUND and name == func.__name__)
@@ -128,7 +126,7 @@ class Captured:
             if name in uses.globals_assigned:
                 continue
             value = scope.get(name, UNBOUND)
-            self.checks.append((_Name(name), scope, value))
+            self.checks.append((readers.OfName(name), scope, value))
             if value is UNBOUND or _names.leads_to(value, func) or value is func:
                 continue
             form = self._value(name, value, False, use)
@@ -154,7 +152,7 @@ class Captured:
             self.large.append(name)
             self.held.large[id(value)] = value
             size = len(value) if hasattr(value, "__len__") else 0
-            self.checks.append((_HasLength(size), value, True))
+            self.checks.append((readers.HasLength(size), value, True))
             form = _keys.ENCODER.encode([self._number(value), size])
         elif form is None:
             form = self._of_this_process(value, use)
@@ -220,10 +218,10 @@ class Captured:
 
     def _settings(self, func: types.FunctionType, given: Any) -> dict[str, Any]:
         """Return defaults, keyword defaults and attributes of a function, which can be set at any time."""
-        attributes = {name: value for name, value in _own(given).items() if name not in ATTACHED}
+        attributes = {name: value for name, value in readers.own(given).items() if name not in ATTACHED}
         self.checks += [
-            (_defaults, func, func.__defaults__), (_kwdefaults, func, func.__kwdefaults__),
-            (_code_of, func, func.__code__), (_size_of_own, given, len(_own(given))),
+            (readers.defaults, func, func.__defaults__), (readers.kwdefaults, func, func.__kwdefaults__),
+            (readers.code_of, func, func.__code__), (readers.size_of_own, given, len(readers.own(given))),
         ]  # fmt: skip
         if func.__kwdefaults__ or attributes or not all(map(_is_fixed, func.__defaults__ or ())):
             self.volatile = self.volatile or not self._frozen
@@ -299,9 +297,9 @@ class Captured:
             use, value = uses_of(value.__func__.__code__).first, value.__self__
         if isinstance(value, (type, types.ModuleType, types.FunctionType)):
             return found
-        for name in sorted(_read_of(value, use)):
-            inner = _instance_attribute(value, name)
-            self.checks.append((_Attribute(name), value, inner))
+        for name in sorted(readers.read_of(value, use)):
+            inner = readers.instance_attribute(value, name)
+            self.checks.append((readers.OfAttribute(name), value, inner))
             form = None if inner is UNBOUND else self._form_of(inner)
             if form is not None and len(form) <= CHEAP_FORM and _data_size(inner) <= CHEAP_DATA:
                 found[name] = form
@@ -312,96 +310,9 @@ class Captured:
 
     def _number(self, value: Any) -> int:
         known = self._before.numbers.get(id(value)) or self.held.numbers.get(id(value))
-        number = known[1] if known is not None else _number_of(value)
+        number = known[1] if known is not None else number_of(value)
         self.held.numbers[id(value)] = (value, number)
         return number
-
-
-# Readers
-
-
-def content(cell: types.CellType) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return UNBOUND
-
-
-class _Name:
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __call__(self, scope: dict[str, Any]) -> Any:
-        return scope.get(self.name, UNBOUND)
-
-
-class _Attribute(_Name):
-    __slots__ = ()
-
-    def __call__(self, value: Any) -> Any:
-        return _instance_attribute(value, self.name)
-
-
-class _HasLength:
-    __slots__ = ("length",)
-
-    def __init__(self, length: int) -> None:
-        self.length = length
-
-    def __call__(self, value: Any) -> bool:
-        return not hasattr(value, "__len__") or len(value) == self.length
-
-
-def _defaults(func: Any) -> Any:
-    return func.__defaults__
-
-
-def _code_of(func: Any) -> Any:
-    return func.__code__
-
-
-def _kwdefaults(func: Any) -> Any:
-    return func.__kwdefaults__
-
-
-def _own(value: Any) -> dict[str, Any]:
-    return getattr(value, "__dict__", {})
-
-
-def _size_of_own(value: Any) -> int:
-    return len(_own(value))
-
-
-def _instance_attribute(value: Any, name: str) -> Any:
-    """Return an attribute that is the object's own data, without running its code."""
-    own = getattr(value, "__dict__", None)
-    if isinstance(own, dict) and name in own:
-        return own[name]
-    for kind in type(value).__mro__:
-        member = kind.__dict__.get(name)
-        if isinstance(member, types.MemberDescriptorType):
-            try:
-                return member.__get__(value)
-            except AttributeError:
-                return UNBOUND
-    return UNBOUND
-
-
-def _read_of(value: Any, use: Use, depth: int = 3) -> set[str]:
-    """Return the names of an object's own attributes that code reads, through its methods as well."""
-    found: set[str] = set()
-    for name in (*use.attributes, *(["__call__"] if use.called else [])):
-        method = next((vars(kind)[name] for kind in type(value).__mro__ if name in vars(kind)), None)
-        method = getattr(method, "fget", getattr(method, "__func__", method))
-        if isinstance(method, types.FunctionType):
-            inner = uses_of(method.__code__)
-            if depth:
-                found |= _read_of(value, inner.first, depth - 1) - inner.stored_attributes
-        else:
-            found.add(name)
-    return found
 
 
 def _is_fixed(value: Any) -> bool:
@@ -450,34 +361,3 @@ def _is_pattern(value: Any) -> bool:
 def reads_globals(func: types.FunctionType) -> bool:
     """Whether the globals that a function reads are part of what tells it apart."""
     return not origin_of(func).in_module
-
-
-# Numbers of this process
-
-_process: list[bytes] = []
-_numbers = itertools.count(1)
-_known: dict[int, tuple[weakref.ref[Any], int]] = {}
-
-if hasattr(os, "register_at_fork"):
-    # A child counts on from where its parent was, and so would its brothers.
-    os.register_at_fork(after_in_child=_process.clear)
-
-
-def process_bytes() -> bytes:
-    if not _process:
-        _process.append(os.urandom(16))
-    return _process[0]
-
-
-def _number_of(value: Any) -> int:
-    address = id(value)
-    known = _known.get(address)
-    if known is not None and known[0]() is value:
-        return known[1]
-    number = next(_numbers)
-    if value is not UNBOUND:
-        try:
-            _known[address] = (weakref.ref(value, lambda _: _known.pop(address, None)), number)
-        except TypeError:
-            pass  # it may be gone tomorrow and another at its address
-    return number

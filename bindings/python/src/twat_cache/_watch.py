@@ -8,8 +8,10 @@ from typing import Any
 from twat_cache import _captured
 from twat_cache._captured import Captured, Held
 from twat_cache._keys import ENCODER, prefix_of
+from twat_cache._live_objects import UNBOUND, process_bytes
 from twat_cache._msgpack import Unencodable
 from twat_cache._open import warn_user
+from twat_cache._state_readers import content
 
 _PREFIXES = 64
 
@@ -44,7 +46,7 @@ class Watch:
         self._func, self._base, self._alone = func, base, alone
         self._frozen, self._outlives = frozen, outlives
         cells = zip(func.__code__.co_freevars, func.__closure__ or ())
-        unbound = [name for name, cell in cells if _captured.content(cell) is _captured.UNBOUND]
+        unbound = [name for name, cell in cells if content(cell) is UNBOUND]
         self._late = frozenset(unbound if late else ()) - {func.__name__, "__class__"}
         self._held = Held()
         self.prefixes: dict[bytes, None] = {}
@@ -59,7 +61,7 @@ class Watch:
     def prefix(self) -> bytes:
         """Return what the key of a call begins with now."""
         checks, contents, volatile, process, prefix = self._state
-        if volatile or (process is not None and process is not _captured.process_bytes()):
+        if volatile or (process is not None and process is not process_bytes()):
             return self._read()
         for reader, source, seen in checks:
             if reader(source) is not seen:
@@ -82,7 +84,7 @@ class Watch:
         prefix = prefix_of(text)
         self.text, self.here_only, self._held = text, bool(found.here_only), found.held
         # One object, since other threads read it.
-        process = _captured.process_bytes() if found.here_only else None
+        process = process_bytes() if found.here_only else None
         self._state = (tuple(found.checks), tuple(found.contents), found.volatile, process, prefix)
         self.prefixes[prefix] = None
         if len(self.prefixes) > _PREFIXES:
