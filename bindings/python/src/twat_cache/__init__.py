@@ -232,7 +232,7 @@ def __getattr__(name: str) -> Any:
         value = _loaded(name, home)
     except ImportError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is raised
         # A missing or wrong core library: the frames of our own imports say nothing.
         raise error.with_traceback(None) from None
     globals()[name] = value
