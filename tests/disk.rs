@@ -17,6 +17,8 @@ mod golden;
 mod lifetimes;
 #[path = "disk/opening.rs"]
 mod opening;
+#[path = "disk/paths.rs"]
+mod paths;
 #[path = "disk/settings.rs"]
 mod settings;
 #[path = "disk/totals.rs"]

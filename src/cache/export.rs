@@ -6,14 +6,16 @@
 
 use super::{Cache, SetOptions, TTL_NEVER};
 use crate::error::{Code, Error, Result};
+use crate::store::blob::fresh_name;
+use crate::store::files::{not_regular, open_regular};
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::num::NonZeroU64;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use xxhash_rust::xxh3::Xxh3Default;
 
 const MAGIC: &str = "twat-export";
@@ -169,25 +171,40 @@ impl Cache {
     /// Writes every live entry (of this namespace) to a file, which is
     /// replaced as a whole or not at all; returns how many.
     pub fn export(&self, path: &Path) -> Result<u64> {
+        // What is not a regular file (a device, a FIFO, a link) must not be replaced.
+        match std::fs::symlink_metadata(path) {
+            Ok(found) if !found.is_file() => return Err(not_regular(path)),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(io("looking at", path, &error));
+            }
+            _ => {}
+        }
         let mut name = path.as_os_str().to_owned();
-        // Another thread may be exporting to the same path.
-        static DRAFTS: AtomicU64 = AtomicU64::new(0);
-        let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
-        name.push(format!(".{}-{number}.tmp", std::process::id()));
+        name.push(format!(".{}.tmp", fresh_name()));
         let temporary = Path::new(&name);
-        let written = self.export_to(temporary).and_then(|n| {
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(temporary)
+            .map_err(|error| io("writing", temporary, &error))?;
+        let written = self.export_to(file, temporary).and_then(|n| {
             std::fs::rename(temporary, path).map_err(|error| io("renaming to", path, &error))?;
             Ok(n)
         });
         if written.is_err() {
             let _ = std::fs::remove_file(temporary);
+        } else {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let parent = parent.unwrap_or(Path::new("."));
+            let synced = File::open(parent).and_then(|parent| parent.sync_all());
+            synced.map_err(|error| io("syncing", parent, &error))?;
         }
         written
     }
 
-    fn export_to(&self, path: &Path) -> Result<u64> {
+    fn export_to(&self, file: File, path: &Path) -> Result<u64> {
         let wrong = |error: std::io::Error| io("writing", path, &error);
-        let file = File::create(path).map_err(wrong)?;
         let mut to = Summed { stream: BufWriter::new(Limited::new(file)), sum: Xxh3Default::new() };
         put(&mut to, &(MAGIC, VERSION), path)?;
         let mut n = 0u64;
@@ -211,8 +228,11 @@ impl Cache {
     /// Sets every entry of an export file; returns how many. The file is
     /// verified as a whole before the first entry is set.
     pub fn import(&self, path: &Path) -> Result<u64> {
-        walk(path, &mut |_| Ok(()))?;
-        walk(path, &mut |Record(key, value, ttl, tags)| {
+        // Opened once: another file of this name must not follow the verified one.
+        let (mut file, _) = open_regular(path)?;
+        walk(&file, path, &mut |_| Ok(()))?;
+        file.rewind().map_err(|error| io("reading", path, &error))?;
+        walk(&file, path, &mut |Record(key, value, ttl, tags)| {
             let tags: Vec<&[u8]> = tags.iter().map(|tag| &tag[..]).collect();
             let ttl_ms = ttl.unwrap_or(TTL_NEVER);
             let options = SetOptions { ttl_ms, tags: &tags, ..SetOptions::default() };
@@ -221,8 +241,7 @@ impl Cache {
     }
 }
 
-fn walk(path: &Path, each: &mut dyn FnMut(Record) -> Result<()>) -> Result<u64> {
-    let file = File::open(path).map_err(|error| io("opening", path, &error))?;
+fn walk(file: &File, path: &Path, each: &mut dyn FnMut(Record) -> Result<()>) -> Result<u64> {
     let mut from = Summed { stream: BufReader::new(file), sum: Xxh3Default::new() };
     let version = match take(&mut from, path)? {
         Part::List(parts) => match &parts[..] {

@@ -62,8 +62,8 @@ pub enum Kind {
     ZeroOrAtLeast(u64),
     /// 0, or a power of two up to so much.
     ZeroOrPowerOfTwo(u64),
-    /// File permissions as octal text.
-    Octal,
+    /// Permissions as octal text, up to so much.
+    Octal(u32),
 }
 
 /// A checked value of an option.
@@ -133,9 +133,9 @@ pub static OPTIONS: &[OptionSpec] = &[
         "When the checksum of a value file is verified: on the first read in a process, or on each."),
     row("check", Kind::Choice(&["auto", "open", "never"]), "auto", STORE | AUTO,
         "When the page walker verifies a store: unless it was closed and is as it was left, at each open, or never."),
-    row("dir_mode", Kind::Octal, "0700", STORE | AUTO,
+    row("dir_mode", Kind::Octal(0o7777), "0700", STORE | AUTO,
         "Permissions of directories, octal."),
-    row("file_mode", Kind::Octal, "0600", STORE | AUTO,
+    row("file_mode", Kind::Octal(0o777), "0600", STORE | AUTO,
         "Permissions of files, octal."),
     row("compression", Kind::Choice(&["none", "lz4", "zstd"]), "none", STORE | REDIS | AUTO,
         "Codec for values that gain by it."),
@@ -216,7 +216,7 @@ impl OptionSpec {
             Kind::U64(min, max) => format!("an integer from {min} to {max}"),
             Kind::ZeroOrAtLeast(min) => format!("0 or an integer from {min}"),
             Kind::ZeroOrPowerOfTwo(max) => format!("0 or a power of two up to {max}"),
-            Kind::Octal => "octal permissions such as 0700".into(),
+            Kind::Octal(_) => "octal permissions such as 0700".into(),
         }
     }
 
@@ -226,7 +226,7 @@ impl OptionSpec {
             Kind::Text(_) | Kind::Secret | Kind::Choice(_) => "text",
             Kind::Bool => "bool",
             Kind::U64(..) | Kind::ZeroOrAtLeast(_) | Kind::ZeroOrPowerOfTwo(_) => "u64",
-            Kind::Octal => "octal",
+            Kind::Octal(_) => "octal",
         }
     }
 
@@ -252,9 +252,9 @@ impl OptionSpec {
                 "false" => Ok(OptionValue::Bool(false)),
                 _ => Err(self.wrong(text)),
             },
-            Kind::Octal => u32::from_str_radix(text, 8)
+            Kind::Octal(most) => u32::from_str_radix(text, 8)
                 .ok()
-                .filter(|mode| *mode <= 0o777 && !text.starts_with('+'))
+                .filter(|mode| *mode <= most && !text.starts_with('+'))
                 .map(|mode| OptionValue::U64(u64::from(mode)))
                 .ok_or_else(|| self.wrong(text)),
             Kind::U64(..) | Kind::ZeroOrAtLeast(_) | Kind::ZeroOrPowerOfTwo(_) => {

@@ -9,8 +9,9 @@ pub mod redis;
 pub mod tiered;
 
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::stats::EngineStats;
+use crate::store::files::open_regular;
 use crate::value::{Hit, Value};
 use serde_json::{Map, Value as Json};
 use std::num::NonZeroU64;
@@ -179,11 +180,29 @@ pub trait Engine: Send + Sync {
     /// is full and evicts nothing answers `Full`.
     fn put(&self, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<Stored>;
 
-    /// Stores a file's content; engines with blob files stream it.
+    /// Stores a file's content; engines with blob files stream it. A file that
+    /// can never fit is refused before it is read.
     fn put_file(&self, key: &[u8], path: &Path, put: &Put<'_>) -> Result<Stored> {
-        let doing = || format!("reading {}", path.display());
-        let bytes = std::fs::read(path).map_err(|error| Error::io(doing(), &error))?;
+        let (file, len) = open_regular(path)?;
+        if put.cost == 0 && len > self.largest_value() {
+            let (path, most) = (path.display(), self.largest_value());
+            let text = format!("{path}: expected at most {most} bytes, got {len}");
+            return Err(Error::new(Code::TooLarge, text));
+        }
+        let mut bytes = Vec::new();
+        let room = usize::try_from(len).is_ok_and(|len| bytes.try_reserve_exact(len).is_ok());
+        if !room {
+            let text = format!("reading {}: no memory for {len} bytes", path.display());
+            return Err(Error::new(Code::NoMem, text));
+        }
+        let read = std::io::Read::read_to_end(&mut std::io::Read::take(file, len), &mut bytes);
+        read.map_err(|error| Error::io(format_args!("reading {}", path.display()), &error))?;
         self.put(key, &bytes, put)
+    }
+
+    /// Bytes of the largest value that can fit, as far as that is known.
+    fn largest_value(&self) -> u64 {
+        u64::MAX
     }
 
     /// Removes an entry; false where there was none.

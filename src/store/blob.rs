@@ -8,6 +8,7 @@
 
 #![expect(unsafe_code, reason = "mapping a file")]
 
+use super::files::make_dir;
 use crate::error::{Code, Error, Result};
 use crate::value::{Mapped, Value};
 use crossbeam::queue::SegQueue;
@@ -15,7 +16,7 @@ use rustix::fs::FlockOperation;
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -133,6 +134,9 @@ pub enum Source<'a> {
 impl Blobs {
     /// The blobs of a store's directory.
     pub fn new(dir: &Path, file_mode: u32, dir_mode: u32, sync: bool) -> Self {
+        // Nobody writes to a value file, which readers have mapped: not even those
+        // that may write to the store.
+        let file_mode = file_mode & 0o444;
         Self { root: dir.join("blobs"), file_mode, dir_mode, sync, unsynced: Arc::default() }
     }
 
@@ -154,11 +158,7 @@ impl Blobs {
     /// does not count: users share a store by mode.
     fn make_dir(&self, path: &Path) -> Result<()> {
         for path in [&self.root, path] {
-            match fs::DirBuilder::new().mode(self.dir_mode).create(path) {
-                Ok(()) => drop(fs::set_permissions(path, Permissions::from_mode(self.dir_mode))),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(wrong("making", path, &error)),
-            }
+            make_dir(path, self.dir_mode).map_err(|error| wrong("making", path, &error))?;
         }
         Ok(())
     }

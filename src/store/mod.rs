@@ -4,5 +4,6 @@ pub mod blob;
 pub mod blocks;
 pub mod boot;
 pub mod env_registry;
+pub mod files;
 pub mod txn;
 pub mod walk;

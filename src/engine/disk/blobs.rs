@@ -8,8 +8,9 @@ use crate::compress::{self, decompress};
 use crate::envelope::Envelope;
 use crate::error::{Error, Result};
 use crate::store::blob::Source;
+use crate::store::files::open_regular;
 use std::borrow::Cow;
-use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
@@ -61,19 +62,15 @@ impl Disk {
 
     pub(super) fn put_from(&self, key: &[u8], path: &Path, put: &Put<'_>) -> Result<Stored> {
         let reading = |error| Error::io(format_args!("reading {}", path.display()), &error);
-        let file = File::open(path).map_err(reading)?;
-        let found = file.metadata().map_err(reading)?;
-        if !found.is_file() {
-            let text = format!("path: expected a file, found something else: {}", path.display());
-            return Err(Error::new(crate::error::Code::Io, text));
-        }
+        let (mut file, len) = open_regular(path)?;
         self.refresh_settings()?;
         let compresses = self.shared.settings.compressor().compresses();
-        if found.len() <= self.shared.inline_max || (compresses && found.len() <= COMPRESS_WHOLE) {
-            let bytes = std::fs::read(path).map_err(reading)?;
+        if len <= self.shared.inline_max || (compresses && len <= COMPRESS_WHOLE) {
+            let mut bytes = Vec::new();
+            (&mut file).take(len).read_to_end(&mut bytes).map_err(reading)?;
             return self.put_one(key, &bytes, put);
         }
-        self.refuse_too_large(found.len())?;
+        self.refuse_too_large(len)?;
         let draft = self.shared.blobs.draft(Source::File(file, path))?;
         let mut item = Item {
             key,

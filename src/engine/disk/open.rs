@@ -10,6 +10,7 @@ use crate::error::{Code, Error, Result};
 use crate::store::blob::Blobs;
 use crate::store::boot::{self, Check, Decision, Guard, Opening};
 use crate::store::env_registry::{self, Attached, Setting, Settings, StoreRef};
+use crate::store::files::set_dir_mode;
 use crate::store::txn::{Env, EnvOptions, MAIN};
 use serde_json::{Map, Value as Json};
 use std::cell::RefCell;
@@ -35,8 +36,8 @@ pub fn open(config: &Config) -> Result<Disk> {
     let place = Place::prepare(config).map_err(|error| explain(given, error))?;
     let options = env_options(config, &place);
     let settings = settings(config, &options);
-    let blobs =
-        Blobs::new(&place.dir, config.mode("file_mode"), config.mode("dir_mode"), options.sync);
+    let (dir_mode, file_mode) = modes(config, &place);
+    let blobs = Blobs::new(&place.dir, file_mode, dir_mode, options.sync);
     let notes = RefCell::new(Map::new());
     let attempt = |check| {
         env_registry::open(
@@ -79,6 +80,28 @@ fn seed(config: &Config) -> u64 {
     config.u64_or("seed", RandomState::new().hash_one(std::process::id()))
 }
 
+/// Permissions of new directories and files. Those that are not named are the
+/// ones of the store, so that all who share it go on sharing.
+fn modes(config: &Config, place: &Place) -> (u32, u32) {
+    let of = |path: &Path| fs::metadata(path).map_or(0, |found| found.permissions().mode());
+    let shared = |name: &str| !place.fresh && config.given(name).is_none();
+    let file = match shared("file_mode") {
+        true => of(&place.dir.join(boot::DATA)) & 0o666 | 0o600,
+        false => config.mode("file_mode"),
+    };
+    let dir = match shared("dir_mode") {
+        // For nobody who may not read the files.
+        true => of(&place.dir) & 0o777 & spread(file) | 0o700,
+        false => config.mode("dir_mode"),
+    };
+    (dir, file)
+}
+
+/// All bits of those who have any.
+fn spread(mode: u32) -> u32 {
+    [0o700, 0o070, 0o007].into_iter().filter(|who| mode & who != 0).sum()
+}
+
 /// The map that a bound needs: twice as much, since pages are not all full.
 fn map_for(max_bytes: u64) -> u64 {
     max_bytes.saturating_mul(2).max(1 << 20)
@@ -103,7 +126,7 @@ fn env_options(config: &Config, place: &Place) -> EnvOptions {
         map_floor: floor.min(map_size),
         sync: config.text("durability") == "system",
         read_only: place.read_only,
-        file_mode: config.mode("file_mode"),
+        file_mode: modes(config, place).1,
     }
 }
 
@@ -260,7 +283,7 @@ fn explain(dir: &Path, error: Error) -> Error {
             error.code(),
             format!(
                 "{text}; the store belongs to user {owner} and this process is user {me}: \
-                 use a directory of your own, or share it by dir_mode and file_mode",
+                 use a directory of your own, or share it by dir_mode and file_mode (2770 and 0660 for a group)",
             ),
         ),
         _ => error,
@@ -283,10 +306,10 @@ fn make_dir(path: &Path, mode: u32) -> Result<()> {
     }
     fs::DirBuilder::new()
         .recursive(true)
-        .mode(mode)
+        .mode(mode & 0o777)
         .create(path)
         .map_err(|error| wrong("path: making", path, &error))?;
-    let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode));
+    set_dir_mode(path, mode);
     Ok(())
 }
 

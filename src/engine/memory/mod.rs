@@ -265,6 +265,10 @@ impl Engine for Memory {
         self.store(key, value, put, |_| ())
     }
 
+    fn largest_value(&self) -> u64 {
+        self.bytes.most().unwrap_or(u64::MAX)
+    }
+
     fn delete(&self, key: &[u8]) -> Result<bool> {
         // What is removed is dropped here, outside the lock.
         let remove = |shard: &mut Shard, slot, ()| self.remove(shard, slot, Why::Deleted);

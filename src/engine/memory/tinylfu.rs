@@ -241,6 +241,10 @@ impl Engine for TinyLfu {
         })
     }
 
+    fn largest_value(&self) -> u64 {
+        self.bounds.bytes.unwrap_or(u64::MAX)
+    }
+
     fn delete(&self, key: &[u8]) -> Result<bool> {
         self.change(key, |found| Ok((Op::Remove, found.is_some())))
     }

@@ -118,6 +118,11 @@ impl Engine for Redis {
         Ok(tracker.map_or(Hearing::None, |tracker| Hearing::Listener(Box::new(tracker))))
     }
 
+    /// The server's own limit on a string.
+    fn largest_value(&self) -> u64 {
+        512 << 20
+    }
+
     fn put(&self, key: &[u8], value: &[u8], put: &Put<'_>) -> Result<Stored> {
         let _call = Call::begin(self.timeout);
         let tags = entry::tag_section(&entry::join(&self.server, &self.names, put.tags)?);
