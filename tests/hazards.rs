@@ -49,6 +49,7 @@ fn child_process() {
         "small-disk" => limits::small_disk,
         "file-size-limit" => limits::file_size_limit,
         "under-file-size-limit" => limits::under_file_size_limit,
+        "under-address-limit" => limits::under_address_limit,
         "read-only-media" => limits::read_only_media,
         "pid-one" => limits::pid_one,
         "masked" => limits::masked,

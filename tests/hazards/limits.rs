@@ -302,3 +302,37 @@ fn umask_077_makes_a_store_that_its_owner_can_use_and_nobody_else() {
         }
     }
 }
+
+/// A store of its defaults where the process may have little address space.
+pub fn under_address_limit(args: &Args) {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let limit = Rlimit { current: Some(3_000_000 << 10), maximum: None };
+    setrlimit(Resource::As, limit).expect("a limit");
+    let dir = Path::new(&args["dir"]);
+    let open = |name: &str, options: &[(&str, &str)]| {
+        let mut config = Config::new("disk").expect("an engine");
+        config.set("path", dir.join(name).to_str().expect("text")).expect("a path");
+        options.iter().for_each(|(name, value)| config.set(name, value).expect("an option"));
+        Cache::open(&config)
+    };
+    let error = open("default", &[]).err().expect("8 GiB of address space under a limit of 3");
+    assert_eq!(error.code(), Code::NoMem, "{error}");
+    for part in ["map_size", "max_bytes", "ulimit -v"] {
+        assert!(error.text().contains(part), "{error}");
+    }
+    let small = open("small", &[("max_bytes", "100000000")]).expect("a halved map");
+    small.set(b"key", b"value", TTL_DEFAULT).expect("a set");
+    drop(small);
+    // The bound is the store's, and needs no more than before.
+    let again = open("small", &[]).expect("the same store");
+    assert_eq!(again.get(b"key").expect("a get").as_deref(), Some(&b"value"[..]));
+    tell("done");
+}
+
+#[test]
+fn a_limit_of_address_space_halves_the_map_or_is_named_with_the_options() {
+    let scene = Scene::new("address-space");
+    let arguments = args([("dir", scene.dir.display().to_string())]);
+    let (told, status) = spawn("under-address-limit", &arguments).finish(HANG * 10);
+    assert!(status.success() && told == ["done"], "{told:?} {status}");
+}
