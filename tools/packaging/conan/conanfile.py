@@ -2,6 +2,7 @@
 
 import os
 import re
+from typing import ClassVar
 
 from conan import ConanFile
 from conan.tools.files import copy, load
@@ -14,8 +15,8 @@ class TwatCache(ConanFile):
     description = "One embeddable cache for every language: memory, disk, file, redis and tiers behind one C ABI"
     topics = ("cache", "memoization", "lmdb", "redis")
     settings = "os", "arch", "compiler", "build_type"
-    options = {"shared": [True, False]}
-    default_options = {"shared": True}
+    options: ClassVar = {"shared": [True, False]}
+    default_options: ClassVar = {"shared": True}
 
     @property
     def _tree(self):
@@ -29,7 +30,8 @@ class TwatCache(ConanFile):
             "src/*", "include/*", "benches/*", "bindings/c/*", "tools/*", "docs/symbols.txt", ".cargo/*", "Cargo.*",
             "build.rs", "README.md", "LICENSE",
         ):  # fmt: skip
-            copy(self, pattern, self._tree, self.export_sources_folder, excludes=("*/node_modules/*", "tools/packaging/*"))
+            excludes = ("*/node_modules/*", "tools/packaging/*")
+            copy(self, pattern, self._tree, self.export_sources_folder, excludes=excludes)
 
     def configure(self):
         # The ABI is C's, whatever compiles the library.
