@@ -9,7 +9,7 @@ use super::txn::{Env, EnvOptions};
 use crate::error::{Code, Error, Result};
 use crate::fork::{self, ForkLocal};
 use std::any::Any;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::mem::ManuallyDrop;
 use std::os::unix::fs::MetadataExt;
@@ -35,7 +35,7 @@ pub struct Setting {
 /// All of them, always in the same order.
 pub type Settings = Vec<Setting>;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct FileId {
     device: u64,
     inode: u64,
@@ -48,12 +48,13 @@ struct Slot {
     handles: usize,
 }
 
-/// The stores that this process has open.
+/// The stores that this process has open. Not in hash maps, whose pointers into
+/// the middle of a block valgrind takes for leaks.
 #[derive(Default)]
 struct Registry {
-    slots: HashMap<FileId, Slot>,
+    slots: BTreeMap<FileId, Slot>,
     /// Directories of stores that are being judged.
-    judged: HashSet<FileId>,
+    judged: BTreeSet<FileId>,
 }
 
 /// The registry, and what is told when a store has been judged.
