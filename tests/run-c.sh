@@ -96,6 +96,14 @@ if wanted cpp/locale "$@"; then
     done
 fi
 
+if wanted valgrind "$@"; then
+    say "a store of its defaults under valgrind"
+    need_package valgrind valgrind
+    compile_c bindings/node/test/programs/open_store.c "$stage/open_store.o"
+    $CC "$stage/open_store.o" -o "$stage/open_store" "${shared[@]}" -pthread
+    run valgrind -q --leak-check=full --error-exitcode=9 "$stage/open_store" "$TWAT_TEST_ROOT/valgrind" >/dev/null
+fi
+
 if wanted documents "$@"; then
     source tests/c/documents.sh
 fi
