@@ -21,7 +21,8 @@ const OUTRO: &str = "
 `policy` here is the eviction policy alone, for hosts that keep their own objects (`twat_policy`).
 
 A store that is open in this process with other bounds or format options is `TWAT_E_CONFIG` with both values in
-the text. Between processes the settings of the last opener are recorded and used by all writers from then on.
+the text. Bounds, policy and compression are recorded in the store: an opener takes those that it does not name, and changes those
+that it names for all processes (docs/disk.md).
 ";
 
 fn rendered() -> String {

@@ -122,13 +122,32 @@ fn a_second_open_in_the_process_without_options_joins_the_first() {
     assert_eq!(second.info().unwrap()["map_size"], 8_388_608);
     second.set(b"large", &(0..200).collect::<Vec<u8>>(), TTL_DEFAULT).unwrap();
     assert_eq!(super::common::blob_files(dir.path()).len(), 1, "the first one's inline_max_bytes");
-    for (name, value) in [("policy", "lru"), ("compression", "lz4"), ("map_size", "16777216")] {
+    for (name, value) in [("policy", "lru"), ("max_bytes", "70000"), ("map_size", "16777216")] {
         let mut config = plain("disk", dir.path(), &[(name, value)]);
         let error = Cache::open(&config).err().expect("another value was accepted");
         assert!(error.code() == Code::Config && error.text().contains(value), "{error}");
         config.set("max_entries", "5000").unwrap();
         let text = Cache::open(&config).err().expect("another value").to_string();
         assert!(!text.contains("max_entries") && !text.contains("4294967296"), "{text}");
+    }
+}
+
+/// Two users of one store in a process may prefer two codecs: both read all, and
+/// the last opener's is used from then on.
+#[test]
+fn another_codec_in_the_process_is_taken_and_not_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = open(dir.path(), &[("compression", "none")]);
+    first.set(b"k", &[7; 5_000], TTL_DEFAULT).unwrap();
+    let second = open(dir.path(), &[("compression", "zstd")]);
+    assert_eq!(second.info().unwrap()["replaced"]["compression"], "none");
+    assert_eq!(first.info().unwrap()["compression"], "zstd");
+    second.set(b"l", &[8; 5_000], TTL_DEFAULT).unwrap();
+    for (key, byte) in [(b"k", 7), (b"l", 8)] {
+        assert!(
+            get(&first, key).unwrap() == [byte; 5_000]
+                && get(&second, key).unwrap() == [byte; 5_000]
+        );
     }
 }
 

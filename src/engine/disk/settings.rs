@@ -183,8 +183,13 @@ impl Disk {
         let start = found.as_ref().map_or(Settings::new_store(config), Settings::of);
         let wanted = start.with(config)?;
         if *settled {
-            self.refuse_others(start.changed_in(wanted))?;
-            return Ok(Map::new());
+            // A codec is no promise to the other handles, as bounds and policy are: the last opener's is taken.
+            let mut others = start.changed_in(wanted);
+            others.retain(|(name, ..)| !name.starts_with("compress"));
+            self.refuse_others(others)?;
+            if wanted == start {
+                return Ok(Map::new());
+            }
         }
         let mut replaced = Map::new();
         if found.is_none_or(|totals| totals.format != FORMAT) || wanted != start {

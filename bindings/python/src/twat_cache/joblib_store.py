@@ -72,11 +72,26 @@ class TwatStoreBackend(StoreBackendBase, StoreBackendMixin):
             options["compress"] = True
         if engine == "file":
             options.setdefault("inline_max_bytes", 4096)  # joblib's notes are small
-        self._cache = Cache(engine, None if engine == "redis" else os.path.abspath(location), **options)
+        self._place = None if engine == "redis" else os.path.abspath(location)
+        self._opened = engine, options
+        self._open()
+
+    def _open(self) -> None:
+        engine, options = self._opened
+        self._store = Cache(engine, self._place, **options)
         self._map()
 
     def _map(self) -> None:
-        self._cache._codec.mapped = self.mmap_mode == "r" and not self.compress
+        self._store._codec.mapped = self.mmap_mode == "r" and not self.compress
+
+    @property
+    def _cache(self) -> Cache:
+        """The open store. Users of joblib remove its folder while it is in use: then a new one is made."""
+        if self._place is not None and not os.path.exists(os.path.join(self._place, "data.mdb")):
+            with contextlib.suppress(Exception):  # nothing of it is left to be written
+                self._store.close()
+            self._open()
+        return self._store
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
