@@ -1,4 +1,4 @@
-# Makes twat_cache(3) of the header: awk -v version=0.1.0 -f tools/man.awk include/twat_cache.h
+# Makes twat_cache(3) of the header: awk -v version=3.0.0 -f tools/man.awk include/twat_cache.h
 # The header is the specification; this only sets it for man.
 
 function escaped(text) {

@@ -15,7 +15,7 @@ use std::ffi::c_void;
 /// Ownership: release each value with `twat_bytes_free` (zeroed ones too, if
 /// you like).
 /// Errors: as `twat_cache_get`; then nothing is written.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live; `keys` has `n` slices over readable bytes; `out_values` has
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn twat_cache_get_many(
 /// transactions use one: all or nothing.
 ///
 /// Errors: as `twat_cache_set_with`.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live; `keys` and `values` have `n` slices over readable bytes;
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn twat_cache_set_many(
 /// Deletes many keys; `*out_deleted` (which may be NULL) is how many were there.
 ///
 /// Errors: as `twat_cache_delete`.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live; `keys` has `n` slices over readable bytes; `out_deleted` is
@@ -113,7 +113,7 @@ pub unsafe extern "C" fn twat_cache_delete_many(
 /// NULL) is how many there were.
 ///
 /// Errors: as `twat_cache_delete`.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live; `prefix` has `prefix_len` bytes; `out_deleted` is NULL or

@@ -89,7 +89,7 @@ pub(super) unsafe fn slices<'a>(
 /// NULL, does nothing.
 /// Errors: none.
 /// Threads: any, also while the cache is in use or after it is closed.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `bytes` is NULL, zeroed, or was filled by this library and not yet freed.

@@ -55,7 +55,7 @@ pub(super) fn found(there: bool) -> i32 {
 /// each other, a store open in this process, or the engine;
 /// `TWAT_E_UNSUPPORTED` for an engine this build has not; for stores
 /// `TWAT_E_IO`, `TWAT_E_BUSY`, `TWAT_E_VERSION`. Nothing is created then.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `config` is live; `out_cache` is writable.
@@ -79,7 +79,7 @@ pub unsafe extern "C" fn twat_cache_open(
 ///
 /// Errors: what the last flush answered.
 /// Threads: must not overlap another call on this handle.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is NULL or live, and never used again.
@@ -98,7 +98,7 @@ pub unsafe extern "C" fn twat_cache_close(cache: *mut twat_cache) -> i32 {
 /// Removes an entry: `TWAT_OK`, or `TWAT_MISS` where there was none.
 ///
 /// Errors: `TWAT_E_ARG`; what the engine's medium answers.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live; `key` has `key_len` bytes.
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn twat_cache_delete(
 /// changes no order.
 ///
 /// Errors: as `twat_cache_get`.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live; `key` has `key_len` bytes.
@@ -145,7 +145,7 @@ pub unsafe extern "C" fn twat_cache_contains(
 /// over all keys. (`entries` of `twat_cache_stats` is what is held, in constant time.)
 ///
 /// Errors: `TWAT_E_ARG`; what the engine's medium answers.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live; `out_len` is writable.
@@ -166,7 +166,7 @@ pub unsafe extern "C" fn twat_cache_len(cache: *mut twat_cache, out_len: *mut u6
 /// ever carried it.
 ///
 /// Errors: `TWAT_E_ARG`; what the engine's medium answers.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live; `tag` has `tag_len` bytes.
@@ -188,7 +188,7 @@ pub unsafe extern "C" fn twat_cache_invalidate_tag(
 /// may be NULL) is how many entries left.
 ///
 /// Errors: `TWAT_E_ARG`; what the engine's medium answers.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live; `out_removed` is NULL or writable.
@@ -206,7 +206,7 @@ pub unsafe extern "C" fn twat_cache_expire(cache: *mut twat_cache, out_removed: 
 /// Removes every entry (of this namespace).
 ///
 /// Errors: `TWAT_E_ARG`; what the engine's medium answers.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live.
@@ -221,7 +221,7 @@ pub unsafe extern "C" fn twat_cache_clear(cache: *mut twat_cache) -> i32 {
 /// Waits until what was acknowledged is as durable as the medium can make it.
 ///
 /// Errors: `TWAT_E_ARG`; what the engine's medium answers.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live.
@@ -239,7 +239,7 @@ pub unsafe extern "C" fn twat_cache_flush(cache: *mut twat_cache) -> i32 {
 /// Ownership: release `*out_json` with `twat_bytes_free`. Not NUL-terminated.
 ///
 /// Errors: `TWAT_E_ARG`; what the engine's medium answers.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live; `out_json` is writable.
@@ -262,7 +262,7 @@ pub unsafe extern "C" fn twat_cache_info(cache: *mut twat_cache, out_json: *mut 
 /// Ownership: release `*out_json` with `twat_bytes_free`. Not NUL-terminated.
 ///
 /// Errors: `TWAT_E_ARG`; what the engine's medium answers.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live; `out_json` is writable.
@@ -287,7 +287,7 @@ pub unsafe extern "C" fn twat_cache_check(
 /// (which may be NULL) is how many.
 ///
 /// Errors: `TWAT_E_ARG`; `TWAT_E_IO`, `TWAT_E_FULL`; what a get answers.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live; `path` is NUL-terminated; `out_entries` is NULL or writable.
@@ -313,7 +313,7 @@ pub unsafe extern "C" fn twat_cache_export(
 ///
 /// Errors: `TWAT_E_ARG`; `TWAT_E_IO`, `TWAT_E_FULL`; what a set answers;
 /// `TWAT_E_CORRUPT`, `TWAT_E_VERSION` for the file.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live; `path` is NUL-terminated; `out_entries` is NULL or writable.

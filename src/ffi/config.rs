@@ -48,7 +48,7 @@ unsafe impl Growing for twat_option {
 ///
 /// Ownership: release it with `twat_config_free`.
 /// Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for an unknown engine.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `engine` is NULL or NUL-terminated; `out_config` is NULL or writable.
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn twat_config_new(
 /// Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for an unknown key (the text
 /// offers the nearest one) or a value out of range (the text has the range);
 /// the configuration is then as it was.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `config` is live and used by no other thread; the texts are NULL or
@@ -97,7 +97,7 @@ pub unsafe extern "C" fn twat_config_set(
 /// Sets an option from a number (0 and 1 for truth values).
 ///
 /// Errors: as `twat_config_set`.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// As `twat_config_set`.
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn twat_config_set_u64(
 ///
 /// Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for bytes that are neither,
 /// and as `twat_config_set`; the configuration is then as it was.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `config` is live and used by no other thread; `bytes` has `len` bytes.
@@ -142,7 +142,7 @@ pub unsafe extern "C" fn twat_config_load(
 ///
 /// Ownership: `tier` is copied and stays the caller's.
 /// Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for another engine.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// Both are live, distinct, and used by no other thread.
@@ -164,7 +164,7 @@ pub unsafe extern "C" fn twat_config_add_tier(
 /// Releases a configuration. NULL does nothing.
 ///
 /// Errors: none.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `config` is NULL or live, and never used again.
@@ -181,7 +181,7 @@ pub unsafe extern "C" fn twat_config_free(config: *mut twat_config) {
 /// How many options there are.
 ///
 /// Errors: none.
-/// Since: 0.1.0
+/// Since: 3.0.0
 #[unsafe(no_mangle)]
 pub extern "C" fn twat_option_count() -> usize {
     guard(|| options::OPTIONS.len())
@@ -194,7 +194,7 @@ pub extern "C" fn twat_option_count() -> usize {
 /// Ownership: the texts are static.
 /// Errors: `TWAT_E_ARG` for NULL, an index beyond the table or a `struct_size`
 /// below the first version's.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `inout_option` is NULL or writable for its `struct_size` bytes.

@@ -13,7 +13,7 @@ pub const TWAT_DIGEST_BYTES: usize = 32;
 /// The BLAKE3 hash of some bytes, 32 bytes into `out_digest`.
 ///
 /// Errors: `TWAT_E_ARG` for NULL.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `data` has `len` bytes; `out_digest` has room for `TWAT_DIGEST_BYTES`.
@@ -39,7 +39,7 @@ pub unsafe extern "C" fn twat_hash(
 ///
 /// Errors: `TWAT_E_ARG` for NULL, or a secret that is not
 /// `TWAT_DIGEST_BYTES` long.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `secret` has `secret_len` bytes; `parts` has `n_parts` slices over readable

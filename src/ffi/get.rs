@@ -18,7 +18,7 @@ use std::ffi::c_void;
 /// Ownership: release `*out_value` with `twat_bytes_free`; it may outlive its
 /// entry and the cache.
 /// Errors: `TWAT_E_ARG`; what the engine's medium answers.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live; `key` has `key_len` bytes; `out_value` is writable.
@@ -160,7 +160,7 @@ unsafe fn slow_get(
 /// was, or `TWAT_MISS`.
 ///
 /// Errors: as `twat_cache_get`.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live; `key` has `key_len` bytes; `buffer` has room for

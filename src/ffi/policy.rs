@@ -76,7 +76,7 @@ unsafe fn with<T>(
 /// Ownership: release `*out_policy` with `twat_policy_free`.
 /// Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for other options, or for
 /// `tinylfu`, which has no such form.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `config` is live; `out_policy` is writable.
@@ -104,7 +104,7 @@ pub unsafe extern "C" fn twat_policy_new(
 /// What the host has to record: `TWAT_POLICY_NEEDS_NOTHING`, `_MARK` or `_LOG`.
 ///
 /// Errors: `TWAT_E_ARG` for NULL.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `policy` is live.
@@ -134,7 +134,7 @@ pub unsafe extern "C" fn twat_policy_needs(policy: *mut twat_policy) -> i32 {
 /// is admitted, or for `twat_policy_evicted`.
 ///
 /// Errors: `TWAT_E_ARG` for NULL.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `policy` is live; `hits` has `n_hits` slots; `out_victims` has room for
@@ -198,7 +198,7 @@ unsafe fn drain(policy: &mut HostPolicy, out: *mut u64, capacity: usize, out_n: 
 /// `TWAT_TRUNCATED` when there are still more.
 ///
 /// Errors: `TWAT_E_ARG` for NULL.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `policy` is live; `out_victims` has room for `capacity`; `out_n` is writable.
@@ -222,7 +222,7 @@ pub unsafe extern "C" fn twat_policy_evicted(
 /// Hands over a log of hits, oldest first.
 ///
 /// Errors: `TWAT_E_ARG` for NULL.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `policy` is live; `hits` has `n_hits` slots.
@@ -249,7 +249,7 @@ pub unsafe extern "C" fn twat_policy_hits(
 /// `TWAT_MISS` for a stale slot.
 ///
 /// Errors: `TWAT_E_ARG` for NULL.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `policy` is live.
@@ -265,7 +265,7 @@ pub unsafe extern "C" fn twat_policy_remove(policy: *mut twat_policy, slot: u64)
 /// Forgets every slot; all of them are stale then. Figures stay.
 ///
 /// Errors: `TWAT_E_ARG` for NULL.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `policy` is live.
@@ -286,7 +286,7 @@ pub unsafe extern "C" fn twat_policy_clear(policy: *mut twat_policy) -> i32 {
 /// `rejected`, `entries`, `bytes` (the sum of costs) and the bounds.
 ///
 /// Errors: as `twat_cache_stats`.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `policy` is live; `inout_stats` is NULL or writable for its `struct_size`.
@@ -304,7 +304,7 @@ pub unsafe extern "C" fn twat_policy_stats(
 /// Releases a policy. NULL does nothing.
 ///
 /// Errors: none.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `policy` is NULL or live, and never used again.

@@ -29,7 +29,7 @@ pub struct twat_scan {
 ///
 /// Ownership: release `*out_scan` with `twat_scan_free`.
 /// Errors: `TWAT_E_ARG` for NULL.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live; `prefix` has `prefix_len` bytes; `out_scan` is writable.
@@ -59,7 +59,7 @@ pub unsafe extern "C" fn twat_cache_scan(
 /// Ownership: release `*out_key` with `twat_bytes_free`.
 /// Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CLOSED` when the cache was closed, or
 /// the process forked, since the walk began; what the medium answers.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `scan` is live; `out_key` is writable.
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn twat_scan_next(scan: *mut twat_scan, out_key: *mut twat
 /// Ends a walk. NULL does nothing.
 ///
 /// Errors: none.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `scan` is NULL or live, and never used again.

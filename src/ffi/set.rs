@@ -81,7 +81,7 @@ fn status_of(stored: Stored) -> i32 {
 /// Errors: `TWAT_E_ARG`; `TWAT_E_TOO_LARGE` for what can never fit and
 /// `TWAT_E_FULL` where nothing may be evicted (both counted as rejected, what
 /// was stored stays); what the engine's medium answers.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live; `key` has `key_len` and `value` `value_len` bytes.
@@ -107,7 +107,7 @@ pub unsafe extern "C" fn twat_cache_set(
 /// nothing changed. Atomic between threads and, in shared engines, processes.
 ///
 /// Errors: as `twat_cache_set`.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// As `twat_cache_set`.
@@ -135,7 +135,7 @@ pub unsafe extern "C" fn twat_cache_add(
 /// Errors: as `twat_cache_set`; `TWAT_E_ARG` for a `struct_size` below the
 /// first version's, for unknown flags, and for a field that is set and that this
 /// library does not know: the end of a newer program's struct must be zeros.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// As `twat_cache_set`; `options` is NULL or has `struct_size` bytes, its
@@ -165,7 +165,7 @@ pub unsafe extern "C" fn twat_cache_set_with(
 /// files: `TWAT_OK`, or `TWAT_EXISTS` under `TWAT_SET_ADD`.
 ///
 /// Errors: as `twat_cache_set_with`; `TWAT_E_IO` for a file that cannot be read.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live; `key` has `key_len` bytes; `path` is NUL-terminated;
@@ -194,7 +194,7 @@ pub unsafe extern "C" fn twat_cache_set_file(
 /// Gives an entry a new time to live from now: `TWAT_OK`, or `TWAT_MISS`.
 ///
 /// Errors: as `twat_cache_set`.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live; `key` has `key_len` bytes.
@@ -225,7 +225,7 @@ pub unsafe extern "C" fn twat_cache_touch(
 /// Errors: as `twat_cache_set`; `TWAT_E_UNSUPPORTED` where the key holds anything else (the
 /// text names it); `TWAT_E_TOO_LARGE` for a sum beyond 64 bits: sums never wrap around.
 /// What is stored stays then.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live; `key` has `key_len` bytes; `out_value` is NULL or

@@ -58,7 +58,7 @@ unsafe impl Growing for twat_stats {
 ///
 /// Errors: `TWAT_E_ARG` for NULL or a `struct_size` below the first version's;
 /// what the engine's medium answers.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `cache` is live; `inout_stats` is NULL or writable for its `struct_size`.

@@ -78,7 +78,7 @@ pub(super) fn set_last_error(error: &Error) {
 /// Ownership: static to the thread; never freed; overwritten by the thread's
 /// next failure.
 /// Errors: none; never NULL.
-/// Since: 0.1.0
+/// Since: 3.0.0
 #[unsafe(no_mangle)]
 pub extern "C" fn twat_last_error() -> *const c_char {
     guard(|| LAST.try_with(|last| last.get().cast::<c_char>().cast_const()).unwrap_or(c"".as_ptr()))
@@ -89,7 +89,7 @@ pub extern "C" fn twat_last_error() -> *const c_char {
 ///
 /// Ownership: static; never freed.
 /// Errors: none; never NULL.
-/// Since: 0.1.0
+/// Since: 3.0.0
 #[unsafe(no_mangle)]
 pub extern "C" fn twat_status_name(status: i32) -> *const c_char {
     guard(|| {

@@ -20,17 +20,17 @@ const VERSION: u32 = number(env!("CARGO_PKG_VERSION_MAJOR")) * 1_000_000
 /// The version as `major * 1000000 + minor * 1000 + patch`.
 ///
 /// Errors: none.
-/// Since: 0.1.0
+/// Since: 3.0.0
 #[unsafe(no_mangle)]
 pub extern "C" fn twat_version_number() -> u32 {
     guard(|| VERSION)
 }
 
-/// The version as text, `"0.1.0"`.
+/// The version as text, `"3.0.0"`.
 ///
 /// Ownership: static; never freed.
 /// Errors: none; never NULL.
-/// Since: 0.1.0
+/// Since: 3.0.0
 #[unsafe(no_mangle)]
 pub extern "C" fn twat_version_string() -> *const c_char {
     const TEXT: &str = concat!(env!("CARGO_PKG_VERSION"), "\0");
@@ -40,7 +40,7 @@ pub extern "C" fn twat_version_string() -> *const c_char {
 /// Whether this build has an engine: 1 if it does, 0 if not.
 ///
 /// Errors: `TWAT_E_ARG` for NULL or what is not UTF-8.
-/// Since: 0.1.0
+/// Since: 3.0.0
 ///
 /// # Safety
 /// `engine` is NULL or NUL-terminated.

@@ -8,7 +8,7 @@ struct newer_stats {
     uint64_t future[4];
 };
 
-/* The lengths of version 0.1.0, frozen: what a program of that version passes. */
+/* The lengths of version 3.0.0, frozen: what a program of that version passes. */
 #define FIRST_STATS (sizeof(size_t) + 14 * sizeof(uint64_t))
 #define FIRST_OPTION (7 * sizeof(size_t))
 #define FIRST_SET_OPTIONS (3 * sizeof(size_t) + 3 * sizeof(uint64_t))

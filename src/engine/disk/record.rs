@@ -39,7 +39,7 @@ pub fn other_format(dir: &Path, found: u64) -> Error {
     let whose = if found > FORMAT {
         "a newer version of the library wrote it"
     } else {
-        "a version before 0.1.0 wrote it; to start anew, delete the directory or choose another path"
+        "a version before 3.0.0 wrote it; to start anew, delete the directory or choose another path"
     };
     let dir = dir.display();
     let text = format!("the store in {dir} ({whose}): expected format {FORMAT}, found: {found}");

@@ -18,7 +18,7 @@ from twat_cache.exceptions import EngineError
 
 # The core that this package was made with: any later one of the same major
 # version has all of its functions. A test compares it with Cargo.toml.
-EXPECTED = (0, 1)
+EXPECTED = (3, 0)
 _NAMES = {"darwin": "libtwat_cache.dylib", "win32": "twat_cache.dll"}
 FILE_NAME = _NAMES.get(sys.platform, "libtwat_cache.so")
 

@@ -382,7 +382,7 @@ extern "C" {
  Ownership: static to the thread; never freed; overwritten by the thread's
  next failure.
  Errors: none; never NULL.
- Since: 0.1.0
+ Since: 3.0.0
  */
 const char *twat_last_error(void);
 
@@ -392,7 +392,7 @@ const char *twat_last_error(void);
 
  Ownership: static; never freed.
  Errors: none; never NULL.
- Since: 0.1.0
+ Since: 3.0.0
  */
 const char *twat_status_name(int32_t status);
 
@@ -400,16 +400,16 @@ const char *twat_status_name(int32_t status);
  The version as `major * 1000000 + minor * 1000 + patch`.
 
  Errors: none.
- Since: 0.1.0
+ Since: 3.0.0
  */
 uint32_t twat_version_number(void);
 
 /*
- The version as text, `"0.1.0"`.
+ The version as text, `"3.0.0"`.
 
  Ownership: static; never freed.
  Errors: none; never NULL.
- Since: 0.1.0
+ Since: 3.0.0
  */
 const char *twat_version_string(void);
 
@@ -417,7 +417,7 @@ const char *twat_version_string(void);
  Whether this build has an engine: 1 if it does, 0 if not.
 
  Errors: `TWAT_E_ARG` for NULL or what is not UTF-8.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `engine` is NULL or NUL-terminated.
@@ -431,7 +431,7 @@ int32_t twat_has_engine(const char *engine);
  NULL, does nothing.
  Errors: none.
  Threads: any, also while the cache is in use or after it is closed.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `bytes` is NULL, zeroed, or was filled by this library and not yet freed.
@@ -444,7 +444,7 @@ void twat_bytes_free(struct twat_bytes *bytes);
 
  Ownership: release it with `twat_config_free`.
  Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for an unknown engine.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `engine` is NULL or NUL-terminated; `out_config` is NULL or writable.
@@ -459,7 +459,7 @@ int32_t twat_config_new(const char *engine, struct twat_config **out_config);
  Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for an unknown key (the text
  offers the nearest one) or a value out of range (the text has the range);
  the configuration is then as it was.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `config` is live and used by no other thread; the texts are NULL or
@@ -471,7 +471,7 @@ int32_t twat_config_set(struct twat_config *config, const char *key, const char 
  Sets an option from a number (0 and 1 for truth values).
 
  Errors: as `twat_config_set`.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  As `twat_config_set`.
@@ -485,7 +485,7 @@ int32_t twat_config_set_u64(struct twat_config *config, const char *key, uint64_
 
  Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for bytes that are neither,
  and as `twat_config_set`; the configuration is then as it was.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `config` is live and used by no other thread; `bytes` has `len` bytes.
@@ -497,7 +497,7 @@ int32_t twat_config_load(struct twat_config *config, const void *bytes, size_t l
 
  Ownership: `tier` is copied and stays the caller's.
  Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for another engine.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  Both are live, distinct, and used by no other thread.
@@ -508,7 +508,7 @@ int32_t twat_config_add_tier(struct twat_config *config, const struct twat_confi
  Releases a configuration. NULL does nothing.
 
  Errors: none.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `config` is NULL or live, and never used again.
@@ -519,7 +519,7 @@ void twat_config_free(struct twat_config *config);
  How many options there are.
 
  Errors: none.
- Since: 0.1.0
+ Since: 3.0.0
  */
 size_t twat_option_count(void);
 
@@ -531,7 +531,7 @@ size_t twat_option_count(void);
  Ownership: the texts are static.
  Errors: `TWAT_E_ARG` for NULL, an index beyond the table or a `struct_size`
  below the first version's.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `inout_option` is NULL or writable for its `struct_size` bytes.
@@ -546,7 +546,7 @@ int32_t twat_option_info(size_t index, struct twat_option *inout_option);
  each other, a store open in this process, or the engine;
  `TWAT_E_UNSUPPORTED` for an engine this build has not; for stores
  `TWAT_E_IO`, `TWAT_E_BUSY`, `TWAT_E_VERSION`. Nothing is created then.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `config` is live; `out_cache` is writable.
@@ -559,7 +559,7 @@ int32_t twat_cache_open(const struct twat_config *config, struct twat_cache **ou
 
  Errors: what the last flush answered.
  Threads: must not overlap another call on this handle.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is NULL or live, and never used again.
@@ -570,7 +570,7 @@ int32_t twat_cache_close(struct twat_cache *cache);
  Removes an entry: `TWAT_OK`, or `TWAT_MISS` where there was none.
 
  Errors: `TWAT_E_ARG`; what the engine's medium answers.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live; `key` has `key_len` bytes.
@@ -582,7 +582,7 @@ int32_t twat_cache_delete(struct twat_cache *cache, const void *key, size_t key_
  changes no order.
 
  Errors: as `twat_cache_get`.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live; `key` has `key_len` bytes.
@@ -597,7 +597,7 @@ int32_t twat_cache_contains(struct twat_cache *cache, const void *key, size_t ke
  over all keys. (`entries` of `twat_cache_stats` is what is held, in constant time.)
 
  Errors: `TWAT_E_ARG`; what the engine's medium answers.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live; `out_len` is writable.
@@ -610,7 +610,7 @@ int32_t twat_cache_len(struct twat_cache *cache, uint64_t *out_len);
  ever carried it.
 
  Errors: `TWAT_E_ARG`; what the engine's medium answers.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live; `tag` has `tag_len` bytes.
@@ -622,7 +622,7 @@ int32_t twat_cache_invalidate_tag(struct twat_cache *cache, const void *tag, siz
  may be NULL) is how many entries left.
 
  Errors: `TWAT_E_ARG`; what the engine's medium answers.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live; `out_removed` is NULL or writable.
@@ -633,7 +633,7 @@ int32_t twat_cache_expire(struct twat_cache *cache, uint64_t *out_removed);
  Removes every entry (of this namespace).
 
  Errors: `TWAT_E_ARG`; what the engine's medium answers.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live.
@@ -644,7 +644,7 @@ int32_t twat_cache_clear(struct twat_cache *cache);
  Waits until what was acknowledged is as durable as the medium can make it.
 
  Errors: `TWAT_E_ARG`; what the engine's medium answers.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live.
@@ -658,7 +658,7 @@ int32_t twat_cache_flush(struct twat_cache *cache);
  Ownership: release `*out_json` with `twat_bytes_free`. Not NUL-terminated.
 
  Errors: `TWAT_E_ARG`; what the engine's medium answers.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live; `out_json` is writable.
@@ -673,7 +673,7 @@ int32_t twat_cache_info(struct twat_cache *cache, struct twat_bytes *out_json);
  Ownership: release `*out_json` with `twat_bytes_free`. Not NUL-terminated.
 
  Errors: `TWAT_E_ARG`; what the engine's medium answers.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live; `out_json` is writable.
@@ -686,7 +686,7 @@ int32_t twat_cache_check(struct twat_cache *cache, int32_t repair, struct twat_b
  (which may be NULL) is how many.
 
  Errors: `TWAT_E_ARG`; `TWAT_E_IO`, `TWAT_E_FULL`; what a get answers.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live; `path` is NUL-terminated; `out_entries` is NULL or writable.
@@ -699,7 +699,7 @@ int32_t twat_cache_export(struct twat_cache *cache, const char *path, uint64_t *
 
  Errors: `TWAT_E_ARG`; `TWAT_E_IO`, `TWAT_E_FULL`; what a set answers;
  `TWAT_E_CORRUPT`, `TWAT_E_VERSION` for the file.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live; `path` is NUL-terminated; `out_entries` is NULL or writable.
@@ -712,7 +712,7 @@ int32_t twat_cache_import(struct twat_cache *cache, const char *path, uint64_t *
  Ownership: release `*out_value` with `twat_bytes_free`; it may outlive its
  entry and the cache.
  Errors: `TWAT_E_ARG`; what the engine's medium answers.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live; `key` has `key_len` bytes; `out_value` is writable.
@@ -728,7 +728,7 @@ int32_t twat_cache_get(struct twat_cache *cache,
  was, or `TWAT_MISS`.
 
  Errors: as `twat_cache_get`.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live; `key` has `key_len` bytes; `buffer` has room for
@@ -747,7 +747,7 @@ int32_t twat_cache_get_into(struct twat_cache *cache,
  Errors: `TWAT_E_ARG`; `TWAT_E_TOO_LARGE` for what can never fit and
  `TWAT_E_FULL` where nothing may be evicted (both counted as rejected, what
  was stored stays); what the engine's medium answers.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live; `key` has `key_len` and `value` `value_len` bytes.
@@ -764,7 +764,7 @@ int32_t twat_cache_set(struct twat_cache *cache,
  nothing changed. Atomic between threads and, in shared engines, processes.
 
  Errors: as `twat_cache_set`.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  As `twat_cache_set`.
@@ -783,7 +783,7 @@ int32_t twat_cache_add(struct twat_cache *cache,
  Errors: as `twat_cache_set`; `TWAT_E_ARG` for a `struct_size` below the
  first version's, for unknown flags, and for a field that is set and that this
  library does not know: the end of a newer program's struct must be zeros.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  As `twat_cache_set`; `options` is NULL or has `struct_size` bytes, its
@@ -801,7 +801,7 @@ int32_t twat_cache_set_with(struct twat_cache *cache,
  files: `TWAT_OK`, or `TWAT_EXISTS` under `TWAT_SET_ADD`.
 
  Errors: as `twat_cache_set_with`; `TWAT_E_IO` for a file that cannot be read.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live; `key` has `key_len` bytes; `path` is NUL-terminated;
@@ -817,7 +817,7 @@ int32_t twat_cache_set_file(struct twat_cache *cache,
  Gives an entry a new time to live from now: `TWAT_OK`, or `TWAT_MISS`.
 
  Errors: as `twat_cache_set`.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live; `key` has `key_len` bytes.
@@ -840,7 +840,7 @@ int32_t twat_cache_touch(struct twat_cache *cache,
  Errors: as `twat_cache_set`; `TWAT_E_UNSUPPORTED` where the key holds anything else (the
  text names it); `TWAT_E_TOO_LARGE` for a sum beyond 64 bits: sums never wrap around.
  What is stored stays then.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live; `key` has `key_len` bytes; `out_value` is NULL or
@@ -861,7 +861,7 @@ int32_t twat_cache_incr(struct twat_cache *cache,
  Ownership: release each value with `twat_bytes_free` (zeroed ones too, if
  you like).
  Errors: as `twat_cache_get`; then nothing is written.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live; `keys` has `n` slices over readable bytes; `out_values` has
@@ -878,7 +878,7 @@ int32_t twat_cache_get_many(struct twat_cache *cache,
  transactions use one: all or nothing.
 
  Errors: as `twat_cache_set_with`.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live; `keys` and `values` have `n` slices over readable bytes;
@@ -894,7 +894,7 @@ int32_t twat_cache_set_many(struct twat_cache *cache,
  Deletes many keys; `*out_deleted` (which may be NULL) is how many were there.
 
  Errors: as `twat_cache_delete`.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live; `keys` has `n` slices over readable bytes; `out_deleted` is
@@ -910,7 +910,7 @@ int32_t twat_cache_delete_many(struct twat_cache *cache,
  NULL) is how many there were.
 
  Errors: as `twat_cache_delete`.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live; `prefix` has `prefix_len` bytes; `out_deleted` is NULL or
@@ -930,7 +930,7 @@ int32_t twat_cache_delete_prefix(struct twat_cache *cache,
 
  Ownership: release `*out_scan` with `twat_scan_free`.
  Errors: `TWAT_E_ARG` for NULL.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live; `prefix` has `prefix_len` bytes; `out_scan` is writable.
@@ -946,7 +946,7 @@ int32_t twat_cache_scan(struct twat_cache *cache,
  Ownership: release `*out_key` with `twat_bytes_free`.
  Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CLOSED` when the cache was closed, or
  the process forked, since the walk began; what the medium answers.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `scan` is live; `out_key` is writable.
@@ -957,7 +957,7 @@ int32_t twat_scan_next(struct twat_scan *scan, struct twat_bytes *out_key);
  Ends a walk. NULL does nothing.
 
  Errors: none.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `scan` is NULL or live, and never used again.
@@ -969,7 +969,7 @@ void twat_scan_free(struct twat_scan *scan);
 
  Errors: `TWAT_E_ARG` for NULL or a `struct_size` below the first version's;
  what the engine's medium answers.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `cache` is live; `inout_stats` is NULL or writable for its `struct_size`.
@@ -983,7 +983,7 @@ int32_t twat_cache_stats(struct twat_cache *cache, struct twat_stats *inout_stat
  Ownership: release `*out_policy` with `twat_policy_free`.
  Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for other options, or for
  `tinylfu`, which has no such form.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `config` is live; `out_policy` is writable.
@@ -994,7 +994,7 @@ int32_t twat_policy_new(const struct twat_config *config, struct twat_policy **o
  What the host has to record: `TWAT_POLICY_NEEDS_NOTHING`, `_MARK` or `_LOG`.
 
  Errors: `TWAT_E_ARG` for NULL.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `policy` is live.
@@ -1015,7 +1015,7 @@ int32_t twat_policy_needs(struct twat_policy *policy);
  is admitted, or for `twat_policy_evicted`.
 
  Errors: `TWAT_E_ARG` for NULL.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `policy` is live; `hits` has `n_hits` slots; `out_victims` has room for
@@ -1036,7 +1036,7 @@ int32_t twat_policy_insert(struct twat_policy *policy,
  `TWAT_TRUNCATED` when there are still more.
 
  Errors: `TWAT_E_ARG` for NULL.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `policy` is live; `out_victims` has room for `capacity`; `out_n` is writable.
@@ -1050,7 +1050,7 @@ int32_t twat_policy_evicted(struct twat_policy *policy,
  Hands over a log of hits, oldest first.
 
  Errors: `TWAT_E_ARG` for NULL.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `policy` is live; `hits` has `n_hits` slots.
@@ -1062,7 +1062,7 @@ int32_t twat_policy_hits(struct twat_policy *policy, const uint64_t *hits, size_
  `TWAT_MISS` for a stale slot.
 
  Errors: `TWAT_E_ARG` for NULL.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `policy` is live.
@@ -1073,7 +1073,7 @@ int32_t twat_policy_remove(struct twat_policy *policy, uint64_t slot);
  Forgets every slot; all of them are stale then. Figures stay.
 
  Errors: `TWAT_E_ARG` for NULL.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `policy` is live.
@@ -1085,7 +1085,7 @@ int32_t twat_policy_clear(struct twat_policy *policy);
  `rejected`, `entries`, `bytes` (the sum of costs) and the bounds.
 
  Errors: as `twat_cache_stats`.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `policy` is live; `inout_stats` is NULL or writable for its `struct_size`.
@@ -1096,7 +1096,7 @@ int32_t twat_policy_stats(struct twat_policy *policy, struct twat_stats *inout_s
  Releases a policy. NULL does nothing.
 
  Errors: none.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `policy` is NULL or live, and never used again.
@@ -1107,7 +1107,7 @@ void twat_policy_free(struct twat_policy *policy);
  The BLAKE3 hash of some bytes, 32 bytes into `out_digest`.
 
  Errors: `TWAT_E_ARG` for NULL.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `data` has `len` bytes; `out_digest` has room for `TWAT_DIGEST_BYTES`.
@@ -1121,7 +1121,7 @@ int32_t twat_hash(const void *data, size_t len, void *out_digest);
 
  Errors: `TWAT_E_ARG` for NULL, or a secret that is not
  `TWAT_DIGEST_BYTES` long.
- Since: 0.1.0
+ Since: 3.0.0
 
  # Safety
  `secret` has `secret_len` bytes; `parts` has `n_parts` slices over readable
