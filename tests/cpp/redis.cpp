@@ -182,7 +182,7 @@ static void a_server_that_hangs_delays_by_its_time_out_alone(RedisServer& server
 static void bad_configuration_is_named()
 {
     auto open = [](const char* url) { return twat::Cache::open(twat::Config("redis").set("url", url)); };
-    CHECK_THROWS(open("http://127.0.0.1/"), twat::errc::config, "redis://");
+    CHECK_THROWS(open("http://127.0.0.1/"), twat::errc::config, "known are redis");
     CHECK_THROWS(open("redis://127.0.0.1:70000/"), twat::errc::config, "port");
     CHECK_THROWS(twat::Config("redis").set("timeout_ms", "soon"), twat::errc::config, "soon");
 }
