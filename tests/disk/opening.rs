@@ -50,7 +50,6 @@ fn other_bounds_for_an_open_store_are_refused_with_both_values() {
         ("policy", "fifo", "lru"),
         ("durability", "system", "process"),
         ("inline_max_bytes", "5", "32768"),
-        ("compression", "zstd", "none"),
     ] {
         let mut options = vec![("max_entries", "77")];
         options.push((name, other));
