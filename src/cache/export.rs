@@ -7,7 +7,7 @@
 use super::{Cache, SetOptions, TTL_NEVER};
 use crate::error::{Code, Error, Result};
 use crate::store::blob::fresh_name;
-use crate::store::files::{not_regular, open_regular};
+use crate::store::files::{is_in_a_store, not_regular, open_regular};
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -178,6 +178,10 @@ impl Cache {
                 return Err(io("looking at", path, &error));
             }
             _ => {}
+        }
+        if is_in_a_store(path) {
+            let text = "expected a path outside of a store, got one beside its data file";
+            return Err(Error::new(Code::Arg, format!("export to {}: {text}", path.display())));
         }
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".{}.tmp", fresh_name()));

@@ -8,7 +8,7 @@
 
 #![expect(unsafe_code, reason = "mapping a file")]
 
-use super::files::make_dir;
+use super::files::{make_dir, not_regular, open_at_once, open_own};
 use crate::error::{Code, Error, Result};
 use crate::value::{Mapped, Value};
 use crossbeam::queue::SegQueue;
@@ -247,7 +247,7 @@ impl Blobs {
         }
         for id in &ids {
             let path = self.path(id);
-            match File::open(&path).and_then(|file| file.sync_data()) {
+            match open_own(&path).and_then(|file| file.sync_data()) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(wrong("syncing", &path, &error));
                 }
@@ -262,12 +262,16 @@ impl Blobs {
     /// Maps a blob; `None` where there is no such file (any more).
     pub fn map(&self, blob: &BlobRef) -> Result<Option<Value>> {
         let path = self.path(&blob.id);
-        let file = match File::open(&path) {
+        let file = match open_at_once(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(wrong("opening", &path, &error)),
         };
-        let found = file.metadata().map_err(|e| wrong("reading", &path, &e))?.len();
+        let found = file.metadata().map_err(|e| wrong("reading", &path, &e))?;
+        if !found.is_file() {
+            return Err(Error::new(Code::Corrupt, not_regular(&path).text().to_owned()));
+        }
+        let found = found.len();
         if found != blob.len {
             let text = format!("{}: expected {} bytes, found: {found}", path.display(), blob.len);
             return Err(Error::new(Code::Corrupt, text));
@@ -294,7 +298,7 @@ impl Blobs {
     /// map is about to try again: it still has its lock.
     pub fn unlink_orphan(&self, id: &BlobId) -> bool {
         let path = self.path(id);
-        let Ok(file) = File::open(&path) else { return false };
+        let Ok(file) = open_own(&path) else { return false };
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
             && fs::remove_file(&path).is_ok()
     }
@@ -316,7 +320,7 @@ impl Blobs {
         let mut swept = 0;
         for entry in names.flatten() {
             let path = entry.path();
-            let Ok(file) = File::open(&path) else { continue };
+            let Ok(file) = open_own(&path) else { continue };
             let free = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
             if free && fs::remove_file(&path).is_ok() {
                 swept += 1;

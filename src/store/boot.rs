@@ -380,7 +380,7 @@ fn open_mark(opening: &Opening<'_>) -> Result<Option<File>> {
         options.create(true).truncate(false).mode(opening.mode);
     }
     let opened = match options.open(&path) {
-        Err(_) if opening.read_only => File::open(&path),
+        Err(_) if opening.read_only => super::files::open_own(&path),
         opened => opened,
     };
     match opened {

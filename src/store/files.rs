@@ -1,4 +1,4 @@
-//! Files and directories that users name.
+//! Files and directories: those that users name, and a store's own.
 
 use crate::error::{Code, Error, Result};
 use rustix::fs::{Mode, OFlags};
@@ -7,6 +7,32 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
+/// Opens a file for reading without waiting for anything: a FIFO would hang.
+pub fn open_at_once(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
+}
+
+/// Opens a file of a store for reading.
+///
+/// # Errors
+/// Those of the system; `InvalidData` for what is no regular file.
+pub fn open_own(path: &Path) -> io::Result<File> {
+    let file = open_at_once(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    let text = "expected a file (a regular one), got something else";
+    Err(io::Error::new(io::ErrorKind::InvalidData, text))
+}
+
+/// Whether a path names a file beside the data of a store.
+pub fn is_in_a_store(path: &Path) -> bool {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    parent.join(super::boot::DATA).exists() && parent.join(super::blocks::LOCK).exists()
+}
+
 /// Opens a regular file for reading; returns its length too. Nothing else is
 /// waited for or read: a FIFO would hang, a device might never end.
 ///
@@ -14,9 +40,7 @@ use std::path::Path;
 /// `Io` for a file that cannot be opened or is not a regular one.
 pub fn open_regular(path: &Path) -> Result<(File, u64)> {
     let reading = |error: io::Error| Error::io(format_args!("reading {}", path.display()), &error);
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| reading(e.into()))?;
-    let file = File::from(file);
+    let file = open_at_once(path).map_err(reading)?;
     let found = file.metadata().map_err(reading)?;
     if !found.is_file() {
         return Err(not_regular(path));

@@ -141,3 +141,52 @@ fn two_users_share_a_store_by_a_supplementary_group() {
         );
     }
 }
+
+/// Whatever answers: it answers. A FIFO that is opened as a file waits for a writer forever.
+#[test]
+fn a_fifo_in_place_of_a_file_of_the_store_hangs_nobody() {
+    for name in ["data.mdb", "version", "boot.lock", "lock.mdb", "blob", "draft"] {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = open(dir.path(), &[]);
+        cache.set(b"large", &[7; 100_000], TTL_DEFAULT).unwrap();
+        drop(cache);
+        let place = match name {
+            "blob" => blob_files(dir.path()).remove(0),
+            "draft" => dir.path().join("blobs/tmp/00000000000000000000000000000000"),
+            other => dir.path().join(other),
+        };
+        let _ = std::fs::remove_file(&place);
+        fifo(&place);
+        let (done, waits) = std::sync::mpsc::channel();
+        let config = config(dir.path(), &[]);
+        std::thread::spawn(move || {
+            if let Ok(cache) = Cache::open(&config) {
+                assert!(
+                    cache.get(b"large").map_or(true, |value| value.is_none() || name != "blob")
+                );
+                for n in 0..100_u32 {
+                    let _ = cache.set(&n.to_be_bytes(), &[8; 40_000], TTL_DEFAULT);
+                }
+                let _ = cache.check(true);
+            }
+            done.send(()).unwrap();
+        });
+        let answered = waits.recv_timeout(std::time::Duration::from_secs(30));
+        assert!(answered.is_ok(), "{name}: it hangs, or a FIFO was read as a value");
+    }
+}
+
+#[test]
+fn export_writes_nothing_into_a_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = open(dir.path(), &[]);
+    cache.set(b"k", b"v", TTL_DEFAULT).unwrap();
+    for name in ["data.mdb", "lock.mdb", "export"] {
+        let error = cache.export(&dir.path().join(name)).unwrap_err();
+        assert!(
+            error.code() == Code::Arg && error.text().contains("outside of a store"),
+            "{error}"
+        );
+    }
+    assert_eq!(get(&cache, b"k").unwrap(), b"v");
+}

@@ -3,8 +3,9 @@
 use super::Disk;
 use super::keys;
 use super::record::other_format;
-use super::row::{self, Reading, Row, Totals};
+use super::row::{self, Row};
 use super::shared::{Policy, Shared};
+use super::totals::{Reading, Totals};
 use crate::clock;
 use crate::error::{Code, Error, Result};
 use crate::store::blob::BlobId;

@@ -6,9 +6,9 @@ use crate::compress::decompress;
 use crate::envelope::{self, Refused};
 use crate::error::{Error, Result};
 use crate::store::boot;
+use crate::store::files::open_own;
 use crate::store::walk::{self, Verdict};
 use serde_json::{Map, Value as Json};
-use std::fs::File;
 use std::ops::ControlFlow;
 
 /// Entries verified in one snapshot.
@@ -65,7 +65,7 @@ impl Disk {
     fn check_file(&self) -> Result<Map<String, Json>> {
         let path = self.env.dir().join(boot::DATA);
         let reading = |e: std::io::Error| Error::io(format_args!("reading {}", path.display()), &e);
-        let file = File::open(&path).map_err(reading)?;
+        let file = open_own(&path).map_err(reading)?;
         let mut words = Map::new();
         for _ in 0..SNAPSHOTS {
             let txn = self.env.read()?;

@@ -3,8 +3,9 @@
 use super::Disk;
 use super::books::Writer;
 use super::keys;
-use super::row::{self, Row, Totals};
+use super::row::{self, Row};
 use super::shared::TAG_SLACK;
+use super::totals::Totals;
 use crate::envelope;
 use crate::error::Result;
 use crate::store::txn::MAIN;

@@ -167,7 +167,7 @@ mod tests {
         }
         let mut records = super::super::open::NAMES.map(str::as_bytes).to_vec();
         let namespace = super::super::row::namespace_key(b"\x01\x02");
-        records.extend([super::super::row::Totals::KEY, super::super::row::CHANGES, &namespace]);
+        records.extend([super::super::totals::Totals::KEY, super::super::row::CHANGES, &namespace]);
         assert!(records.into_iter().all(is_record));
     }
 

@@ -17,6 +17,7 @@ pub mod row;
 mod scan;
 mod settings;
 mod shared;
+pub mod totals;
 mod write;
 
 use super::{Changes, Engine, Entry, Identity, Place, Put, ScanState, Stored};

@@ -2,9 +2,9 @@
 
 use super::Disk;
 use super::record::{self, RECORD, Record, other_format};
-use super::row::{Reading, Totals};
 use super::settings::Live;
 use super::shared::{Databases, Policy, Shared};
+use super::totals::{Reading, Totals};
 use crate::config::Config;
 use crate::error::{Code, Error, Result};
 use crate::store::blob::Blobs;

@@ -1,7 +1,8 @@
 //! Reads: one renewed snapshot, one copy out, nothing written.
 
 use super::keys::StoredKey;
-use super::row::{self, Totals};
+use super::row;
+use super::totals::Totals;
 use super::{Disk, Entry, Identity};
 use crate::clock;
 use crate::compress::{self, decompress};

@@ -1,11 +1,12 @@
 //! Whose directory it is, and in which format: the file `version`, and the row
 //! of totals in the data itself, which outlives it.
 
-use super::row::{FORMAT, Reading, Totals};
+use super::totals::{FORMAT, Reading, Totals};
 use crate::error::{Code, Error, Result};
 use crate::store::boot::DATA;
+use crate::store::files::open_own;
 use crate::store::walk;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -90,7 +91,7 @@ fn is_empty(dir: &Path) -> bool {
 fn totals(dir: &Path, looks: usize) -> Result<Option<Reading>> {
     let path = dir.join(DATA);
     let reading = |error| wrong("reading", &path, &error);
-    let data = File::open(&path).map_err(reading)?;
+    let data = open_own(&path).map_err(reading)?;
     for look in 0..looks {
         if look > 0 {
             std::thread::sleep(Duration::from_millis(1));
@@ -109,7 +110,7 @@ fn totals(dir: &Path, looks: usize) -> Result<Option<Reading>> {
 
 fn read(dir: &Path) -> Result<Said> {
     let path = dir.join(RECORD);
-    let text = match fs::read_to_string(&path) {
+    let text = match open_own(&path).and_then(std::io::read_to_string) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Said::Nothing),
         Err(error) if error.kind() == ErrorKind::InvalidData => String::new(),

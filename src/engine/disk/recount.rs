@@ -4,7 +4,8 @@
 use super::Disk;
 use super::books::Writer;
 use super::keys;
-use super::row::{self, FORMAT, MAX_SEQUENCE, Row, Totals};
+use super::row::{self, Row};
+use super::totals::{FORMAT, MAX_SEQUENCE, Totals};
 use crate::error::Result;
 use crate::store::txn::MAIN;
 use std::collections::BTreeMap;

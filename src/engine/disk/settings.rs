@@ -3,8 +3,8 @@
 //! opener changes those that it names, in one transaction, and takes the rest.
 
 use super::Disk;
-use super::row::{FORMAT, Totals};
 use super::shared::Policy;
+use super::totals::{FORMAT, Totals};
 use crate::compress::Compressor;
 use crate::config::Config;
 use crate::error::{Error, Result};

@@ -8,6 +8,7 @@ use super::mark::{FileId, Files};
 use super::{DATA, MARK};
 use crate::error::{Code, Error, Result};
 use crate::store::blocks::LOCK;
+use crate::store::files::open_own;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -29,7 +30,7 @@ impl Held {
     /// is none. None where others have it open.
     pub fn alone(dir: &Path, read_only: bool, mode: u32) -> Result<Option<Self>> {
         let path = dir.join(DATA);
-        let opened = File::open(&path).or_else(|error| {
+        let opened = open_own(&path).or_else(|error| {
             if read_only || error.kind() != io::ErrorKind::NotFound {
                 return Err(error);
             }
@@ -43,7 +44,7 @@ impl Held {
 
     /// Opens the data file beside others. None while one of them has it alone.
     pub fn beside_others(dir: &Path) -> Result<Option<Self>> {
-        let data = match File::open(dir.join(DATA)) {
+        let data = match open_own(&dir.join(DATA)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(replaced(dir, DATA));
             }

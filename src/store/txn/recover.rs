@@ -3,6 +3,7 @@
 use super::{Env, EnvOptions, Guard, MAX_DBS, MAX_READERS, READER_PATIENCE, fault};
 use crate::error::{Code, Error, Result};
 use crate::store::boot::DATA;
+use crate::store::files::open_own;
 use crate::store::walk;
 use lmdb_sys as ffi;
 use rustix::io::FdFlags;
@@ -24,7 +25,7 @@ impl Env {
     pub(super) fn adopt_map_size(&self) -> Result<()> {
         let doing = "taking over the size of the store";
         let resized = self.alone(|| {
-            let data = std::fs::File::open(self.dir.join(DATA)).ok();
+            let data = open_own(&self.dir.join(DATA)).ok();
             let recorded = data.and_then(|data| walk::map_size(&data)).unwrap_or(0);
             let info = self.info();
             let least = (info.last_page + 1).saturating_mul(self.page_size);

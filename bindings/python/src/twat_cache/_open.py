@@ -172,6 +172,6 @@ def open_first(engines: Iterable[str], options: Mapping[str, Mapping[str, Any]],
         else:
             if failed:
                 reasons = "; ".join(f"{engine}: {error}" for engine, error in failed.items())
-                warn_lack(f"{why}: {name} stands in ({reasons})", f"{name} for {[*map(type, failed.values())]}")
+                warn_lack(f"{why}: falls back to {name} ({reasons})", f"{name} for {[*map(type, failed.values())]}")
             return cache
     raise EngineNotAvailableError("no engine to open")

@@ -140,7 +140,7 @@ def _path(wanted: Wanted, place: Any, settings: CacheConfig, name: str) -> str:
         without = [engine for engine in wanted.engines if engine not in ("disk", "file")]
         if not without:
             raise
-        warn_lack(f"{name}: {without[0]} stands in ({error})", str(error))
+        warn_lack(f"{name}: falls back to {without[0]} ({error})", str(error))
         wanted.engines = without
         return ""
 

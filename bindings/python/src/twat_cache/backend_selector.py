@@ -255,7 +255,7 @@ def get_available_backend(preferred: str | None = None, *, needs_disk: bool = Fa
     if preferred is not None:
         if is_backend_available(preferred):
             return EngineName(resolve(preferred) or preferred)
-        warn_once(f"engine '{preferred}' is not available; another stands in")
+        warn_once(f"engine '{preferred}' is not available; falls back to another")
     return EngineName("disk" if needs_disk else "memory")
 
 
@@ -319,7 +319,7 @@ def _needs(package: str, what: str) -> bool:
 
     if is_package_available(package):
         return True
-    warn_once(f"{package} is not installed; a generic configuration stands in for that of {what}")
+    warn_once(f"{package} is not installed; falls back to a generic configuration for {what}")
     return False
 
 

@@ -406,7 +406,7 @@ def _select(settings: CacheConfig, is_async: bool, folder: Any) -> list[str]:
         warn_once(f"preferred_engine: unknown and left out: {preferred}")
         return rest
     if not _has(found):
-        warn_once(f"engine '{found}' is not available; {rest[0]} stands in")
+        warn_once(f"engine '{found}' is not available; falls back to {rest[0]}")
         return rest
     if found == "file" and "disk" not in rest:
         rest = ["disk", *rest]

@@ -65,7 +65,7 @@ class CacheEngineManager:
                 continue
             if engine.is_available():
                 return engine
-            warn_once(f"{EngineNotAvailableError(name)}; another stands in")
+            warn_once(f"{EngineNotAvailableError(name)}; falls back to another")
         persistent = config.folder_name is not None or config.use_sql
         return self._engines["disk" if persistent else "memory"]
 
