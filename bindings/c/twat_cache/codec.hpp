@@ -232,14 +232,19 @@ template <class T, std::size_t N> struct codec<std::array<T, N>> {
     }
 };
 
-// nil or the value; so an optional of an optional is no different from one.
+// nil or the value. A value that is nil itself (an optional of an empty optional,
+// a null pointer to text) is an error: it would be read as no value.
 template <class T> struct codec<std::optional<T>> {
     static void write(Writer& to, const std::optional<T>& value)
     {
-        if (value)
-            to.value(*value);
-        else
+        if (!value) {
             to.nil();
+            return;
+        }
+        const std::size_t before = to.str().size();
+        to.value(*value);
+        if (to.str().size() == before + 1 && to.str().back() == '\xc0')
+            to.fail("optional: expected a value that is not nil itself, got nil (it would equal no value)");
     }
     static bool read(Reader& from, std::optional<T>& value)
     {

@@ -81,7 +81,8 @@ public:
     using Value = V;
     using Options = LiveOptions<K, V>;
 
-    // Errors: errc::config for an unknown policy, or max_bytes without a weigher.
+    // Errors: errc::config for an unknown policy, or max_bytes without a weigher;
+    // errc::arg for a time to live of zero or less.
     explicit LiveCache(Options options = {}, OnError on = {}) : state_(std::make_shared<State>(std::move(options)))
     {
         state_->open(on);
@@ -140,6 +141,7 @@ private:
 
         void open(const OnError& on)
         {
+            if (!options.ttl.valid(on)) return;
             if (options.max_bytes != 0 && !options.weigher)
                 on.fail(errc::config, "max_bytes: expected a weigher beside it, got none");
             Config config("memory", on);

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -27,6 +28,11 @@ namespace detail {
 
 template <class T> constexpr bool is_pointer_to_object = std::is_pointer_v<T> && !std::is_function_v<std::remove_pointer_t<T>>;
 
+// Types with a hash that have a form of their own below.
+template <class T> constexpr bool has_live_form = std::is_floating_point_v<T>;
+template <class T> constexpr bool has_live_form<std::optional<T>> = true;
+template <class T> constexpr bool has_live_form<std::shared_ptr<T>> = true;
+
 // How one argument is kept in a key: `type` owns it, `of` makes one.
 // The default: by its canonical encoding.
 template <class T, class = void> struct live_part {
@@ -44,7 +50,7 @@ template <class T, class = void> struct live_part {
 // Types that own their value and have a hash: themselves.
 template <class T>
 struct live_part<T, std::enable_if_t<std::is_default_constructible_v<std::hash<T>> && !borrows<T>::value &&
-                                     !std::is_floating_point_v<T>>> {
+                                     !has_live_form<T>>> {
     using type = T;
     static const T& of(const T& argument) { return argument; }
 };
@@ -71,6 +77,21 @@ template <> struct live_part<const char*> {
     static type of(const char* argument) { return argument == nullptr ? type() : type(argument); }
 };
 template <> struct live_part<char*> : live_part<const char*> {};
+// As the value in it, so that a NaN equals itself here, too.
+template <class T> struct live_part<std::optional<T>> {
+    using type = std::optional<typename live_part<T>::type>;
+    static type of(const std::optional<T>& argument)
+    {
+        return argument ? type(std::in_place, live_part<T>::of(*argument)) : type();
+    }
+};
+// Its hash is that of the address: the object behind it may change between two calls.
+template <class T> struct live_part<std::shared_ptr<T>> {
+    static_assert(std::is_const_v<T>, "twat::memoize: a pointer says nothing about the value behind it; take the "
+                                      "value, or a std::shared_ptr to const");
+    using type = std::shared_ptr<T>;
+    static const type& of(const type& argument) { return argument; }
+};
 
 // One argument is the key itself, several are a tuple.
 template <class... T> struct live_key {

@@ -17,10 +17,19 @@ template <class R, class... A> struct signature<R(A...)> {
 template <class R, class... A> struct signature<R(A...) noexcept> : signature<R(A...)> {};
 template <class R, class... A> struct signature<R (*)(A...)> : signature<R(A...)> {};
 template <class R, class... A> struct signature<R (*)(A...) noexcept> : signature<R(A...)> {};
+// Not &&: the callable is kept, and called as an lvalue.
 template <class C, class R, class... A> struct signature<R (C::*)(A...)> : signature<R(A...)> {};
-template <class C, class R, class... A> struct signature<R (C::*)(A...) const> : signature<R(A...)> {};
 template <class C, class R, class... A> struct signature<R (C::*)(A...) noexcept> : signature<R(A...)> {};
+template <class C, class R, class... A> struct signature<R (C::*)(A...) const> : signature<R(A...)> {};
 template <class C, class R, class... A> struct signature<R (C::*)(A...) const noexcept> : signature<R(A...)> {};
+template <class C, class R, class... A> struct signature<R (C::*)(A...) volatile> : signature<R(A...)> {};
+template <class C, class R, class... A> struct signature<R (C::*)(A...) volatile noexcept> : signature<R(A...)> {};
+template <class C, class R, class... A> struct signature<R (C::*)(A...) const volatile> : signature<R(A...)> {};
+template <class C, class R, class... A> struct signature<R (C::*)(A...) const volatile noexcept> : signature<R(A...)> {};
+template <class C, class R, class... A> struct signature<R (C::*)(A...) &> : signature<R(A...)> {};
+template <class C, class R, class... A> struct signature<R (C::*)(A...) & noexcept> : signature<R(A...)> {};
+template <class C, class R, class... A> struct signature<R (C::*)(A...) const&> : signature<R(A...)> {};
+template <class C, class R, class... A> struct signature<R (C::*)(A...) const& noexcept> : signature<R(A...)> {};
 
 } // namespace twat::detail
 
