@@ -99,7 +99,8 @@ pkgconfig_file() {
 
 cmake_file() {
     local up
-    up=$(realpath -m --relative-to="$libdir/cmake/twat_cache" "$prefix/include")
+    # By the names alone, as CMake reads it: symbolic links may differ where it is installed.
+    up=$(realpath -ms --relative-to="$libdir/cmake/twat_cache" "$prefix/include")
     # In a bracket argument no character has a meaning.
     printf 'set(_twat_cache_include_from_here [==[%s]==])\n' "$up"
     filled_in bindings/c/cmake/twat_cache-config.cmake.in

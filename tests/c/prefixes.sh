@@ -81,6 +81,15 @@ LD_LIBRARY_PATH=$rooms/third/lib says_version "$rooms/meson/v" || fail "Meson, s
 says_version "$rooms/meson/v_static" || fail "Meson, static"
 [[ $(readelf -d "$rooms/meson/v_static") != *libtwat_cache* ]] || fail "Meson: static: true took the shared library"
 
+say "symbolic links: a lib directory elsewhere, and a way in beside the prefix"
+mkdir -p "$rooms/linked" "$rooms/elsewhere/deep/lib"
+ln -s "$rooms/elsewhere/deep/lib" "$rooms/linked/lib"
+put "$rooms/linked" >/dev/null
+by_cmake "$rooms/linked" >"$rooms/log" 2>&1 || { cat "$rooms/log"; fail "CMake: lib is a link"; }
+put "$rooms/merged/usr" >/dev/null
+ln -s usr/lib "$rooms/merged/lib"
+by_cmake "$rooms/merged" >"$rooms/log" 2>&1 || { cat "$rooms/log"; fail "CMake: /lib for /usr/lib"; }
+
 say "another user than the builder, a tree that cannot be written, umask 077"
 if [ "$(id -u)" = 0 ] && command -v runuser >/dev/null && runuser -u nobody -- test -r "$tree/target/$profile/libtwat_cache.so"; then
     mkdir -m 777 "$rooms/nobody"
