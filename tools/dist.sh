@@ -17,6 +17,12 @@ umask 022
 source=$PWD/target/dist-source
 build=$PWD/target/dist-build
 
+# repack DIRECTORY NAME ARCHIVE: the same bytes for the same files.
+repack() {
+    tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --format=ustar -C "$1" -c "$2" |
+        gzip -9n >"$3"
+}
+
 say "the source, as committed"
 rm -rf "$source" "$out"
 mkdir -p "$source" "$out" "$build"
@@ -53,6 +59,13 @@ sed -i 's/^license-files = .*/license-files = ["LICENSE", "THIRD-PARTY-LICENSES.
     TWAT_CACHE_LIBRARY=$so python setup.py --quiet bdist_wheel --plat-name manylinux2014_x86_64 --dist-dir "$out") >"$build/python.log" 2>&1 ||
     { cat "$build/python.log"; fail "wheel"; }
 
+# setuptools packs files with the times and owners that they have here.
+sdist=$out/twat_cache-$version.tar.gz
+mkdir -p "$build/sdist"
+rm -rf "$build/sdist/"*
+tar -xzf "$sdist" -C "$build/sdist"
+repack "$build/sdist" "twat_cache-$version" "$sdist"
+
 say "npm packages"
 printf '#!/bin/sh\nexec "%s" -m ziglang cc -target x86_64-linux-gnu.%s "$@"\n' "$venv/bin/python" "$glibc" >"$build/zigcc"
 chmod +x "$build/zigcc"
@@ -75,8 +88,7 @@ mkdir -p "$room/$name"
 mv "$room/dest/prefix"/* "$room/$name/"
 cp "$source/LICENSE" "$source/THIRD-PARTY-LICENSES.txt" "$source/docs/c.md" "$room/$name/"
 cp -r "$source/examples/c" "$room/$name/examples"
-tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner -C "$room" -c "$name" |
-    gzip -9n >"$out/$name.tar.gz"
+repack "$room" "$name" "$out/$name.tar.gz"
 
 say "crate"
 (cd "$source" && CARGO_TARGET_DIR=$build cargo package --quiet --locked --no-verify --allow-dirty)
