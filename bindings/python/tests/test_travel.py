@@ -136,3 +136,39 @@ def test_workers_of_joblib_share_the_script_s_results(order, tmp_path):
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TWAT_CACHE_DIR": str(tmp_path / "c")}
     done = subprocess.run([sys.executable, path, order], capture_output=True, text=True, env=env, timeout=120)
     assert done.stdout == "[(0, 0), (1, 3), (4, 6), (9, 9)] [0, 3, 6, 9]\n[0, 3, 6, 9] 4\n", done.stderr
+
+
+DASK_SCRIPT = """
+import sys
+import dask
+from distributed import Client
+from twat_cache import bcache, mcache
+
+@mcache
+def square(x): return x * x
+
+@bcache(folder_name=sys.argv[1])
+def cube(x): return x ** 3
+
+def adder(n):
+    @mcache
+    def add(x): return x + n
+    return add
+
+if __name__ == "__main__":
+    for scheduler in ("threads", "processes"):
+        tasks = [dask.delayed(f)(3) for f in (square, cube, adder(2))]
+        print(*dask.compute(*tasks, scheduler=scheduler))
+    with Client(n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+        print(*client.gather([client.submit(f, 3) for f in (square, cube, adder(2))]))
+"""
+
+
+def test_dask_takes_functions_of_a_script_to_threads_processes_and_workers(tmp_path):
+    pytest.importorskip("distributed")
+    script = tmp_path / "script.py"
+    script.write_text(DASK_SCRIPT)
+    found = subprocess.run(
+        [sys.executable, script, str(tmp_path / "store")], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert found.stdout.splitlines() == ["9 27 5"] * 3, found.stdout + found.stderr[-2000:]
