@@ -6,9 +6,13 @@ source tools/dist/lib.sh
 source tools/packages.sh
 need_package dpkg-buildpackage dpkg-dev
 need_package dh debhelper
-room=$PWD/target/debian
-rm -rf "$room"
-mkdir -p "$room/twat-cache"
+made=$PWD/target/debian
+rm -rf "$made"
+mkdir -p "$made"
+# Outside of the tree: cargo would merge .cargo/config.toml of both.
+room=$(mktemp -d)
+trap 'rm -rf "$room"' EXIT
+mkdir "$room/twat-cache"
 git archive HEAD | tar -x -C "$room/twat-cache"
 cp -r tools/packaging/debian "$room/twat-cache/debian"
 cd "$room/twat-cache"
@@ -20,4 +24,5 @@ twat-cache ($version) unstable; urgency=medium
  -- twat-cache <twat-cache@packages.invalid>  $(git -C "$OLDPWD" log -1 --format=%cD)
 END
 CARGO_TARGET_DIR=$room/twat-cache/target dpkg-buildpackage --no-sign --build=binary >"$room/log" 2>&1 || { tail -20 "$room/log"; exit 1; }
-ls -l "$room"/*.deb
+cp "$room"/*.deb "$made/"
+ls -l "$made"
