@@ -4,7 +4,7 @@
 //   npm run build                    with target/library, else target/debug, of this repository
 //   TWAT_CACHE_LIB=dir npm run build with the libtwat_cache.so in dir
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -32,6 +32,8 @@ const lib = libraryDir()
 const out = join(here, 'npm', triple())
 const soname = sonameOf(join(lib, 'libtwat_cache.so'))
 mkdirSync(out, { recursive: true })
+// A library of another major version, from an earlier build, would be packed too.
+for (const name of readdirSync(out)) if (name.startsWith('libtwat_cache.so') && name !== soname) rmSync(join(out, name))
 // Renamed into place: a process that has the old one mapped keeps it.
 copyFileSync(join(lib, 'libtwat_cache.so'), join(out, '.library.tmp'))
 execFileSync('strip', ['--strip-unneeded', join(out, '.library.tmp')])
