@@ -242,10 +242,26 @@ impl Blobs {
             ids.push(id);
         }
         if ids.len() >= MOST_UNSYNCED {
-            let root = File::open(&self.root).map_err(|e| wrong("opening", &self.root, &e))?;
-            return rustix::fs::syncfs(root).map_err(|e| wrong("syncing", &self.root, &e.into()));
+            return self.sync_all();
         }
-        for id in &ids {
+        self.sync_these(&ids)
+    }
+
+    /// Syncs the file system that the blobs are on.
+    #[cfg(target_os = "linux")]
+    fn sync_all(&self) -> Result<()> {
+        let root = File::open(&self.root).map_err(|e| wrong("opening", &self.root, &e))?;
+        rustix::fs::syncfs(root).map_err(|e| wrong("syncing", &self.root, &e.into()))
+    }
+
+    /// Syncs every blob that there is: no call waits for one file system here.
+    #[cfg(not(target_os = "linux"))]
+    fn sync_all(&self) -> Result<()> {
+        (0..=u8::MAX).try_for_each(|first| self.sync_these(&self.list(first)))
+    }
+
+    fn sync_these(&self, ids: &[BlobId]) -> Result<()> {
+        for id in ids {
             let path = self.path(id);
             match open_own(&path).and_then(|file| file.sync_data()) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {

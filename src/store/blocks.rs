@@ -14,12 +14,24 @@ use std::path::Path;
 /// LMDB's table of readers and its mutexes, mapped by each of its users.
 pub const LOCK: &str = "lock.mdb";
 
+/// How a directory is opened to name files in it; Linux asks for no permission to read it.
+#[cfg(target_os = "linux")]
+const PLACE: OFlags = OFlags::PATH;
+#[cfg(not(target_os = "linux"))]
+const PLACE: OFlags = OFlags::RDONLY;
+
+/// What LMDB keeps for each of its two locks: a mutex, or the name of a semaphore.
+#[cfg(not(target_vendor = "apple"))]
+type LmdbLock = libc::pthread_mutex_t;
+#[cfg(target_vendor = "apple")]
+type LmdbLock = [u8; 32];
+
 /// What precedes the table in `lock.mdb`, as LMDB 0.9 lays it out.
 #[repr(C)]
 struct LockHead {
     magic: u32,
     format: u32,
-    readers_mutex: libc::pthread_mutex_t,
+    readers_mutex: LmdbLock,
     last_transaction: usize,
     slots_used: libc::c_uint,
 }
@@ -29,7 +41,7 @@ struct LockHead {
 pub const fn lock_size(readers: u32) -> u64 {
     const LINE: usize = 64;
     let head = size_of::<LockHead>().next_multiple_of(LINE);
-    let writers_mutex = size_of::<libc::pthread_mutex_t>().next_multiple_of(LINE);
+    let writers_mutex = size_of::<LmdbLock>().next_multiple_of(LINE);
     (head + writers_mutex + readers as usize * LINE) as u64
 }
 
@@ -46,6 +58,11 @@ fn reserve(file: &File, len: u64) -> rustix::io::Result<()> {
         // The system would also send SIGXFSZ.
         return Err(Errno::FBIG);
     }
+    // Apple's call adds blocks after the end, and cuts a file that is longer.
+    #[cfg(target_vendor = "apple")]
+    if rustix::fs::fstat(file)?.st_size as u64 >= len {
+        return Ok(());
+    }
     rustix::io::retry_on_intr(|| fallocate(file, FallocateFlags::empty(), 0, len))
 }
 
@@ -55,8 +72,10 @@ fn reserve(file: &File, len: u64) -> rustix::io::Result<()> {
 /// # Errors
 /// `ENOSPC` and the like where there is no room.
 pub fn reserve_new(file: &mut File, len: u64) -> io::Result<()> {
+    // Two names of one number on Linux, two numbers on macOS.
+    const NONE: [Errno; 4] = [Errno::OPNOTSUPP, Errno::NOTSUP, Errno::NOSYS, Errno::INVAL];
     match reserve(file, len) {
-        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+        Err(error) if NONE.contains(&error) => {
             const ZEROS: [u8; 4096] = [0; 4096];
             let mut left = len as usize;
             while left > 0 {
@@ -120,11 +139,10 @@ pub fn prepare_lock(dir: &Path, readers: u32, mode: u32, others: Others) -> Resu
 /// Makes `lock.mdb`. It appears with all its blocks or not at all, so that
 /// nobody maps it before they are there.
 fn make_lock(dir: &Path, size: u64, mode: u32) -> io::Result<()> {
-    let at =
-        rustix::fs::open(dir, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let at = rustix::fs::open(dir, PLACE | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let draft = format!("{LOCK}.{}", super::blob::fresh_name());
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mode = Mode::from_raw_mode(mode);
+    let mode = Mode::from_raw_mode(mode as rustix::fs::RawMode);
     let mut file = File::from(openat(&at, draft.as_str(), flags, mode)?);
     let made = reserve_new(&mut file, size).and_then(|()| {
         // The umask does not count: users share a store by mode.

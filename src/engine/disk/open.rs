@@ -328,6 +328,24 @@ fn read_only(config: &Config, dir: &Path) -> Result<bool> {
 
 /// Locks and mappings of LMDB do not hold over a network.
 fn refuse_network(path: &Path) -> Result<()> {
+    let Some(there) = path.ancestors().find(|path| path.exists()) else { return Ok(()) };
+    let Ok(found) = rustix::fs::statfs(there) else { return Ok(()) };
+    match network(&found) {
+        None => Ok(()),
+        Some(name) => Err(Error::new(
+            Code::Unsupported,
+            format!(
+                "path: {} lies on a network or shared-folder file system ({name}), where LMDB's \
+                 locks do not hold; choose a local directory (path, or TWAT_CACHE_DIR)",
+                path.display()
+            ),
+        )),
+    }
+}
+
+/// What kind of network a file system is on, by the kernel's number for it.
+#[cfg(target_os = "linux")]
+fn network(found: &rustix::fs::StatFs) -> Option<&'static str> {
     const REFUSED: [(u32, &str); 8] = [
         (0x6969, "nfs"),
         (0x517b, "smb"),
@@ -338,17 +356,18 @@ fn refuse_network(path: &Path) -> Result<()> {
         (0x00c3_6400, "ceph"),
         (0x786f_4256, "vboxsf"),
     ];
-    let Some(there) = path.ancestors().find(|path| path.exists()) else { return Ok(()) };
-    let Ok(found) = rustix::fs::statfs(there) else { return Ok(()) };
-    match REFUSED.iter().find(|(magic, _)| *magic == found.f_type as u32) {
-        None => Ok(()),
-        Some((_, name)) => Err(Error::new(
-            Code::Unsupported,
-            format!(
-                "path: {} lies on a network or shared-folder file system ({name}), where LMDB's \
-                 locks do not hold; choose a local directory (path, or TWAT_CACHE_DIR)",
-                path.display()
-            ),
-        )),
-    }
+    let kind = found.f_type as u32;
+    REFUSED.iter().find(|(magic, _)| *magic == kind).map(|(_, name)| *name)
+}
+
+/// The same where the system itself marks what is local.
+#[cfg(target_vendor = "apple")]
+fn network(found: &rustix::fs::StatFs) -> Option<&'static str> {
+    (found.f_flags & libc::MNT_LOCAL as u32 == 0).then_some("not local")
+}
+
+/// Unknown: nothing is refused.
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+fn network(_: &rustix::fs::StatFs) -> Option<&'static str> {
+    None
 }

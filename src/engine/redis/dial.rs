@@ -4,7 +4,7 @@
 use super::words::io_reason;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
+use rustix::net::{AddressFamily, SocketType, connect, sockopt};
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
@@ -76,11 +76,28 @@ fn all_failed(addresses: &[SocketAddr], failed: Vec<(SocketAddr, io::Error)>) ->
     format!("none of its {} addresses answers ({})", addresses.len(), shown.join("; "))
 }
 
+/// A socket that does not block and that no child program inherits.
+#[cfg(not(target_vendor = "apple"))]
+fn socket(family: AddressFamily) -> io::Result<OwnedFd> {
+    let flags = rustix::net::SocketFlags::CLOEXEC | rustix::net::SocketFlags::NONBLOCK;
+    Ok(rustix::net::socket_with(family, SocketType::STREAM, flags, None)?)
+}
+
+/// The same where a socket is not made with flags. A write to a closed one must
+/// be an error: SIGPIPE would end the process.
+#[cfg(target_vendor = "apple")]
+fn socket(family: AddressFamily) -> io::Result<OwnedFd> {
+    let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&socket, true)?;
+    sockopt::set_socket_nosigpipe(&socket, true)?;
+    Ok(socket)
+}
+
 /// Begins to connect.
 fn begin(address: &SocketAddr) -> io::Result<OwnedFd> {
     let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    let socket = socket(family)?;
     match connect(&socket, address) {
         Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => Ok(socket),
         Err(error) => Err(error.into()),
@@ -119,8 +136,7 @@ fn ended(socket: OwnedFd) -> io::Result<TcpStream> {
 /// Connects to a socket file without waiting: a stopped server with a full
 /// queue would hold a blocking connect forever.
 pub fn unix(path: &Path) -> io::Result<UnixStream> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let fd = socket(AddressFamily::UNIX)?;
     connect(&fd, &rustix::net::SocketAddrUnix::new(path)?)?;
     let stream = UnixStream::from(fd);
     stream.set_nonblocking(false)?;
@@ -142,9 +158,7 @@ pub mod tests {
     impl BlackHole {
         pub fn at(ip: &str, port: u16) -> Self {
             let wanted: SocketAddr = format!("{ip}:{port}").parse().unwrap();
-            let flags = SocketFlags::CLOEXEC;
-            let listener =
-                socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap();
+            let listener = socket(AddressFamily::INET).unwrap();
             rustix::net::bind(&listener, &wanted).unwrap();
             rustix::net::listen(&listener, 0).unwrap();
             let address: SocketAddr =

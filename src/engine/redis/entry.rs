@@ -21,16 +21,26 @@ pub const HEAD: usize = 256;
 /// A number that no other call, thread, process or machine has drawn.
 pub fn unique() -> u64 {
     let mut bytes = [0u8; 8];
-    match rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()) {
-        Ok(8) => {}
+    if !random(&mut bytes) {
         // Before the kernel's pool is ready at boot: the clock and the process.
-        _ => {
-            let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-            let seed = (now.tv_sec, now.tv_nsec, std::process::id());
-            bytes = foldhash_of(&seed).to_le_bytes();
-        }
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        let seed = (now.tv_sec, now.tv_nsec, std::process::id());
+        bytes = foldhash_of(&seed).to_le_bytes();
     }
     u64::from_le_bytes(bytes)
+}
+
+/// Fills the bytes from the kernel's pool; false where it has none yet.
+#[cfg(target_os = "linux")]
+fn random(bytes: &mut [u8; 8]) -> bool {
+    matches!(rustix::rand::getrandom(bytes, rustix::rand::GetRandomFlags::empty()), Ok(8))
+}
+
+/// Fills the bytes from the system's source of random numbers.
+#[cfg(not(target_os = "linux"))]
+fn random(bytes: &mut [u8; 8]) -> bool {
+    use ring::rand::SecureRandom;
+    ring::rand::SystemRandom::new().fill(bytes).is_ok()
 }
 
 fn foldhash_of(what: &impl std::hash::Hash) -> u64 {

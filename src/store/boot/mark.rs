@@ -34,6 +34,12 @@ fn boot_id() -> Option<String> {
     Some(id.split_ascii_whitespace().collect::<Vec<_>>().join("-")).filter(|id| !id.is_empty())
 }
 
+/// The clock that the system stamps files by.
+#[cfg(target_os = "linux")]
+const FILE_CLOCK: rustix::time::ClockId = rustix::time::ClockId::RealtimeCoarse;
+#[cfg(not(target_os = "linux"))]
+const FILE_CLOCK: rustix::time::ClockId = rustix::time::ClockId::Realtime;
+
 /// A file, by whatever name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FileId {
@@ -79,7 +85,7 @@ impl Stamp {
         const TICKS: usize = 50;
         let stamp = Self::of(data)?;
         for _ in 0..TICKS {
-            let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+            let now = rustix::time::clock_gettime(FILE_CLOCK);
             if (now.tv_sec, now.tv_nsec) > stamp.changed {
                 break;
             }
