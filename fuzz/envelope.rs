@@ -1,8 +1,8 @@
 //! The envelope decoder: any bytes are refused or read, and what was written
 //! is read back as it was.
 
-use twat_cache::compress;
-use twat_cache::envelope::{self, HASHED_KEY, Meta};
+use twat_cache::format::compress;
+use twat_cache::format::envelope::{self, HASHED_KEY, Meta};
 
 /// One input: a selector byte, a length byte, a key of that length, the rest.
 pub fn run(data: &[u8]) {

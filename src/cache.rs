@@ -3,14 +3,14 @@
 
 mod export;
 
+use crate::base::error::{Code, Error, Result};
+use crate::base::fork;
+use crate::base::stats::{Count, Counters, Stats};
 use crate::config::Config;
 use crate::engine::memory::Memory;
 use crate::engine::{self, Engine, Entry, Put, ScanState, Stored};
-use crate::error::{Code, Error, Result};
-use crate::fork;
-use crate::solo;
-use crate::stats::{Count, Counters, Stats};
-use crate::value::{Hit, Value};
+use crate::mem::solo;
+use crate::mem::value::{Hit, Value};
 use once_cell::race::OnceBox;
 use serde_json::{Map, Value as Json};
 use std::num::NonZeroU64;

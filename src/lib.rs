@@ -18,25 +18,19 @@
 #[cfg(not(panic = "unwind"))]
 compile_error!("twat-cache needs panic = \"unwind\": a panic must stop at the C boundary");
 
+pub mod base;
 pub mod cache;
-pub mod clock;
-pub mod compress;
 pub mod config;
-mod counted;
 pub mod engine;
-pub mod envelope;
-pub mod error;
 pub mod ffi;
-pub mod fork;
-mod lock;
+pub mod files;
+pub mod format;
+pub mod integrity;
+pub mod lmdb;
+pub mod mem;
 pub mod policy;
-mod prefetch;
-mod solo;
-pub mod stats;
-pub mod store;
-pub mod value;
 
+pub use base::error::{Code, Error, Result};
 pub use cache::{Cache, SetOptions, TTL_DEFAULT, TTL_NEVER};
 pub use config::Config;
-pub use error::{Code, Error, Result};
-pub use value::Value;
+pub use mem::value::Value;

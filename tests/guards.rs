@@ -61,7 +61,7 @@ const UNGUARDED: [(&str, &[&str]); 6] = [
     ("src/engine/memory/quick.rs", &["hit"]),
     ("src/engine/memory/shard.rs", &["get_at_once", "hash_of_short"]),
     ("src/engine/memory/index.rs", &["likeliest"]),
-    ("src/counted.rs", &["value_of", "share_once", "is_counted", "leave_at_once", "at"]),
+    ("src/mem/counted.rs", &["value_of", "share_once", "is_counted", "leave_at_once", "at"]),
 ];
 
 #[test]

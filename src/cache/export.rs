@@ -5,9 +5,9 @@
 //! `[count, XXH3-64 of all bytes before]`.
 
 use super::{Cache, SetOptions, TTL_NEVER};
-use crate::error::{Code, Error, Result};
-use crate::store::blob::fresh_name;
-use crate::store::files::{is_in_a_store, not_regular, open_regular};
+use crate::base::error::{Code, Error, Result};
+use crate::files::blobs::fresh_name;
+use crate::files::{is_in_a_store, not_regular, open_regular};
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;

@@ -1,7 +1,7 @@
 //! Reading a configuration from MessagePack or JSON, both through serde.
 
 use super::{Config, OptionValue, options};
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 

@@ -6,7 +6,7 @@ mod validate;
 
 pub use options::{OptionSpec, OptionValue};
 
-use crate::error::{Code, Error, Result};
+use crate::base::error::{Code, Error, Result};
 use options::{AUTO, DISK, Engines, FILE, MEMORY, POLICY, engine_bit, engine_names, unknown};
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! The option table: one row an option, from which setters, checks, the C
 //! listing, the docs and the bindings are all derived.
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 /// Engines an option applies to, as a set of bits.
 pub type Engines = u32;

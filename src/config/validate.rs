@@ -2,7 +2,7 @@
 
 use super::Config;
 use super::options::{AUTO, DISK, Engines, FILE, MEMORY, POLICY, TIERED, engine_names, find};
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 
 pub(super) fn validate(config: &Config) -> Result<()> {
     let engine = config.engine_bit();

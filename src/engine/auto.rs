@@ -1,8 +1,8 @@
 //! Engine `auto`: chooses by what the configuration gives, and says so.
 
 use super::{Engine, build, words};
+use crate::base::error::{Code, Error, Result};
 use crate::config::Config;
-use crate::error::{Code, Error, Result};
 use serde_json::{Map, Value as Json};
 
 /// An engine with what is worth telling about its choice.

@@ -5,7 +5,7 @@
 //! `set` of a number stores. The sum is stored in format 4. A big integer (extension 3)
 //! stays one, so that languages that tell it from a number go on reading it as such.
 
-use crate::error::{Code, Error, Result};
+use crate::base::error::{Code, Error, Result};
 use std::borrow::Cow;
 
 /// The format byte of counters.

@@ -8,11 +8,11 @@ pub mod null;
 pub mod redis;
 pub mod tiered;
 
+use crate::base::error::{Code, Error, Result};
+use crate::base::stats::EngineStats;
 use crate::config::Config;
-use crate::error::{Code, Error, Result};
-use crate::stats::EngineStats;
-use crate::store::files::open_regular;
-use crate::value::{Hit, Value};
+use crate::files::open_regular;
+use crate::mem::value::{Hit, Value};
 use serde_json::{Map, Value as Json};
 use std::num::NonZeroU64;
 use std::path::Path;

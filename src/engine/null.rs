@@ -2,10 +2,10 @@
 //! code that uses it.
 
 use super::{Engine, Entry, Put, ScanState, Stored};
-use crate::error::Result;
-use crate::stats::EngineStats;
-use crate::store::files::open_regular;
-use crate::value::Value;
+use crate::base::error::Result;
+use crate::base::stats::EngineStats;
+use crate::files::open_regular;
+use crate::mem::value::Value;
 use std::num::NonZeroU64;
 use std::path::Path;
 

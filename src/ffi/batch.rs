@@ -6,7 +6,7 @@ use super::guard::guard;
 use super::ptr;
 use super::set::{twat_set_options, with_set_options};
 use super::status::TWAT_OK;
-use crate::error::Error;
+use crate::base::error::Error;
 use std::ffi::c_void;
 
 /// Gets many keys. `out_values[i]` belongs to `keys[i]`; a miss is zeroed

@@ -3,9 +3,9 @@
 
 use super::guard::guard;
 use super::ptr;
-use crate::counted::Counted;
-use crate::error::Result;
-use crate::value::{Hit, Mapped, Value};
+use crate::base::error::Result;
+use crate::mem::counted::Counted;
+use crate::mem::value::{Hit, Mapped, Value};
 use std::ffi::c_void;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;

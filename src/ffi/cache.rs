@@ -5,9 +5,9 @@ use super::config::{borrowed, twat_config};
 use super::guard::{Poison, guard};
 use super::ptr;
 use super::status::{TWAT_MISS, TWAT_OK};
+use crate::base::error::Result;
 use crate::cache::Cache;
-use crate::error::Result;
-use crate::value::Value;
+use crate::mem::value::Value;
 use std::ffi::{c_char, c_void};
 use std::path::Path;
 

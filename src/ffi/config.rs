@@ -4,8 +4,8 @@ use super::guard::guard;
 use super::ptr;
 use super::sized::{Growing, Out};
 use super::status::TWAT_OK;
+use crate::base::error::{Error, Result};
 use crate::config::{Config, options};
-use crate::error::{Error, Result};
 use once_cell::race::OnceBox;
 use std::ffi::{CString, c_char, c_void};
 

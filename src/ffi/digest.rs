@@ -4,7 +4,7 @@ use super::bytes::{slices, twat_slice};
 use super::guard::guard;
 use super::ptr;
 use super::status::TWAT_OK;
-use crate::error::Error;
+use crate::base::error::Error;
 use std::ffi::c_void;
 
 /// Bytes of a digest, a MAC, and a secret.

@@ -6,11 +6,11 @@ use super::cache::{twat_cache, with};
 use super::guard::{Answer as _, guard};
 use super::ptr;
 use super::status::{TWAT_MISS, TWAT_OK, TWAT_TRUNCATED};
+use crate::base::error::Result;
 use crate::cache::Cache;
-use crate::counted::{Counted, ShortKey};
 use crate::engine::memory::{Memory, READ_UNDER_LOCK};
-use crate::error::Result;
-use crate::value::Hit;
+use crate::mem::counted::{Counted, ShortKey};
+use crate::mem::value::Hit;
 use std::ffi::c_void;
 
 /// Gets a value: `TWAT_OK` with `*out_value`, or `TWAT_MISS`.

@@ -2,7 +2,7 @@
 //! leaves all that could panic to one that is.
 
 use super::status::{TWAT_E_PANIC, set_last_error};
-use crate::error::{Code, Error, Result};
+use crate::base::error::{Code, Error, Result};
 use std::ffi::{c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -5,8 +5,8 @@ use super::guard::{Poison, guard};
 use super::ptr;
 use super::stats::{self, twat_stats};
 use super::status::{TWAT_MISS, TWAT_OK, TWAT_TRUNCATED};
-use crate::error::{Code, Error, Result};
-use crate::fork;
+use crate::base::error::{Code, Error, Result};
+use crate::base::fork;
 use crate::policy::host::{HostPolicy, Needs};
 use std::sync::{Mutex, PoisonError, TryLockError};
 

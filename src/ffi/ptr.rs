@@ -1,6 +1,6 @@
 //! Pointers from C, checked before they are believed.
 
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use std::ffi::{CStr, c_char, c_void};
 
 /// Bytes: NULL with 0 is empty.

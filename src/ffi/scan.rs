@@ -5,9 +5,9 @@ use super::cache::{twat_cache, with};
 use super::guard::{Poison, guard};
 use super::ptr;
 use super::status::{TWAT_MISS, TWAT_OK};
+use crate::base::fork;
 use crate::cache::Scan;
-use crate::fork;
-use crate::value::Value;
+use crate::mem::value::Value;
 use std::ffi::c_void;
 use std::sync::Mutex;
 

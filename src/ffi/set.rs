@@ -6,9 +6,9 @@ use super::guard::guard;
 use super::ptr;
 use super::sized::{self, Growing};
 use super::status::{TWAT_EXISTS, TWAT_OK};
+use crate::base::error::{Error, Result};
 use crate::cache::SetOptions;
 use crate::engine::Stored;
-use crate::error::{Error, Result};
 use std::ffi::{c_char, c_void};
 use std::path::Path;
 

@@ -6,7 +6,7 @@
 //! does not know must be zero, since it cannot do what they ask for.
 
 use super::ptr;
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use std::mem::MaybeUninit;
 
 /// A caller's struct is not longer than this: more is a size that was never set.

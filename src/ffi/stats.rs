@@ -4,8 +4,8 @@ use super::cache::{twat_cache, with};
 use super::guard::guard;
 use super::sized::{Growing, Out};
 use super::status::TWAT_OK;
-use crate::error::Result;
-use crate::stats::Stats;
+use crate::base::error::Result;
+use crate::base::stats::Stats;
 
 /// The counts of `entries` and `bytes` are exact: nothing expired, invalidated
 /// or unsettled is among them.

@@ -1,7 +1,7 @@
 //! Status codes, and the text of the last failure.
 
 use super::guard::guard;
-use crate::error::{Code, Error};
+use crate::base::error::{Code, Error};
 use std::cell::UnsafeCell;
 use std::ffi::c_char;
 

@@ -1,11 +1,11 @@
 //! A panic below the boundary: contained, told, and the handle poisoned.
 
 use super::*;
+use crate::base::error::Result;
+use crate::base::stats::EngineStats;
 use crate::cache::Cache;
 use crate::engine::{Engine, Entry, Put, ScanState, Stored};
-use crate::error::Result;
-use crate::stats::EngineStats;
-use crate::value::Value;
+use crate::mem::value::Value;
 use std::ffi::CStr;
 use std::num::NonZeroU64;
 
@@ -95,10 +95,10 @@ fn a_panic_below_is_a_status_and_poisons_only_its_handle() {
 #[test]
 fn the_last_error_is_cut_at_a_characters_boundary_and_has_no_inner_nul() {
     let long = "é".repeat(400);
-    status::set_last_error(&crate::error::Error::arg(long));
+    status::set_last_error(&crate::base::error::Error::arg(long));
     let text = last_error();
     assert_eq!(text.len(), 510, "511 would split a character");
     assert!(text.chars().all(|c| c == 'é'));
-    status::set_last_error(&crate::error::Error::arg("a\0b"));
+    status::set_last_error(&crate::base::error::Error::arg("a\0b"));
     assert_eq!(last_error(), "a?b");
 }

@@ -2,9 +2,9 @@
 //! that carry a generation.
 
 use super::{AnyPolicy, Policy, seed_of};
+use crate::base::error::{Error, Result};
+use crate::base::stats::{EngineStats, Stats};
 use crate::config::{Bounds, Config};
-use crate::error::{Error, Result};
-use crate::stats::{EngineStats, Stats};
 use std::collections::VecDeque;
 
 /// What a host has to record about hits.

@@ -1,7 +1,7 @@
 //! Doubly linked lists threaded through a table that is indexed by slot: the
 //! one building block of the policies. No allocation an entry, no unsafe.
 
-use crate::prefetch::prefetch;
+use crate::mem::prefetch::prefetch;
 
 /// No slot.
 pub(super) const NIL: u32 = u32::MAX;

@@ -3,7 +3,7 @@
 
 use std::ops::Deref;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use twat_cache::{Cache, Config, clock};
+use twat_cache::{Cache, Config, base::clock};
 
 /// Opens an empty cache with these options besides an engine's own.
 type Open = dyn Fn(&[(&str, &str)]) -> Opened + Send + Sync;

@@ -1,9 +1,9 @@
 //! Values come back: after a reopen, under long and empty keys, per namespace.
 
 use super::common::{check_books, file_size, get, keys, open, refused, rewrite};
+use twat_cache::base::error::{Code, Error};
 use twat_cache::engine::Stored;
-use twat_cache::error::{Code, Error};
-use twat_cache::{SetOptions, TTL_DEFAULT, TTL_NEVER, clock};
+use twat_cache::{SetOptions, TTL_DEFAULT, TTL_NEVER, base::clock};
 
 #[test]
 fn what_was_set_is_there_after_a_reopen() {

@@ -69,7 +69,7 @@ fn write(dir: &Path) {
         tagged(b"blue", b"blue");
         cache.invalidate_tag(b"blue").unwrap();
         cache.incr(b"counter", 2, 40, TTL_NEVER).unwrap();
-        let ends = u64::MAX - 1 - twat_cache::clock::unix_ms();
+        let ends = u64::MAX - 1 - twat_cache::base::clock::unix_ms();
         cache.set(b"ends far away", b"x", ends / 2).unwrap();
         cache.set(b"touched", b"x", 1000).unwrap();
         cache.touch(b"touched", TTL_NEVER).unwrap();

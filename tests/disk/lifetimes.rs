@@ -3,7 +3,7 @@
 
 use super::common::{check_books, get, open};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use twat_cache::{SetOptions, TTL_DEFAULT, TTL_NEVER, clock};
+use twat_cache::{SetOptions, TTL_DEFAULT, TTL_NEVER, base::clock};
 
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());

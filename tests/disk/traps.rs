@@ -135,7 +135,7 @@ fn a_map_that_cannot_be_had_is_halved() {
 fn no_liblmdb_of_the_system_is_linked() {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     assert!(!maps.contains("liblmdb"));
-    assert_eq!(twat_cache::store::txn::version(), (0, 9, 24));
+    assert_eq!(twat_cache::lmdb::txn::version(), (0, 9, 24));
 }
 
 #[test]

@@ -157,5 +157,5 @@ fn the_reserved_lock_file_has_the_size_that_lmdb_gives_it() {
     let mut lmdb = lmdb::Environment::new();
     drop(lmdb.set_max_readers(1024).open(&scene.dir).expect("an environment"));
     let found = scene.path("lock.mdb").metadata().expect("a lock file").len();
-    assert_eq!(twat_cache::store::blocks::lock_size(1024), found);
+    assert_eq!(twat_cache::files::blocks::lock_size(1024), found);
 }

@@ -363,7 +363,7 @@ pub fn version_of(key: &str, bytes: &[u8]) -> Result<u64, String> {
 
 /// What our walker says of a store that nobody writes to.
 pub fn assert_walker_finds_it_sound(dir: &Path) {
-    use twat_cache::store::walk::{Verdict, walk};
+    use twat_cache::integrity::walk::{Verdict, walk};
     let file = File::open(dir.join("data.mdb")).expect("data.mdb");
     match walk(&file).expect("a readable file") {
         Verdict::Sound(_) | Verdict::Short { .. } => {}

@@ -2,7 +2,7 @@
 
 use crate::harness::*;
 use std::path::Path;
-use twat_cache::{TTL_DEFAULT, store::boot};
+use twat_cache::{TTL_DEFAULT, integrity::boot};
 
 #[test]
 fn healthy_commits_reopened_at_random_moments_are_never_judged_damaged() {
@@ -183,7 +183,7 @@ fn a_short_file_is_extended_and_keeps_its_entries() {
 
 /// How many pages at the end of the file may go without harm, by trial.
 fn free_tail(store: &Path) -> u64 {
-    use twat_cache::store::walk::{Verdict, walk};
+    use twat_cache::integrity::walk::{Verdict, walk};
     let bytes = std::fs::read(store.join("data.mdb")).expect("data");
     (1..64)
         .take_while(|n| {

@@ -50,7 +50,7 @@ fn eleven_hundred_threads_read_at_once() {
         let threads: Vec<_> = (0..threads as u64).map(start).collect();
         threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
     });
-    let (most, pool) = (most.into_inner(), twat_cache::store::txn::POOL as u64);
+    let (most, pool) = (most.into_inner(), twat_cache::lmdb::txn::POOL as u64);
     assert!((pool / 2..=pool).contains(&most), "{most} read at once, {pool} may");
 }
 

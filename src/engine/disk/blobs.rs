@@ -4,11 +4,11 @@ use super::books::Writer;
 use super::keys::StoredKey;
 use super::write::{Item, Payload};
 use super::{Disk, Put, Stored};
-use crate::compress::{self, decompress};
-use crate::envelope::Envelope;
-use crate::error::{Error, Result};
-use crate::store::blob::Source;
-use crate::store::files::open_regular;
+use crate::base::error::{Error, Result};
+use crate::files::blobs::Source;
+use crate::files::open_regular;
+use crate::format::compress::{self, decompress};
+use crate::format::envelope::Envelope;
 use std::borrow::Cow;
 use std::io::Read;
 use std::path::Path;
@@ -53,7 +53,7 @@ impl Disk {
         let bound = self.shared.settings.max_bytes();
         if bound != 0 && len > bound {
             return Err(Error::new(
-                crate::error::Code::TooLarge,
+                crate::base::error::Code::TooLarge,
                 format!("value: expected at most {bound} bytes (max_bytes), found: {len}"),
             ));
         }

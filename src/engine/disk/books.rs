@@ -6,10 +6,10 @@ use super::record::other_format;
 use super::row::{self, Row};
 use super::shared::{Policy, Shared};
 use super::totals::{Reading, Totals};
-use crate::clock;
-use crate::error::{Code, Error, Result};
-use crate::store::blob::BlobId;
-use crate::store::txn::{MAIN, WriteTxn};
+use crate::base::clock;
+use crate::base::error::{Code, Error, Result};
+use crate::files::blobs::BlobId;
+use crate::lmdb::txn::{MAIN, WriteTxn};
 use std::sync::atomic::Ordering;
 
 /// An open write transaction. Everything it counted or wants unlinked takes

@@ -2,12 +2,11 @@
 
 use super::row::{self, Row};
 use super::{Disk, keys};
-use crate::compress::decompress;
-use crate::envelope::{self, Refused};
-use crate::error::{Error, Result};
-use crate::store::boot;
-use crate::store::files::open_own;
-use crate::store::walk::{self, Verdict};
+use crate::base::error::{Error, Result};
+use crate::files::{DATA, open_own};
+use crate::format::compress::decompress;
+use crate::format::envelope::{self, Refused};
+use crate::integrity::walk::{self, Verdict};
 use serde_json::{Map, Value as Json};
 use std::ops::ControlFlow;
 
@@ -43,7 +42,7 @@ impl Disk {
         if repair {
             let (orphans, books) = self.write(|writer| {
                 let orphans = (0..=255).try_fold(0, |n, first| {
-                    Ok::<_, crate::error::Error>(n + self.sweep_blobs(writer, first)?)
+                    Ok::<_, crate::base::error::Error>(n + self.sweep_blobs(writer, first)?)
                 })?;
                 let books = writer.count_anew()?;
                 Ok(((orphans, books), books))
@@ -63,7 +62,7 @@ impl Disk {
 
     /// Has the page walker judge the data file, in a snapshot of its own.
     fn check_file(&self) -> Result<Map<String, Json>> {
-        let path = self.env.dir().join(boot::DATA);
+        let path = self.env.dir().join(DATA);
         let reading = |e: std::io::Error| Error::io(format_args!("reading {}", path.display()), &e);
         let file = open_own(&path).map_err(reading)?;
         let mut words = Map::new();
@@ -136,7 +135,7 @@ impl Disk {
     fn blob_is_sound(
         &self,
         stored: &[u8],
-        blob: &crate::store::blob::BlobRef,
+        blob: &crate::files::blobs::BlobRef,
         codec: u8,
         len: u64,
     ) -> Result<bool> {
@@ -175,7 +174,7 @@ impl Disk {
 
 enum Judgement {
     Sound,
-    Blob(crate::store::blob::BlobRef, u8, u64),
+    Blob(crate::files::blobs::BlobRef, u8, u64),
     Newer,
     Bad,
 }

@@ -6,7 +6,7 @@ use super::books::Writer;
 use super::keys;
 use super::row::{self, Row};
 use super::shared::Policy;
-use crate::error::{Code, Error, Result};
+use crate::base::error::{Code, Error, Result};
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 

@@ -21,11 +21,11 @@ pub mod totals;
 mod write;
 
 use super::{Changes, Engine, Entry, Identity, Place, Put, ScanState, Stored};
-use crate::counted::Counted;
-use crate::error::Result;
-use crate::stats::EngineStats;
-use crate::store::env_registry::StoreRef;
-use crate::value::{Hit, Value};
+use crate::base::error::Result;
+use crate::base::stats::EngineStats;
+use crate::lmdb::env_registry::StoreRef;
+use crate::mem::counted::Counted;
+use crate::mem::value::{Hit, Value};
 use serde_json::{Map, Value as Json};
 use shared::Shared;
 use std::num::NonZeroU64;

@@ -5,13 +5,13 @@ use super::record::{self, RECORD, Record, other_format};
 use super::settings::Live;
 use super::shared::{Databases, Policy, Shared};
 use super::totals::{Reading, Totals};
+use crate::base::error::{Code, Error, Result};
 use crate::config::Config;
-use crate::error::{Code, Error, Result};
-use crate::store::blob::Blobs;
-use crate::store::boot::{self, Check, Decision, Guard, Opening};
-use crate::store::env_registry::{self, Attached, Setting, Settings, StoreRef};
-use crate::store::files::set_dir_mode;
-use crate::store::txn::{Env, EnvOptions, MAIN};
+use crate::files::blobs::Blobs;
+use crate::files::{DATA, set_dir_mode};
+use crate::integrity::boot::{self, Check, Decision, Guard, Opening};
+use crate::lmdb::env_registry::{self, Attached, Setting, Settings, StoreRef};
+use crate::lmdb::txn::{Env, EnvOptions, MAIN};
 use serde_json::{Map, Value as Json};
 use std::cell::RefCell;
 use std::fs;
@@ -30,7 +30,7 @@ const MAP_SIZE: u64 = 64 << 30;
 pub fn open(config: &Config) -> Result<Disk> {
     Policy::of(config)?;
     let given = Path::new(config.text("path"));
-    if config.given("max_bytes").is_none() && !given.join(boot::DATA).exists() {
+    if config.given("max_bytes").is_none() && !given.join(DATA).exists() {
         config.check_map(config.bounds().bytes.unwrap_or(0), ", the default")?;
     }
     let place = Place::prepare(config).map_err(|error| explain(given, error))?;
@@ -86,7 +86,7 @@ fn modes(config: &Config, place: &Place) -> (u32, u32) {
     let of = |path: &Path| fs::metadata(path).map_or(0, |found| found.permissions().mode());
     let shared = |name: &str| !place.fresh && config.given(name).is_none();
     let file = match shared("file_mode") {
-        true => of(&place.dir.join(boot::DATA)) & 0o666 | 0o600,
+        true => of(&place.dir.join(DATA)) & 0o666 | 0o600,
         false => config.mode("file_mode"),
     };
     let dir = match shared("dir_mode") {
@@ -109,7 +109,7 @@ fn map_for(max_bytes: u64) -> u64 {
 
 fn env_options(config: &Config, place: &Place) -> EnvOptions {
     let bound = config.bounds().bytes.unwrap_or(0);
-    let floor = match fs::metadata(place.dir.join(boot::DATA)) {
+    let floor = match fs::metadata(place.dir.join(DATA)) {
         // Its own bound is known once it is open, and may ask for more then.
         Ok(found) if config.given("max_bytes").is_none() => map_for(found.len()),
         _ => map_for(bound),

@@ -4,15 +4,15 @@ use super::keys::StoredKey;
 use super::row;
 use super::totals::Totals;
 use super::{Disk, Entry, Identity};
-use crate::clock;
-use crate::compress::{self, decompress};
+use crate::base::clock;
+use crate::base::error::Result;
+use crate::base::stats::EngineStats;
 use crate::engine::Changes;
-use crate::envelope::{self, Envelope, Refused};
-use crate::error::Result;
-use crate::stats::EngineStats;
-use crate::store::blob::BlobRef;
-use crate::store::txn::{MAIN, ReadTxn};
-use crate::value::Value;
+use crate::files::blobs::BlobRef;
+use crate::format::compress::{self, decompress};
+use crate::format::envelope::{self, Envelope, Refused};
+use crate::lmdb::txn::{MAIN, ReadTxn};
+use crate::mem::value::Value;
 use serde_json::{Map, Value as Json};
 use std::num::NonZeroU64;
 use std::ops::ControlFlow;
@@ -174,7 +174,7 @@ impl Disk {
         }
         match inline(&envelope) {
             Ok(value) => Ok(Found::Here(value)),
-            Err(error) if error.code() == crate::error::Code::Corrupt => Ok(Found::Damaged),
+            Err(error) if error.code() == crate::base::error::Code::Corrupt => Ok(Found::Damaged),
             Err(error) => Err(error),
         }
     }
@@ -207,7 +207,7 @@ impl Disk {
         let mapped = match self.shared.blobs.map(blob) {
             Ok(Some(mapped)) => mapped,
             Ok(None) => return Ok(None),
-            Err(error) if error.code() == crate::error::Code::Corrupt => return Ok(None),
+            Err(error) if error.code() == crate::base::error::Code::Corrupt => return Ok(None),
             Err(error) => return Err(error),
         };
         if self.verify_always || !self.shared.is_verified(&blob.id) {
@@ -221,7 +221,7 @@ impl Disk {
         }
         match decompress(codec, &mapped, len) {
             Ok(value) => Ok(Some(Value::copy_of(&value))),
-            Err(error) if error.code() == crate::error::Code::Corrupt => Ok(None),
+            Err(error) if error.code() == crate::base::error::Code::Corrupt => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -389,7 +389,7 @@ impl Disk {
     }
 
     pub(super) fn describe(&self) -> Map<String, Json> {
-        let (major, minor, patch) = crate::store::txn::version();
+        let (major, minor, patch) = crate::lmdb::txn::version();
         let mut words = self.shared.notes.clone();
         words.insert("path".into(), self.env.dir().to_string_lossy().into());
         words.insert("namespace".into(), String::from_utf8_lossy(&self.namespace).into());

@@ -2,10 +2,10 @@
 //! of totals in the data itself, which outlives it.
 
 use super::totals::{FORMAT, Reading, Totals};
-use crate::error::{Code, Error, Result};
-use crate::store::boot::DATA;
-use crate::store::files::open_own;
-use crate::store::walk;
+use crate::base::error::{Code, Error, Result};
+use crate::files::DATA;
+use crate::files::open_own;
+use crate::integrity::walk;
 use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt;

@@ -6,8 +6,8 @@ use super::books::Writer;
 use super::keys;
 use super::row::{self, Row};
 use super::totals::{FORMAT, MAX_SEQUENCE, Totals};
-use crate::error::Result;
-use crate::store::txn::MAIN;
+use crate::base::error::Result;
+use crate::lmdb::txn::MAIN;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 

@@ -17,8 +17,8 @@
 use super::keys;
 use super::totals::MAX_SEQUENCE;
 use crate::engine::{BUCKETS, Changes};
-use crate::envelope::{self, BLOB, Envelope, Meta, Refused};
-use crate::store::blob::BlobRef;
+use crate::files::blobs::BlobRef;
+use crate::format::envelope::{self, BLOB, Envelope, Meta, Refused};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Extra: a tag (its bytes) and the version it had, u64 LE, before them.

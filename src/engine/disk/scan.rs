@@ -2,8 +2,8 @@
 
 use super::keys::{self, HASHED, REAL};
 use super::{Disk, ScanState};
-use crate::envelope;
-use crate::error::Result;
+use crate::base::error::Result;
+use crate::format::envelope;
 use std::ops::ControlFlow;
 
 /// Rows looked at in one snapshot.

@@ -5,10 +5,10 @@
 use super::Disk;
 use super::shared::Policy;
 use super::totals::{FORMAT, Totals};
-use crate::compress::Compressor;
+use crate::base::error::{Error, Result};
 use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::store::txn::MAIN;
+use crate::format::compress::Compressor;
+use crate::lmdb::txn::MAIN;
 use serde_json::{Map, Value as Json};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};

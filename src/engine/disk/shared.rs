@@ -3,10 +3,10 @@
 //! blobs saves work, counters count.
 
 use super::settings::Live;
+use crate::base::error::{Error, Result};
 use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::store::blob::{BlobId, Blobs};
-use crate::store::txn::Dbi;
+use crate::files::blobs::{BlobId, Blobs};
+use crate::lmdb::txn::Dbi;
 use serde_json::{Map, Value as Json};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};

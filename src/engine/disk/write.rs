@@ -4,10 +4,10 @@ use super::books::{Writer, signed};
 use super::keys::{self, StoredKey};
 use super::row::{self, Extras, Row};
 use super::{Disk, Put, Stored};
+use crate::base::error::{Code, Error, Result};
 use crate::engine::counter::Counter;
-use crate::envelope::{self, BLOB, Envelope, HASHED_KEY, Meta, Refused};
-use crate::error::{Code, Error, Result};
-use crate::store::blob::{BlobRef, Draft};
+use crate::files::blobs::{BlobRef, Draft};
+use crate::format::envelope::{self, BLOB, Envelope, HASHED_KEY, Meta, Refused};
 use std::num::NonZeroU64;
 use std::ops::ControlFlow;
 
@@ -335,7 +335,8 @@ impl Disk {
                 Some((_, meta, mut extras, old, _)) if old.blob.is_none() => {
                     extras.place(old.place);
                     let (sequence, value_len) = (writer.next(), value.len() as u64);
-                    let meta = Meta { sequence, codec: crate::compress::NONE, value_len, ..meta };
+                    let meta =
+                        Meta { sequence, codec: crate::format::compress::NONE, value_len, ..meta };
                     self.rewrite(writer, key, &item.stored, &old, &meta, &extras, &value)?;
                     self.note_read(&item.stored);
                 }
@@ -385,7 +386,7 @@ impl Disk {
         let last = self.write(|writer| {
             let key = row::namespace_key(&self.namespace);
             let (entries, _) =
-                row::namespace_figures(writer.txn.get(crate::store::txn::MAIN, &key)?);
+                row::namespace_figures(writer.txn.get(crate::lmdb::txn::MAIN, &key)?);
             if entries < writer.totals.entries {
                 return Ok((Some(writer.totals.sequence), false));
             }
@@ -400,7 +401,7 @@ impl Disk {
     /// Everything is this namespace's: databases are emptied page by page.
     pub(super) fn clear_all(&self, writer: &mut Writer<'_>) -> Result<()> {
         let db = self.shared.db;
-        let mut blobs: Vec<crate::store::blob::BlobId> = Vec::new();
+        let mut blobs: Vec<crate::files::blobs::BlobId> = Vec::new();
         writer.txn.walk(db.blobs, &[], &mut |id, _| {
             blobs.extend(id.first_chunk());
             Ok(ControlFlow::Continue(()))

@@ -1,7 +1,7 @@
 //! A bound over all shards: what is used is reserved before it is stored, so
 //! that the sum never exceeds it.
 
-use crate::solo;
+use crate::mem::solo;
 use crossbeam::utils::CachePadded;
 use std::sync::atomic::{AtomicU64, Ordering};
 

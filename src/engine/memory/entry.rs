@@ -2,8 +2,8 @@
 //! how long it lives; its key lies in front of the value where both are short.
 
 use super::tags::Mark;
-use crate::clock;
-use crate::counted::{Aside, Counted, ShortKey, packs};
+use crate::base::clock;
+use crate::mem::counted::{Aside, Counted, ShortKey, packs};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -217,7 +217,7 @@ impl<T> Index<T> {
     pub(super) fn prefetch(&self, hash: u64) {
         let chunks = &self.table.chunks;
         let chunk = chunks.as_ptr().wrapping_add(first(hash, chunks.len()));
-        crate::prefetch::prefetch(chunk.addr());
+        crate::mem::prefetch::prefetch(chunk.addr());
     }
 
     /// What is stored under the hash and is the one asked for.

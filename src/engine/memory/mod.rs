@@ -17,12 +17,12 @@ mod write;
 
 use super::counter::Counter;
 use super::{Engine, Entry, Put, ScanState, Stored, words};
+use crate::base::error::{Error, Result};
+use crate::base::stats::EngineStats;
 use crate::config::{Bounds, Config};
-use crate::error::{Error, Result};
-use crate::lock::Lock;
+use crate::mem::lock::Lock;
+use crate::mem::value::Value;
 use crate::policy::{AnyPolicy, seed_of};
-use crate::stats::EngineStats;
-use crate::value::Value;
 use budget::Budget;
 use crossbeam::utils::CachePadded;
 use serde_json::{Map, Value as Json};

@@ -5,9 +5,9 @@
 use super::Memory;
 use super::entry::NEVER;
 use super::shard::{hash_of, hash_of_short};
-use crate::clock;
-use crate::counted::{Counted, ShortKey, packs};
-use crate::solo;
+use crate::base::clock;
+use crate::mem::counted::{Counted, ShortKey, packs};
+use crate::mem::solo;
 use std::sync::atomic::Ordering;
 
 /// The time for those who have no clock: before the end of what never ends.

@@ -4,8 +4,8 @@
 use super::entry::{Entry, NEVER};
 use super::index::{Index, MOVED_BY_HITS};
 use super::slots::Slots;
-use crate::clock;
-use crate::counted::{Counted, ShortKey};
+use crate::base::clock;
+use crate::mem::counted::{Counted, ShortKey};
 use crate::policy::{AnyPolicy, Policy};
 use std::hash::{BuildHasher, Hasher as _};
 

@@ -2,7 +2,7 @@
 //! its slot for life; the slot leads to it.
 
 use super::entry::Entry;
-use crate::prefetch::prefetch;
+use crate::mem::prefetch::prefetch;
 
 /// The address of a free slot's entry; none lies there.
 const FREE: usize = 0;

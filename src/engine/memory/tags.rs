@@ -1,8 +1,8 @@
 //! Tags: each has a version, which an entry remembers; raising it makes every
 //! entry that carries the tag a miss, however many there are.
 
-use crate::error::Result;
-use crate::lock::Lock;
+use crate::base::error::Result;
+use crate::mem::lock::Lock;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,7 +1,7 @@
 //! What only this engine promises: exact order, bounds over all shards.
 
 use super::*;
-use crate::error::Code;
+use crate::base::error::Code;
 use std::sync::atomic::Ordering;
 
 fn memory(options: &[(&str, &str)]) -> Memory {

@@ -9,12 +9,12 @@
 
 use super::entry::{Extra, deadline, is_ahead, ttl, weight};
 use super::tags::{Mark, Tags};
+use crate::base::error::{Code, Error, Result};
+use crate::base::stats::EngineStats;
 use crate::config::{Bounds, Config};
 use crate::engine::counter::Counter;
 use crate::engine::{Engine, Entry, Put, ScanState, Stored};
-use crate::error::{Code, Error, Result};
-use crate::stats::EngineStats;
-use crate::value::Value;
+use crate::mem::value::Value;
 use moka::notification::RemovalCause;
 use moka::ops::compute::Op;
 use moka::sync::Cache;

@@ -1,8 +1,8 @@
 //! Where the server is: the `url` option and its companions, checked at open.
 
 use super::url;
+use crate::base::error::{Error, Result};
 use crate::config::{Config, OptionValue};
-use crate::error::{Error, Result};
 use std::fmt;
 use std::path::PathBuf;
 

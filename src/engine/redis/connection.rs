@@ -5,7 +5,7 @@ use super::node::Settings;
 use super::resp::{Found, Frame, Value, decode};
 use super::socket::Socket;
 use super::words::{closed_with, down, transport};
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use redis::Cmd;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;

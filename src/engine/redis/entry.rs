@@ -9,8 +9,8 @@ use super::names::Names;
 use super::resp::Value;
 use super::server::Server;
 use super::words::refused;
-use crate::envelope::{self, Meta, Refused};
-use crate::error::{Code, Error, Result};
+use crate::base::error::{Code, Error, Result};
+use crate::format::envelope::{self, Meta, Refused};
 use std::collections::HashMap;
 
 /// Bytes of a tag's version.

@@ -7,7 +7,7 @@ use super::connection::{Broken, Connection};
 use super::node::Settings;
 use super::resp::{Refusal, Value};
 use super::words::{down, quoted};
-use crate::error::Error;
+use crate::base::error::Error;
 use redis::Cmd;
 use std::net::SocketAddr;
 use std::time::Instant;

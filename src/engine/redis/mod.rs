@@ -32,11 +32,11 @@ mod words;
 mod write;
 
 use super::{Engine, Entry, Hearing, Identity, Put, ScanState, Stored, count_by_scan};
-use crate::compress::Compressor;
+use crate::base::error::Result;
+use crate::base::stats::EngineStats;
 use crate::config::Config;
-use crate::error::Result;
-use crate::stats::EngineStats;
-use crate::value::Value as Bytes;
+use crate::format::compress::Compressor;
+use crate::mem::value::Value as Bytes;
 use address::Target;
 use call::Call;
 use entry::unexpected;

@@ -8,7 +8,7 @@ use super::resolve::Resolver;
 use super::resp::Value;
 use super::tls::Tls;
 use super::words::{down, refused};
-use crate::error::{Code, Error, Result};
+use crate::base::error::{Code, Error, Result};
 use redis::Cmd;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};

@@ -2,8 +2,8 @@
 
 use super::address::{Address, Target};
 use super::url::{database, decoded, wrong};
+use crate::base::error::{Error, Result};
 use crate::config::options;
-use crate::error::{Error, Result};
 
 /// The parameters behind `?`.
 const PARAMETERS: [&str; 16] = [

@@ -1,7 +1,7 @@
 //! Certificates and keys in PEM files, and what is wrong with a file that has none.
 
 use super::words::io_reason;
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::ffi::OsStr;

@@ -5,11 +5,11 @@ use super::Redis;
 use super::entry::{self, HEAD, Raw, Tagged, Versions, done, foreign, raw, tags_of, unexpected};
 use super::resp::Value;
 use super::write::{REMOVE, script};
-use crate::compress;
+use crate::base::error::{Code, Result};
 use crate::engine::Entry;
-use crate::envelope::{self, Envelope, Refused};
-use crate::error::{Code, Result};
-use crate::value::Value as Bytes;
+use crate::format::compress;
+use crate::format::envelope::{self, Envelope, Refused};
+use crate::mem::value::Value as Bytes;
 use std::num::NonZeroU64;
 use std::sync::atomic::Ordering;
 

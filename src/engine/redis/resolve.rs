@@ -4,7 +4,7 @@
 //! hangs costs one thread and delays no host that was found before.
 
 use super::node::lock;
-use crate::fork::ForkLocal;
+use crate::base::fork::ForkLocal;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};

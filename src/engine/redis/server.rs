@@ -5,7 +5,7 @@ use super::call;
 use super::node::{Lease, Node, Settings};
 use super::resp::Value;
 use super::words::{down, refused};
-use crate::error::{Code, Error, Result};
+use crate::base::error::{Code, Error, Result};
 use redis::Cmd;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -7,7 +7,7 @@ use super::dial;
 use super::resolve::Resolver;
 use super::tls::Tls;
 use super::words::{down, transport};
-use crate::error::Result;
+use crate::base::error::Result;
 use rustix::net::RecvFlags;
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, ErrorKind, Read, Write};

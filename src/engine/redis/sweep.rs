@@ -7,9 +7,9 @@ use super::node::Node;
 use super::read::Found;
 use super::resp::Value;
 use super::write;
+use crate::base::error::Result;
 use crate::engine::ScanState;
 use crate::engine::words;
-use crate::error::Result;
 use redis::Cmd;
 use serde_json::{Map, Value as Json, json};
 use std::hash::BuildHasher;
@@ -137,7 +137,7 @@ impl Redis {
                         }
                     }
                     Ok(Found::Missing | Found::Dead(_)) => {}
-                    Err(error) if error.code() == crate::error::Code::Unavailable => {
+                    Err(error) if error.code() == crate::base::error::Code::Unavailable => {
                         return Err(error);
                     }
                     Err(_) => foreign += 1,

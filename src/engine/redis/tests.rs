@@ -4,7 +4,7 @@ use super::address::{Address, Login};
 use super::node::{Node, Settings};
 use super::resolve::tests::fake;
 use super::resp::Value;
-use crate::error::Code;
+use crate::base::error::Code;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};

@@ -4,7 +4,7 @@
 use super::address::TlsOptions;
 use super::pem;
 use super::tls_words;
-use crate::error::{Error, Result};
+use crate::base::error::{Error, Result};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;

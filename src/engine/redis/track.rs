@@ -7,8 +7,8 @@ use super::names::Names;
 use super::node::Node;
 use super::resp::Value;
 use super::words::down;
+use crate::base::error::{Error, Result};
 use crate::engine::{Change, Listener};
-use crate::error::{Error, Result};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

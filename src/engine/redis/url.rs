@@ -6,8 +6,8 @@
 
 use super::address::{Address, Login, Target};
 use super::parameters::parameters;
+use crate::base::error::{Error, Result};
 use crate::config::options;
-use crate::error::{Error, Result};
 use percent_encoding::percent_decode_str;
 use std::net::Ipv6Addr;
 
@@ -248,7 +248,7 @@ fn unix(body: &str, target: &mut Target) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Code;
+    use crate::base::error::Code;
 
     #[test]
     fn urls_are_taken_apart() {

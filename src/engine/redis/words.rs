@@ -3,7 +3,7 @@
 use super::address::Address;
 use super::resp::Refusal;
 use super::tls_words;
-use crate::error::{Code, Error};
+use crate::base::error::{Code, Error};
 use std::io::{self, ErrorKind};
 
 /// The error of a connection that cannot be made or broke.

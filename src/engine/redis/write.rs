@@ -5,10 +5,10 @@ use super::entry::{Raw, raw, unexpected, unique};
 use super::read::{Found, value_of};
 use super::resp::Value;
 use super::{Call, Redis, call, server};
+use crate::base::error::{Code, Error, Result};
 use crate::engine::counter::Counter;
 use crate::engine::{Engine, Put, Stored};
-use crate::envelope::{self, Meta};
-use crate::error::{Code, Error, Result};
+use crate::format::envelope::{self, Meta};
 use redis::Cmd;
 use std::num::NonZeroU64;
 

@@ -10,10 +10,10 @@ mod tier;
 mod watch;
 
 use super::{Change, Engine, Entry, Hearing, Identity, Put, ScanState, Stored, words};
+use crate::base::error::Result;
+use crate::base::stats::{Count, EngineStats};
 use crate::config::Config;
-use crate::error::Result;
-use crate::stats::{Count, EngineStats};
-use crate::value::{Hit, Value};
+use crate::mem::value::{Hit, Value};
 use guard::{Guard, Ticket};
 use numbered::Numbered;
 use serde_json::{Map, Value as Json};
@@ -101,7 +101,9 @@ impl Tiered {
 
     fn over(config: &Config, mut opened: Vec<Tier>) -> Result<Self> {
         let (Some(last), false) = (opened.pop(), opened.is_empty()) else {
-            return Err(crate::error::Error::config("tiers: engine 'tiered' needs at least 2"));
+            return Err(crate::base::error::Error::config(
+                "tiers: engine 'tiered' needs at least 2",
+            ));
         };
         let first = opened.remove(0);
         let coherence = if last.engine.version().is_some() {

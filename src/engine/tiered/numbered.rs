@@ -2,8 +2,8 @@
 //! ones changed, and for buckets of keys which write was the last to change one.
 
 use super::stamp::{Restamped, Stamp};
+use crate::base::error::Result;
 use crate::engine::{BUCKETS, Engine, Identity, Place};
-use crate::error::Result;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How many hashes of keys are told apart.

@@ -1,6 +1,6 @@
 //! What a first-tier copy knows of its original: 16 bytes behind the value.
 
-use crate::value::{Hit, Value};
+use crate::mem::value::{Hit, Value};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes behind the value.

@@ -1,11 +1,11 @@
 //! One engine of a stack, with what it may keep and what is counted of it.
 
+use crate::base::error::Result;
+use crate::base::stats::{Count, Counters};
 use crate::config::Config;
 use crate::engine::memory::Memory;
 use crate::engine::{Engine, build};
-use crate::error::Result;
-use crate::stats::{Count, Counters};
-use crate::value::Value;
+use crate::mem::value::Value;
 use serde_json::Value as Json;
 use std::num::NonZeroU64;
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 //! The `seen` of a stamp is the number of the hearing that was in effect when
 //! the copy was read (0: none) and the millisecond.
 
-use crate::clock;
+use crate::base::clock;
 use crate::engine::{Change, Engine, Hearing, Listener};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};

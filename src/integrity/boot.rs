@@ -25,9 +25,10 @@ use self::decide::Alone;
 use self::held::{Held, is_named, replaced};
 use self::mark::{Files, Mark, Stamp, State};
 pub use self::mark::{MARK, set_boot_id};
-use super::blocks::{LOCK, Others, prepare_lock};
 use super::walk::Figures;
-use crate::error::{Code, Error, Result};
+use crate::base::error::{Code, Error, Result};
+use crate::files::DATA;
+use crate::files::blocks::{LOCK, MAX_READERS, Others, prepare_lock};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -36,8 +37,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// LMDB's data file.
-pub const DATA: &str = "data.mdb";
 /// How long another process may verify before an open gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long an open waits where the locks contradict each other: another opener
@@ -148,7 +147,7 @@ pub fn enter(opening: &Opening<'_>) -> Result<(Guard, Decision)> {
 }
 
 fn prepare(opening: &Opening<'_>, others: Others) -> Result<()> {
-    prepare_lock(opening.dir, super::txn::MAX_READERS, opening.mode, others)
+    prepare_lock(opening.dir, MAX_READERS, opening.mode, others)
 }
 
 fn busy(dir: &Path) -> Error {
@@ -380,7 +379,7 @@ fn open_mark(opening: &Opening<'_>) -> Result<Option<File>> {
         options.create(true).truncate(false).mode(opening.mode);
     }
     let opened = match options.open(&path) {
-        Err(_) if opening.read_only => super::files::open_own(&path),
+        Err(_) if opening.read_only => crate::files::open_own(&path),
         opened => opened,
     };
     match opened {

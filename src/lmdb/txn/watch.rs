@@ -7,7 +7,7 @@
 //! in each tick of the coarse clock, whose reading costs a hit five nanoseconds.
 
 use super::{Env, WriteTxn};
-use crate::error::{Code, Error, Result};
+use crate::base::error::{Code, Error, Result};
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 

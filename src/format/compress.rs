@@ -1,7 +1,7 @@
 //! Codecs for stored values, used only where they gain.
 
+use crate::base::error::{Code, Error, Result};
 use crate::config::Config;
-use crate::error::{Code, Error, Result};
 use std::borrow::Cow;
 
 /// Stored as it is.

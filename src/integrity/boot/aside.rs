@@ -3,7 +3,7 @@
 use super::decide::Alone;
 use super::mark::Mark;
 use super::{DATA, Decision, MARK};
-use crate::error::{Code, Error, Result};
+use crate::base::error::{Code, Error, Result};
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -50,7 +50,7 @@ fn move_data(dir: &Path) -> io::Result<PathBuf> {
 }
 
 fn move_data_under(dir: &Path, stem: &OsStr) -> io::Result<PathBuf> {
-    let seconds = crate::clock::unix_ms() / 1000;
+    let seconds = crate::base::clock::unix_ms() / 1000;
     for n in 0..1000 {
         let mut name = stem.to_owned();
         name.push(if n == 0 { format!("{seconds}") } else { format!("{seconds}-{n}") });

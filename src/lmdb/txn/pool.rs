@@ -1,7 +1,7 @@
 //! The bounded pool of read transactions.
 
 use super::{Env, POOL, READER_PATIENCE, ReadTxn, fault};
-use crate::error::{Code, Error, Result};
+use crate::base::error::{Code, Error, Result};
 use lmdb_sys as ffi;
 use std::marker::PhantomData;
 use std::ptr;

@@ -1,7 +1,7 @@
 //! Readers of other processes: those that are dead, and those that are stopped.
 
 use super::{Env, EnvInfo};
-use crate::error::{Code, Error, Result};
+use crate::base::error::{Code, Error, Result};
 use lmdb_sys as ffi;
 use std::sync::atomic::Ordering;
 

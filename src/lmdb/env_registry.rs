@@ -4,10 +4,10 @@
 //! first one's locks and reader slots. So environments are known by device and
 //! inode of `data.mdb` (aliases and symlinks are one file) and counted.
 
-use super::boot::Guard;
 use super::txn::{Env, EnvOptions};
-use crate::error::{Code, Error, Result};
-use crate::fork::{self, ForkLocal};
+use crate::base::error::{Code, Error, Result};
+use crate::base::fork::{self, ForkLocal};
+use crate::integrity::boot::Guard;
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

@@ -1,11 +1,17 @@
 //! Files and directories: those that users name, and a store's own.
 
-use crate::error::{Code, Error, Result};
+pub mod blobs;
+pub mod blocks;
+
+use crate::base::error::{Code, Error, Result};
 use rustix::fs::{Mode, OFlags};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
+
+/// LMDB's data file.
+pub const DATA: &str = "data.mdb";
 
 /// Opens a file for reading without waiting for anything: a FIFO would hang.
 pub fn open_at_once(path: &Path) -> io::Result<File> {
@@ -30,7 +36,7 @@ pub fn open_own(path: &Path) -> io::Result<File> {
 pub fn is_in_a_store(path: &Path) -> bool {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
-    parent.join(super::boot::DATA).exists() && parent.join(super::blocks::LOCK).exists()
+    parent.join(DATA).exists() && parent.join(blocks::LOCK).exists()
 }
 
 /// Opens a regular file for reading; returns its length too. Nothing else is

@@ -1,7 +1,7 @@
 //! A value on its way out: immutable, alive for as long as somebody holds it,
 //! whatever happens to its entry or its cache.
 
-use crate::counted::Counted;
+use crate::mem::counted::Counted;
 use std::ops::Deref;
 use std::sync::Arc;
 

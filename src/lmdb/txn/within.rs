@@ -2,7 +2,7 @@
 
 use super::pool::RawRead;
 use super::{Dbi, Env, FREE, check, fault, zeroed_stat};
-use crate::error::Result;
+use crate::base::error::Result;
 use lmdb_sys as ffi;
 use std::cell::Cell;
 use std::marker::PhantomData;

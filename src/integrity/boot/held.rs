@@ -6,9 +6,9 @@
 
 use super::mark::{FileId, Files};
 use super::{DATA, MARK};
-use crate::error::{Code, Error, Result};
-use crate::store::blocks::LOCK;
-use crate::store::files::open_own;
+use crate::base::error::{Code, Error, Result};
+use crate::files::blocks::LOCK;
+use crate::files::open_own;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
 use std::io;

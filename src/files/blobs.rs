@@ -8,9 +8,9 @@
 
 #![expect(unsafe_code, reason = "mapping a file")]
 
-use super::files::{make_dir, not_regular, open_at_once, open_own};
-use crate::error::{Code, Error, Result};
-use crate::value::{Mapped, Value};
+use super::{make_dir, not_regular, open_at_once, open_own};
+use crate::base::error::{Code, Error, Result};
+use crate::mem::value::{Mapped, Value};
 use crossbeam::queue::SegQueue;
 use rustix::fs::FlockOperation;
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! Counting without contention: each thread adds to a stripe of its own.
 
-use crate::error::{Code, Error};
+use crate::base::error::{Code, Error};
 use crossbeam::utils::CachePadded;
 use std::cell::Cell;
 use std::sync::Mutex;

@@ -2,8 +2,8 @@
 //! the process has one thread, a futex otherwise. A panic under it is
 //! remembered, as the standard library's lock does.
 
-use crate::error::{Code, Error, Result};
-use crate::solo;
+use crate::base::error::{Code, Error, Result};
+use crate::mem::solo;
 use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;

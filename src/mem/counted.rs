@@ -1,7 +1,7 @@
 //! A counted copy of a value in one allocation with its key and with what the
 //! engine that keeps it must know: a hit in memory touches one place, not two.
 
-use crate::solo;
+use crate::mem::solo;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::any::Any;
 use std::ffi::c_void;

@@ -1,10 +1,11 @@
 //! What needs the environment opened, opened anew, or resized.
 
-use super::{Env, EnvOptions, Guard, MAX_DBS, MAX_READERS, READER_PATIENCE, fault};
-use crate::error::{Code, Error, Result};
-use crate::store::boot::DATA;
-use crate::store::files::open_own;
-use crate::store::walk;
+use super::{Env, EnvOptions, Guard, MAX_DBS, READER_PATIENCE, fault};
+use crate::base::error::{Code, Error, Result};
+use crate::files::DATA;
+use crate::files::blocks::MAX_READERS;
+use crate::files::open_own;
+use crate::integrity::walk;
 use lmdb_sys as ffi;
 use rustix::io::FdFlags;
 use std::os::fd::BorrowedFd;
@@ -80,7 +81,7 @@ impl Env {
             let (env, _) = reserve(&self.dir, &self.options)?;
             self.place.0.as_ref().map_or(Ok(()), Guard::confirm)?;
             self.raw.store(env.env(), Ordering::Release);
-            crate::store::env_registry::mapped_again(&self.dir);
+            crate::lmdb::env_registry::mapped_again(&self.dir);
             opened.push(env);
             drop(opened);
             let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
@@ -164,7 +165,7 @@ pub(super) fn reserve(dir: &Path, options: &EnvOptions) -> Result<(lmdb::Environ
             .set_map_size((size - size % page) as usize);
         // LMDB opens the data file without close-on-exec, and has no way to ask
         // for it: another thread must not fork before the descriptor has it.
-        let opened = crate::fork::delayed(|| {
+        let opened = crate::base::fork::delayed(|| {
             let env = builder.open_with_permissions(dir, options.file_mode as libc::mode_t)?;
             close_on_exec(&env)?;
             Ok(env)

@@ -21,9 +21,9 @@ pub use within::{ReadTxn, Visit, WriteTxn};
 use self::pool::RawRead;
 use self::recover::reserve;
 use self::watch::Watch;
-use super::blocks;
-use super::boot::Guard;
-use crate::error::{Code, Error, Result};
+use crate::base::error::{Code, Error, Result};
+use crate::files::blocks;
+use crate::integrity::boot::Guard;
 use crossbeam::queue::ArrayQueue;
 use lmdb_sys as ffi;
 use std::cell::Cell;
@@ -36,8 +36,6 @@ use std::time::Duration;
 
 /// Read transactions a process has in one environment; further callers wait.
 pub const POOL: usize = 64;
-/// Slots of the reader table, for all processes of a store.
-pub const MAX_READERS: u32 = 1024;
 const MAX_DBS: u32 = 16;
 /// How long a caller waits for a reader slot before it is told so.
 const READER_PATIENCE: Duration = Duration::from_secs(10);

@@ -39,7 +39,7 @@
 //! always covers the full key, and a row that a damaged tree hands out for
 //! another key fails it.
 
-use crate::error::{Code, Error};
+use crate::base::error::{Code, Error};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 /// Bytes of the shortest header.
@@ -75,7 +75,7 @@ const KNOWN_FLAGS: u16 = MEANING | EXPIRES | VALUE_LEN | TAGS;
 /// The fields of a header that the writer chooses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Meta {
-    /// Number of the codec, see [`crate::compress`].
+    /// Number of the codec, see [`crate::format::compress`].
     pub codec: u8,
     /// [`HASHED_KEY`], [`BLOB`], and the reserved flags that were read.
     pub flags: u16,
