@@ -154,6 +154,11 @@
 #define TWAT_DIGEST_BYTES 32
 
 /*
+ Bytes that a namespace has at most.
+ */
+#define TWAT_NAMESPACE_BYTES 200
+
+/*
  An open cache.
 
  Threads: any call may run on any thread at any time, except close, which
@@ -452,8 +457,9 @@ void twat_bytes_free(struct twat_bytes *bytes);
 int32_t twat_config_new(const char *engine, struct twat_config **out_config);
 
 /*
- Sets an option from text: decimal integers, `true` or `false`, UTF-8; no
- units. The key and the value are checked at once, what spans options when
+ Sets an option from text: decimal integers, `true` or `false`, UTF-8. Times
+ and sizes may have a unit (`twat_parse_duration`, `twat_parse_size`); without
+ one they are milliseconds and bytes. The key and the value are checked at once, what spans options when
  the cache is opened.
 
  Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for an unknown key (the text
@@ -465,7 +471,9 @@ int32_t twat_config_new(const char *engine, struct twat_config **out_config);
  `config` is live and used by no other thread; the texts are NULL or
  NUL-terminated.
  */
-int32_t twat_config_set(struct twat_config *config, const char *key, const char *value);
+int32_t twat_config_set(struct twat_config *config,
+                        const char *key,
+                        const char *value);
 
 /*
  Sets an option from a number (0 and 1 for truth values).
@@ -1132,6 +1140,85 @@ int32_t twat_mac(const void *secret,
                  const struct twat_slice *parts,
                  size_t n_parts,
                  void *out_mac);
+
+/*
+ Milliseconds of a time such as `"90s"`, `"1h30m"` or `"1.5 days"`.
+
+ Units: `ms`, `s`, `m` (minutes), `h`, `d`, `w`, and their English words; the
+ longest first, each once. Parts of a millisecond are rounded up. A number
+ without a unit is refused: seconds and milliseconds are both common.
+
+ Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for any other text.
+ Since: 3.0.0
+
+ # Safety
+ `text` is NULL or NUL-terminated; `out_ms` is NULL or writable.
+ */
+int32_t twat_parse_duration(const char *text, uint64_t *out_ms);
+
+/*
+ Bytes of a size such as `"500 MB"` (10^6) or `"1.5 GiB"` (2^30).
+
+ Units: `B`, `kB`, `MB`, `GB`, `TB`, `KiB`, `MiB`, `GiB`, `TiB`, in capital
+ or small letters. Parts of a byte are dropped. A number without a unit and
+ single letters such as `M` are refused.
+
+ Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for any other text.
+ Since: 3.0.0
+
+ # Safety
+ `text` is NULL or NUL-terminated; `out_bytes` is NULL or writable.
+ */
+int32_t twat_parse_size(const char *text, uint64_t *out_bytes);
+
+/*
+ The number of a share such as `"10%"`: whole per cent from 0 to 100.
+
+ Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for any other text.
+ Since: 3.0.0
+
+ # Safety
+ `text` is NULL or NUL-terminated; `out_percent` is NULL or writable.
+ */
+int32_t twat_parse_percent(const char *text, uint64_t *out_percent);
+
+/*
+ The namespace that holds the results of a function: its name, or for a name
+ of more than `TWAT_NAMESPACE_BYTES` bytes its beginning, `~` and its hash.
+
+ All languages use this one, so that a function has one place in a store.
+ Bytes that are not UTF-8 become `?`. At most `TWAT_NAMESPACE_BYTES` bytes and
+ no closing NUL are written; `*out_len` is their number.
+
+ Errors: `TWAT_TRUNCATED`, and the length needed, where `capacity` is too
+ small; `TWAT_E_ARG` for NULL.
+ Since: 3.0.0
+
+ # Safety
+ `name` has `name_len` bytes; `buffer` has room for `capacity`; `out_len` is
+ NULL or writable.
+ */
+int32_t twat_name_namespace(const void *name,
+                            size_t name_len,
+                            char *buffer,
+                            size_t capacity,
+                            size_t *out_len);
+
+/*
+ Which of some names a misspelt one was meant to be; capital letters, `_` and
+ `-` do not count. `*out_index` is its place in `known`.
+
+ Errors: `TWAT_MISS` where none is near; `TWAT_E_ARG` for NULL.
+ Since: 3.0.0
+
+ # Safety
+ `found` and the `n_known` texts of `known` are NUL-terminated; `out_index` is
+ NULL or writable.
+ */
+int32_t twat_option_nearest(const char *found,
+                            const char *const *known,
+                            size_t n_known,
+                            size_t *out_index);
 
 #ifdef __cplusplus
 }  // extern "C"

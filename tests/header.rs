@@ -23,6 +23,7 @@ fn generated() -> String {
         .with_src(root.join("src/ffi/stats.rs"))
         .with_src(root.join("src/ffi/policy.rs"))
         .with_src(root.join("src/ffi/digest.rs"))
+        .with_src(root.join("src/ffi/text.rs"))
         .generate()
         .expect("cbindgen");
     let mut text = Vec::new();

@@ -9,8 +9,8 @@ const INTRO: &str = "# Options
 One table for every language: setters, checks, `twat_option_info` and the bindings are derived from
 `src/config/options.rs`, and so is this page (`TWAT_BLESS=1 cargo test --test options_doc`).
 
-As text, integers are decimal, truth values `true` or `false`, and there are no units: times are milliseconds,
-sizes bytes. An unknown option or a value out of range fails when it is set, what spans options when the cache
+As text, integers are decimal and truth values `true` or `false`. Times are milliseconds and sizes bytes, or have a unit:
+`1h30m`, `500 MB` (`twat_parse_duration`, `twat_parse_size`). An unknown option or a value out of range fails when it is set, what spans options when the cache
 is opened; the text says what was expected and what was found. Python takes seconds for `ttl`, Node camelCase names.
 
 | option | type | default | values | engines | |

@@ -1,7 +1,9 @@
 //! What a cache is opened with: an engine's name, checked options, tiers.
 
 mod load;
+pub mod namespace;
 pub mod options;
+pub mod units;
 mod validate;
 
 pub use options::{OptionSpec, OptionValue};

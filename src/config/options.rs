@@ -1,6 +1,7 @@
 //! The option table: one row an option, from which setters, checks, the C
 //! listing, the docs and the bindings are all derived.
 
+use super::units;
 use crate::base::error::{Error, Result};
 
 /// Engines an option applies to, as a set of bits.
@@ -58,8 +59,12 @@ pub enum Kind {
     Bool,
     /// A decimal integer in a range.
     U64(u64, u64),
-    /// 0, or a decimal integer of at least so much.
-    ZeroOrAtLeast(u64),
+    /// Milliseconds of at least so much, or a time such as `1h30m`.
+    Time(u64),
+    /// Bytes in a range, or a size such as `500 MB`.
+    Size(u64, u64),
+    /// 0, or bytes of at least so much, or a size such as `500 MB`.
+    ZeroOrSize(u64),
     /// 0, or a power of two up to so much.
     ZeroOrPowerOfTwo(u64),
     /// Permissions as octal text, up to so much.
@@ -107,7 +112,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "Entries of other namespaces are invisible to get, scan, clear and count; bounds belong to the store."),
     row("max_entries", Kind::U64(0, ANY), "0", MEMORY | STORE | AUTO | POLICY,
         "Entries at most; 0 is unbounded."),
-    row("max_bytes", Kind::ZeroOrAtLeast(64 * 1024), "memory 0; disk, file 4294967296", MEMORY | STORE | AUTO | POLICY,
+    row("max_bytes", Kind::ZeroOrSize(64 * 1024), "memory 0; disk, file 4294967296", MEMORY | STORE | AUTO | POLICY,
         "Bytes at most (key, value and overhead); 0 is unbounded. For a policy alone: the sum of costs."),
     row("policy", Kind::Choice(&POLICIES), "lru", MEMORY | STORE | AUTO | POLICY,
         "Which entry leaves when there is no room."),
@@ -115,7 +120,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "Seed of the random choices of policy rr."),
     row("shards", Kind::ZeroOrPowerOfTwo(1024), "0", MEMORY | AUTO,
         "Independent parts of the index; 0 chooses: one up to 4096 entries (or 4 MiB where only bytes are bounded), then about four a core. The order is exact within each."),
-    row("ttl_ms", Kind::U64(0, ANY), "0", CACHES,
+    row("ttl_ms", Kind::Time(0), "0", CACHES,
         "Milliseconds an entry lives when its call does not say; 0 is for ever."),
     row("path", Kind::Text(4000), "", STORE | AUTO,
         "Directory of the store, made if missing. Required for disk and file."),
@@ -123,9 +128,9 @@ pub static OPTIONS: &[OptionSpec] = &[
         "Make the store where there is none."),
     row("read_only", Kind::Choice(&["auto", "true", "false"]), "auto", STORE | AUTO,
         "Serve hits and refuse sets; auto does so on media that cannot be written."),
-    row("inline_max_bytes", Kind::U64(0, MIB), "disk 32768; file 0", STORE | AUTO,
+    row("inline_max_bytes", Kind::Size(0, MIB), "disk 32768; file 0", STORE | AUTO,
         "Values up to this size lie inside LMDB, larger ones in files of their own."),
-    row("map_size", Kind::U64(MIB, 1 << 46), "68719476736, halved on failure", STORE | AUTO,
+    row("map_size", Kind::Size(MIB, 1 << 46), "68719476736, halved on failure", STORE | AUTO,
         "Bytes of address space reserved for the store; at least twice max_bytes."),
     row("durability", Kind::Choice(&["process", "system"]), "process", STORE | AUTO,
         "What an acknowledged set survives: the death of the process, or also a power cut."),
@@ -141,7 +146,7 @@ pub static OPTIONS: &[OptionSpec] = &[
         "Codec for values that gain by it."),
     row("compression_level", Kind::U64(1, 19), "3", STORE | REDIS | AUTO,
         "Level of zstd."),
-    row("compress_min_bytes", Kind::U64(0, ANY), "1024", STORE | REDIS | AUTO,
+    row("compress_min_bytes", Kind::Size(0, ANY), "1024", STORE | REDIS | AUTO,
         "Smaller values are stored as they are."),
     row("url", Kind::Secret, "redis://127.0.0.1:6379/0", REDIS | AUTO,
         "Server: redis://, rediss:// (TLS), redis+cluster://, rediss+cluster:// or unix://."),
@@ -151,9 +156,9 @@ pub static OPTIONS: &[OptionSpec] = &[
         "Password at the server; never shown."),
     row("key_prefix", Kind::Text(200), "twat:", REDIS | AUTO,
         "What every key on the server begins with."),
-    row("connect_timeout_ms", Kind::U64(1, ANY), "500", REDIS | AUTO,
+    row("connect_timeout_ms", Kind::Time(1), "500", REDIS | AUTO,
         "Milliseconds to wait for a connection."),
-    row("timeout_ms", Kind::U64(1, ANY), "250", REDIS | AUTO,
+    row("timeout_ms", Kind::Time(1), "250", REDIS | AUTO,
         "Milliseconds to wait for an answer."),
     row("pool_size", Kind::U64(1, 1024), "8", REDIS | AUTO,
         "Connections kept at the most."),
@@ -165,15 +170,19 @@ pub static OPTIONS: &[OptionSpec] = &[
         "PEM file of the client's private key, without a passphrase."),
     row("tls_name", Kind::Text(253), "the host of the url", REDIS | AUTO,
         "Name that the server's certificate must have."),
-    row("small_max_bytes", Kind::U64(0, ANY), "0", TIERED,
+    row("small_max_bytes", Kind::Size(0, ANY), "0", TIERED,
         "Larger values stay out of the first tier; 0 lets all in."),
     row("large", Kind::Choice(&["through", "around"]), "through", TIERED,
         "Where a value above small_max_bytes goes: through all other tiers, or around them to the last."),
-    row("tier_ttl_ms", Kind::U64(0, ANY), "1000", TIERED,
+    row("tier_ttl_ms", Kind::Time(0), "1000", TIERED,
         "Milliseconds a first-tier entry over redis may be stale where the server sends no invalidations."),
     row("fallback", Kind::Bool, "false", AUTO,
         "Use memory when the chosen engine cannot be opened."),
 ];
+
+fn decimal(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()))
+}
 
 /// The row of an option, or an error that offers the nearest name.
 pub fn find(name: &str) -> Result<&'static OptionSpec> {
@@ -183,20 +192,30 @@ pub fn find(name: &str) -> Result<&'static OptionSpec> {
         .ok_or_else(|| Error::config(unknown("option", name, OPTIONS.iter().map(|spec| spec.name))))
 }
 
+/// Which of some names was probably meant: capital letters, `_` and `-` do not count.
+pub fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<usize> {
+    let letters = |name: &str| name.replace(['_', '-'], "").to_lowercase();
+    // What is far longer than any name is near none, and would take long to compare.
+    let found: String = letters(found).chars().take(80).collect();
+    known
+        .map(letters)
+        .enumerate()
+        .map(|(at, name)| (strsim::damerau_levenshtein(&found, &name), name.len(), at))
+        .filter(|(distance, len, _)| *distance <= 1 + len / 4)
+        .min_by_key(|(distance, ..)| *distance)
+        .map(|(_, _, at)| at)
+}
+
 /// "unknown option 'max_entrys'; did you mean 'max_entries'?"
 pub fn unknown<'a>(
     what: &str,
     found: &str,
     known: impl Iterator<Item = &'a str> + Clone,
 ) -> String {
-    let nearest = known
-        .clone()
-        .map(|name| (strsim::damerau_levenshtein(found, name), name))
-        .min()
-        .filter(|(distance, name)| *distance <= 1 + name.len() / 4);
+    let near = nearest(found, known.clone()).and_then(|at| known.clone().nth(at));
     let found: String = found.chars().take(80).collect();
-    match nearest {
-        Some((_, name)) => format!("unknown {what} '{found}'; did you mean '{name}'?"),
+    match near {
+        Some(name) => format!("unknown {what} '{found}'; did you mean '{name}'?"),
         None => {
             format!("unknown {what} '{found}'; known are {}", known.collect::<Vec<_>>().join(" "))
         }
@@ -214,7 +233,12 @@ impl OptionSpec {
             Kind::U64(0, ANY) => "an integer from 0".into(),
             Kind::U64(min, ANY) => format!("an integer from {min}"),
             Kind::U64(min, max) => format!("an integer from {min} to {max}"),
-            Kind::ZeroOrAtLeast(min) => format!("0 or an integer from {min}"),
+            Kind::Time(min) => format!("an integer from {min}, or a time such as 1h30m"),
+            Kind::Size(min, ANY) => format!("an integer from {min}, or a size such as 500 MB"),
+            Kind::Size(min, max) => {
+                format!("an integer from {min} to {max}, or a size such as 500 kB")
+            }
+            Kind::ZeroOrSize(min) => format!("0, an integer from {min}, or a size such as 500 MB"),
             Kind::ZeroOrPowerOfTwo(max) => format!("0 or a power of two up to {max}"),
             Kind::Octal(_) => "octal permissions such as 0700".into(),
         }
@@ -225,7 +249,8 @@ impl OptionSpec {
         match self.kind {
             Kind::Text(_) | Kind::Secret | Kind::Choice(_) => "text",
             Kind::Bool => "bool",
-            Kind::U64(..) | Kind::ZeroOrAtLeast(_) | Kind::ZeroOrPowerOfTwo(_) => "u64",
+            Kind::Time(_) | Kind::Size(..) | Kind::ZeroOrSize(_) => "u64",
+            Kind::U64(..) | Kind::ZeroOrPowerOfTwo(_) => "u64",
             Kind::Octal(_) => "octal",
         }
     }
@@ -257,20 +282,29 @@ impl OptionSpec {
                 .filter(|mode| *mode <= most && !text.starts_with('+'))
                 .map(|mode| OptionValue::U64(u64::from(mode)))
                 .ok_or_else(|| self.wrong(text)),
-            Kind::U64(..) | Kind::ZeroOrAtLeast(_) | Kind::ZeroOrPowerOfTwo(_) => {
-                let decimal = text.bytes().all(|b| b.is_ascii_digit());
-                let number = text.parse().ok().filter(|_| decimal);
-                number.map_or_else(|| Err(self.wrong(text)), |n| self.number(n))
+            Kind::Time(_) => self.measured(text, units::duration_ms),
+            Kind::Size(..) | Kind::ZeroOrSize(_) => self.measured(text, units::size_bytes),
+            Kind::U64(..) | Kind::ZeroOrPowerOfTwo(_) => {
+                decimal(text).map_or_else(|| Err(self.wrong(text)), |n| self.number(n))
             }
             Kind::Choice(_) => Err(self.wrong(text)),
+        }
+    }
+
+    /// A plain number in the option's own unit, or a number with a unit.
+    fn measured(&self, text: &str, read: fn(&str) -> Result<u64>) -> Result<OptionValue> {
+        match decimal(text).or_else(|| read(text).ok()) {
+            Some(number) => self.number(number).map_err(|_| self.wrong(text)),
+            None => Err(self.wrong(text)),
         }
     }
 
     /// Checks a value given as a number.
     pub fn number(&self, n: u64) -> Result<OptionValue> {
         let fits = match self.kind {
-            Kind::U64(min, max) => (min..=max).contains(&n),
-            Kind::ZeroOrAtLeast(min) => n == 0 || n >= min,
+            Kind::U64(min, max) | Kind::Size(min, max) => (min..=max).contains(&n),
+            Kind::Time(min) => n >= min,
+            Kind::ZeroOrSize(min) => n == 0 || n >= min,
             Kind::ZeroOrPowerOfTwo(max) => n == 0 || (n.is_power_of_two() && n <= max),
             Kind::Bool if n <= 1 => return Ok(OptionValue::Bool(n == 1)),
             _ => false,

@@ -16,10 +16,24 @@ fn a_misspelt_option_is_answered_with_the_nearest_name() {
 fn a_value_out_of_range_names_option_expectation_and_finding() {
     let mut config = Config::new("memory").unwrap();
     for (name, value, expected) in [
-        ("max_bytes", "12", "max_bytes: expected 0 or an integer from 65536, found: 12"),
+        (
+            "max_bytes",
+            "12",
+            "max_bytes: expected 0, an integer from 65536, or a size such as 500 MB, found: 12",
+        ),
         ("shards", "3", "shards: expected 0 or a power of two up to 1024, found: 3"),
         ("max_entries", "-1", "max_entries: expected an integer from 0, found: -1"),
         ("max_entries", "1k", "max_entries: expected an integer from 0, found: 1k"),
+        (
+            "ttl_ms",
+            "1 hou",
+            "ttl_ms: expected an integer from 0, or a time such as 1h30m, found: 1 hou",
+        ),
+        (
+            "timeout_ms",
+            "0s",
+            "timeout_ms: expected an integer from 1, or a time such as 1h30m, found: 0s",
+        ),
         ("create", "yes", "create: expected true or false, found: yes"),
         ("dir_mode", "9", "dir_mode: expected octal permissions such as 0700, found: 9"),
     ] {
@@ -27,6 +41,19 @@ fn a_value_out_of_range_names_option_expectation_and_finding() {
     }
     assert!(text_of(config.set("policy", "lruu")).starts_with("policy: expected one of lru lfu"));
     assert_eq!(config, Config::new("memory").unwrap());
+}
+
+#[test]
+fn times_and_sizes_are_read_with_their_units() {
+    let mut config = Config::new("memory").unwrap();
+    config.set("ttl_ms", "1h30m").unwrap();
+    config.set("max_bytes", "500 MB").unwrap();
+    assert_eq!((config.u64("ttl_ms"), config.u64("max_bytes")), (5_400_000, 500_000_000));
+    config.load(br#"{"ttl_ms":"2s","max_bytes":"64KiB"}"#).unwrap();
+    assert_eq!((config.u64("ttl_ms"), config.u64("max_bytes")), (2000, 65536));
+    assert!(config.set("max_bytes", "1 kB").is_err(), "below the range");
+    assert!(config.set("max_entries", "5s").is_err(), "not a time");
+    assert_eq!((config.u64("ttl_ms"), config.u64("max_bytes")), (2000, 65536));
 }
 
 #[test]

@@ -67,8 +67,9 @@ pub unsafe extern "C" fn twat_config_new(
     })
 }
 
-/// Sets an option from text: decimal integers, `true` or `false`, UTF-8; no
-/// units. The key and the value are checked at once, what spans options when
+/// Sets an option from text: decimal integers, `true` or `false`, UTF-8. Times
+/// and sizes may have a unit (`twat_parse_duration`, `twat_parse_size`); without
+/// one they are milliseconds and bytes. The key and the value are checked at once, what spans options when
 /// the cache is opened.
 ///
 /// Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for an unknown key (the text

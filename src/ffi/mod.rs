@@ -16,6 +16,7 @@ mod set;
 mod sized;
 mod stats;
 mod status;
+mod text;
 mod version;
 
 #[cfg(test)]
@@ -52,5 +53,9 @@ pub use status::{
     TWAT_E_NOMEM, TWAT_E_PANIC, TWAT_E_TOO_LARGE, TWAT_E_UNAVAILABLE, TWAT_E_UNSUPPORTED,
     TWAT_E_VERSION, TWAT_EXISTS, TWAT_MISS, TWAT_OK, TWAT_TRUNCATED, twat_last_error,
     twat_status_name,
+};
+pub use text::{
+    TWAT_NAMESPACE_BYTES, twat_name_namespace, twat_option_nearest, twat_parse_duration,
+    twat_parse_percent, twat_parse_size,
 };
 pub use version::{twat_has_engine, twat_version_number, twat_version_string};

@@ -23,7 +23,7 @@ def header() -> str:
 def letter(text: str) -> str:
     text = " ".join(text.split())
     if "*" in text:
-        return "s" if re.match(r"const char \*(?!\*)", text) else "p"
+        return "s" if re.match(r"const char \*(?!\*|const)", text) else "p"
     words = [word for word in text.split() if word not in ("const", "struct")]
     return PLAIN[words[0]]
 

@@ -26,6 +26,7 @@ SET_ADD = 1
 STATS_EXACT = 1
 NEEDS_NOTHING, NEEDS_MARK, NEEDS_LOG = 0, 1, 2
 DIGEST_BYTES = 32
+NAMESPACE_BYTES = 200
 
 
 class Bytes(Structure):
@@ -161,6 +162,11 @@ SYMBOLS: dict[str, tuple[str, str]] = {
     "twat_policy_free": ("-", "p"),
     "twat_hash": ("i", "pnp"),
     "twat_mac": ("i", "pnpnp"),
+    "twat_parse_duration": ("i", "sp"),
+    "twat_parse_size": ("i", "sp"),
+    "twat_parse_percent": ("i", "sp"),
+    "twat_name_namespace": ("i", "pnpnp"),
+    "twat_option_nearest": ("i", "spnp"),
 }
 
 
