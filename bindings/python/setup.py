@@ -1,9 +1,11 @@
-"""Builds the core library with cargo and puts it into the package.
+"""Builds the core library with cargo and puts it into the package, and the native part with the C compiler.
 
 Everything else is in pyproject.toml. The core's source is the repository around
 this directory, or the directory ``core`` of a source distribution.
 TWAT_CACHE_LIBRARY names a library that is built already; TWAT_CACHE_PROFILE=dev
-builds without optimisation, for tests of the packaging itself.
+builds without optimisation, for tests of the packaging itself. TWAT_CACHE_PURE=1 leaves
+the native part out, as does a machine without a C compiler: the wheel is then one
+for any Python 3.
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 from setuptools.command.sdist import sdist
 from setuptools.dist import Distribution
@@ -87,11 +90,28 @@ class BuildPy(build_py):
         return [*super().get_outputs(include_bytecode), str(Path(self.build_lib) / "twat_cache" / "_native" / NAME)]
 
 
+def native_part() -> list[Extension]:
+    """The extension ``_speed``, which the package does without where it cannot be built."""
+    if os.environ.get("TWAT_CACHE_PURE", "") not in ("", "0"):
+        return []
+    files = sorted(path.relative_to(HERE).as_posix() for path in (HERE / "native").glob("*.c"))
+    headers = [str(core() / "include")]
+    flags = [] if sys.platform == "win32" else ["-std=c11", "-fvisibility=hidden", "-g1"]
+    return [Extension("twat_cache._speed", files, include_dirs=headers, extra_compile_args=flags, optional=True)]
+
+
+class BuildExt(build_ext):
+    def built(self) -> bool:
+        """Whether there is a native part."""
+        return any(Path(self.get_ext_fullpath(one.name)).is_file() for one in self.extensions)
+
+
 class Wheel(bdist_wheel):
-    """The library is loaded by ctypes: any Python 3, this platform."""
+    """This platform; this CPython with the native part, else any Python 3, since ctypes loads the library."""
 
     def get_tag(self) -> tuple[str, str, str]:
-        return "py3", "none", super().get_tag()[2]
+        python, abi, platform = super().get_tag()
+        return (python, abi, platform) if self.get_finalized_command("build_ext").built() else ("py3", "none", platform)
 
 
 class Sdist(sdist):
@@ -100,6 +120,7 @@ class Sdist(sdist):
     def make_release_tree(self, base_dir: str, files: list[str]) -> None:
         super().make_release_tree(base_dir, files)
         source = core()
+        shutil.copytree(HERE / "native", Path(base_dir) / "native", dirs_exist_ok=True)
         for name in CORE:
             place, copy = source / name, Path(base_dir) / "core" / name
             if place.is_dir():
@@ -114,4 +135,9 @@ class Binary(Distribution):
         return True
 
 
-setup(version=version(), cmdclass={"build_py": BuildPy, "bdist_wheel": Wheel, "sdist": Sdist}, distclass=Binary)
+setup(
+    version=version(),
+    cmdclass={"build_py": BuildPy, "build_ext": BuildExt, "bdist_wheel": Wheel, "sdist": Sdist},
+    distclass=Binary,
+    ext_modules=native_part(),
+)

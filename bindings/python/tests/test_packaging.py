@@ -93,14 +93,29 @@ def alone(python, code, tmp_path, *arguments):
     return found.stdout
 
 
-def test_the_wheel_is_for_any_python_3_and_this_platform(wheel):
-    platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+PLATFORM = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+
+
+def test_without_a_c_compiler_the_wheel_is_for_any_python_3_and_this_platform(sdist, tmp_path):
+    source = tmp_path / "tree"
+    shutil.copytree(sdist, source)
+    made = build_wheel(source, tmp_path, TWAT_CACHE_LIBRARY=str(library_path()), CC="/nowhere/cc")
+    assert made.returncode == 0, made.stdout + made.stderr
+    [wheel] = tmp_path.glob("*.whl")
+    assert wheel.stem.split("-")[2:] == ["py3", "none", PLATFORM]
+    with zipfile.ZipFile(wheel) as archive:
+        assert not [name for name in archive.namelist() if "_speed." in name and not name.endswith(".pyi")]
+
+
+def test_with_a_c_compiler_the_wheel_is_for_this_python_and_has_the_native_part(wheel):
     name, version, *tag = wheel.stem.split("-")
-    assert (name, tag) == ("twat_cache", ["py3", "none", platform])
+    python = f"cp{sys.version_info[0]}{sys.version_info[1]}"
+    assert (name, tag) == ("twat_cache", [python, python, PLATFORM])
     with zipfile.ZipFile(wheel) as archive:
         files = set(archive.namelist())
         meta = email.message_from_bytes(archive.read(f"twat_cache-{version}.dist-info/METADATA"))
         points = archive.read(f"twat_cache-{version}.dist-info/entry_points.txt").decode()
+    assert f"twat_cache/_speed{sysconfig.get_config_var('EXT_SUFFIX')}" in files
     assert f"twat_cache/_native/{FILE_NAME}" in files and "twat_cache/py.typed" in files
     sources = {f"twat_cache/{path.relative_to(HERE / 'src/twat_cache')}" for path in
                (HERE / "src/twat_cache").rglob("*.py")}  # fmt: skip
@@ -121,6 +136,8 @@ def square(x):
 @tc.bcache(folder_name="f", name="double")
 def double(x):
     ran.append(x); return {"twice": 2 * x}
+from twat_cache import _speedups
+assert _speedups.form() == "native", _speedups.form()
 assert square(3) == square(3) == 9 and double(3) == double(3) == {"twice": 6}
 print(json.dumps([len(ran), str(library_path())]))
 """
@@ -141,7 +158,8 @@ def test_every_extra_that_people_name_is_accepted(empty, wheel):
 
 
 def test_the_source_distribution_carries_the_core(sdist):
-    for name in ("core/Cargo.toml", "core/Cargo.lock", "core/src/lib.rs", "core/include/twat_cache.h", "LICENSE"):
+    for name in ("core/Cargo.toml", "core/Cargo.lock", "core/src/lib.rs", "core/include/twat_cache.h", "LICENSE",
+                 "native/module.c", "native/speed.h"):  # fmt: skip
         assert (sdist / name).is_file(), name
     assert not list(sdist.rglob("*.so")) and not (sdist / "core" / "target").exists()
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from twat_cache import _tally, paths
+from twat_cache._speedups import form
 from twat_cache.exceptions import TwatCacheError
 from twat_cache.paths import get_cache_path as get_cache_path
 
@@ -26,6 +27,7 @@ def report() -> dict[str, Any]:
     return {
         "version": _lib.version(),
         "library": str(_lib.library_path()),
+        "form": form(),
         "engines": {name: _lib.has_engine(name) for name in _ENGINES},
         "auto": chosen(),
         "cache_dir": str(paths.get_cache_dir()),
@@ -99,6 +101,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     out = [
         f"twat-cache {found['version']}",
         f"library    {found['library']}",
+        f"form       {found['form']}",
         f"engines    {' '.join(engines)}",
         f"auto       {_chosen(found['auto'])}",
         f"directory  {found['cache_dir']}",

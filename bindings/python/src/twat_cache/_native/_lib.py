@@ -14,6 +14,7 @@ import sys
 from typing import Any
 
 from twat_cache._native import _abi
+from twat_cache._speedups import speed
 from twat_cache.exceptions import EngineError
 
 # The core that this package was made with: any later one of the same major
@@ -118,6 +119,9 @@ def _load() -> tuple[Any, Any, Any]:
 
 
 freed, held, raw_insert = _load()
+if speed is not None:
+    # It calls the library that is loaded here: a second copy would open stores a second time.
+    speed.connect({name: ctypes.cast(getattr(held, name), ctypes.c_void_p).value for name in speed.CORE})
 
 
 def last_error() -> str:

@@ -1,0 +1,106 @@
+/* The module `twat_cache._speed`: its functions, its state, and the addresses of the core. */
+
+#include "speed.h"
+
+static PyObject *connect_core(PyObject *module, PyObject *addresses)
+{
+    struct speed *speed = speed_of(module);
+    struct core core;
+    if (!PyDict_Check(addresses)) {
+        PyErr_Format(PyExc_TypeError, "connect: expected a dictionary of addresses, got: %R", addresses);
+        return NULL;
+    }
+#define X(name)                                                                                                        \
+    {                                                                                                                  \
+        PyObject *address = PyDict_GetItemString(addresses, #name);                                                    \
+        core.name = address == NULL ? NULL : (__typeof__(name) *)PyLong_AsVoidPtr(address);                            \
+        if (core.name == NULL) {                                                                                       \
+            if (!PyErr_Occurred())                                                                                     \
+                PyErr_SetString(PyExc_ValueError, "connect: expected the address of " #name ", got none");             \
+            return NULL;                                                                                               \
+        }                                                                                                              \
+    }
+    SPEED_CORE(X)
+#undef X
+    speed->core = core;
+    speed->connected = true;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef functions[] = {
+    {"connect", connect_core, METH_O, "Take the addresses of the core's functions, by name (see CORE)."},
+    {NULL},
+};
+
+/* The names of the functions that `connect` expects. */
+static PyObject *core_names(void)
+{
+#define X(name) #name,
+    static const char *const names[] = {SPEED_CORE(X)};
+#undef X
+    Py_ssize_t n = sizeof names / sizeof *names;
+    PyObject *tuple = PyTuple_New(n);
+    for (Py_ssize_t i = 0; tuple != NULL && i < n; i++) {
+        PyObject *name = PyUnicode_FromString(names[i]);
+        if (name == NULL)
+            Py_CLEAR(tuple);
+        else
+            PyTuple_SET_ITEM(tuple, i, name);
+    }
+    return tuple;
+}
+
+static int module_exec(PyObject *module)
+{
+    PyObject *names = core_names();
+    int failed = PyModule_AddObjectRef(module, "CORE", names);
+    Py_XDECREF(names);
+    if (failed || PyModule_AddIntConstant(module, "EDITION", SPEED_EDITION) < 0)
+        return -1;
+    return 0;
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    (void)module, (void)visit, (void)arg;
+    return 0;
+}
+
+static int module_clear(PyObject *module)
+{
+    (void)module;
+    return 0;
+}
+
+static void module_free(void *module)
+{
+    module_clear((PyObject *)module);
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, module_exec},
+#if PY_VERSION_HEX >= 0x030C0000
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#if PY_VERSION_HEX >= 0x030D0000
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "twat_cache._speed",
+    .m_doc = "The native part of twat-cache. Nothing here is public: the package works the same without it.",
+    .m_size = sizeof(struct speed),
+    .m_methods = functions,
+    .m_slots = slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
+};
+
+PyMODINIT_FUNC PyInit__speed(void)
+{
+    return PyModuleDef_Init(&definition);
+}

@@ -1,0 +1,4 @@
+CORE: tuple[str, ...]
+EDITION: int
+
+def connect(addresses: dict[str, int], /) -> None: ...
