@@ -12,8 +12,8 @@ export CARGO_TERM_PROGRESS_WHEN ?= never
 
 need = @command -v $(1) >/dev/null || { echo "missing: $(1) ($(2))"; exit 1; }
 
-.PHONY: help build demo test check bench dist dist-test lint install uninstall clean miri soak sanitize fuzz \
-        test-core test-c test-python test-node test-redis test-adapters
+.PHONY: help build demo test check bench docs dist dist-test lint install uninstall clean miri soak sanitize fuzz \
+        test-core test-c test-python test-node test-docs test-redis test-adapters
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,7 +27,7 @@ demo: build ## the main job on real input: a memoized analysis of the standard l
 	$(call need,cc,a C compiler)
 	tools/demo.sh
 
-test: test-core test-c test-python test-node ## everything
+test: test-core test-c test-python test-node test-docs ## everything
 	@echo "all tests passed"
 
 check: ## a quick subset, for while you work
@@ -44,6 +44,9 @@ test-python: ## the Python package
 
 test-node: ## the Node package
 	tests/run-node.sh
+
+test-docs: ## every code block of every page, every link
+	tests/run-docs.sh
 
 test-adapters: ## jest, Node 22 and 24, Bun, Deno and Next.js; TWAT_QUICK=1 runs jest alone (1 GB of downloads)
 	tests/run-adapters.sh
@@ -70,6 +73,9 @@ sanitize: ## C and C++ tests under ASan, UBSan, TSan and valgrind
 fuzz: ## each fuzz target for 60 seconds
 	tests/run-fuzz.sh
 
+docs: ## the documentation as a site: target/site; SERVE=1 serves it while pages change
+	tools/docs.sh
+
 dist: ## what users install, in target/dist: wheels, npm packages, tarball, crate, checksums, SBOM
 	tools/dist.sh
 
@@ -90,6 +96,6 @@ uninstall: ## remove what install laid down
 	tools/install.sh uninstall "$$INSTALL_PREFIX" "$$INSTALL_DESTDIR"
 
 clean: ## remove everything that was built or installed into the tree
-	rm -rf target .venv build bindings/node/node_modules bindings/python/build bindings/node/adapters/node_modules \
+	rm -rf target .venv build bindings/node/node_modules bindings/python/build bindings/node/adapters/node_modules tools/docs/node_modules \
 	  examples/node/node_modules \
 	  bindings/node/npm/*/*.node bindings/node/npm/*/*.so*

@@ -10,4 +10,4 @@ pip_install "$(grep -E '^ruff==' bindings/python/requirements-test.txt)"
 "$PYTHON" -m ruff check --no-cache bindings/python examples tests tools
 "$PYTHON" -m ruff format --no-cache --check bindings/python examples tests tools
 node_modules
-node bindings/node/node_modules/eslint/bin/eslint.js -c bindings/node/eslint.config.mjs bindings/node examples/node
+node bindings/node/node_modules/eslint/bin/eslint.js -c bindings/node/eslint.config.mjs bindings/node examples/node tools/docs

@@ -70,6 +70,11 @@ def _memory(
     from twat_cache._registry import register_memo
 
     rest = dict(options)
+    for name in ("path", "folder_name", "url"):
+        if rest.get(name) is not None:
+            raise ConfigurationError(
+                f"{name}: results in memory have none; use bcache for a store on disk, ucache(url=) for a server"
+            )
     common = _options.common(target, rest)
     timer = rest.pop("timer", None)
     if timer is not None and not callable(timer):
@@ -91,6 +96,17 @@ def _memory(
         timer=timer,
     )  # fmt: skip
     return register_memo(memo)
+
+
+def _place(folder: Any, path: Any, settings: CacheConfig) -> Any:
+    """The folder of a store: ``path`` is a directory, ``folder_name`` a name below the cache directory."""
+    if path is None:
+        return settings.folder_name if folder is None else folder
+    if folder is not None:
+        raise ConfigurationError("path: expected path or folder_name, got both")
+    from twat_cache.paths import directory
+
+    return directory(path)
 
 
 def _said(policy: Any) -> Any:
@@ -222,11 +238,13 @@ def bcache(folder_name: Callable[P, R], /) -> Cached[P, R]: ...
 @overload
 def bcache(
     folder_name: Any = None, maxsize: int | None = None, ttl: float | None = None, policy: str = _options.LRU, *,
-    use_sql: bool = True, compress: bool = False, engine: str | None = None, config: Config = None, **options: Any,
+    use_sql: bool = True, compress: bool = False, engine: str | None = None, config: Config = None, path: Any = None,
+    **options: Any,
 ) -> Decorator: ...  # fmt: skip
 def bcache(
     folder_name: Any = None, maxsize: int | None = None, ttl: float | None = None, policy: str = _options.LRU, *,
-    use_sql: bool = True, compress: bool = False, engine: str | None = None, config: Config = None, **options: Any,
+    use_sql: bool = True, compress: bool = False, engine: str | None = None, config: Config = None, path: Any = None,
+    **options: Any,
 ) -> Any:  # fmt: skip
     """Keeps results on disk: they survive the program, and other programs share them.
 
@@ -246,12 +264,12 @@ def bcache(
 
     given = {
         "maxsize": maxsize, "ttl": ttl, "policy": _said(policy), "use_sql": use_sql, "compress": compress,
-        "engine": engine, "config": config, **options,
+        "engine": engine, "config": config, "path": path, **options,
     }  # fmt: skip
 
     def build(target: Any, folder: Any) -> Any:
         settings = _settings(config)
-        place = settings.folder_name if folder is None else folder
+        place = _place(folder, path, settings)
         bound = _bound("bcache", maxsize)
         wanted = Wanted(list(engines), place, *bound, ttl, said, compress or None, options=dict(options))
         return build_persistent(target, wanted, settings)
@@ -264,11 +282,11 @@ def fcache(folder_name: Callable[P, R], /) -> Cached[P, R]: ...
 @overload
 def fcache(
     folder_name: Any = None, maxsize: int | None = None, ttl: float | None = None, *,
-    compress: bool = False, mmap: bool = True, config: Config = None, **options: Any,
+    compress: bool = False, mmap: bool = True, config: Config = None, path: Any = None, **options: Any,
 ) -> Decorator: ...  # fmt: skip
 def fcache(
     folder_name: Any = None, maxsize: int | None = None, ttl: float | None = None, *,
-    compress: bool = False, mmap: bool = True, config: Config = None, **options: Any,
+    compress: bool = False, mmap: bool = True, config: Config = None, path: Any = None, **options: Any,
 ) -> Any:  # fmt: skip
     """Keeps large results, one file each; arrays come back as read-only views of the mapped file.
 
@@ -284,11 +302,12 @@ def fcache(
     """
     truth("mmap", mmap)
 
-    given = {"maxsize": maxsize, "ttl": ttl, "compress": compress, "mmap": mmap, "config": config, **options}
+    given = {"maxsize": maxsize, "ttl": ttl, "compress": compress, "mmap": mmap, "config": config, "path": path}
+    given.update(options)
 
     def build(target: Any, folder: Any) -> Any:
         settings = _settings(config)
-        place = settings.folder_name if folder is None else folder
+        place = _place(folder, path, settings)
         wanted = Wanted(
             ["file", "disk", "memory"], place, *_bound("fcache", maxsize), ttl, None, compress or None, mmap,
             options=dict(options),
@@ -323,16 +342,19 @@ def ucache(folder_name: Callable[P, R], /) -> Cached[P, R]: ...
 def ucache(
     folder_name: Any = None, maxsize: int | None = None, ttl: float | None = None, policy: str | None = None,
     preferred_engine: str | None = None, *, use_sql: bool = False, compress: bool = False,
-    use_async: bool | None = None, config: Config = None, engine: str | None = None, **options: Any,
+    use_async: bool | None = None, config: Config = None, engine: str | None = None, path: Any = None,
+    url: str | None = None, **options: Any,
 ) -> Decorator: ...  # fmt: skip
 def ucache(
     folder_name: Any = None, maxsize: int | None = None, ttl: float | None = None, policy: str | None = None,
     preferred_engine: str | None = None, *, use_sql: bool = False, compress: bool = False,
-    use_async: bool | None = None, config: Config = None, engine: str | None = None, **options: Any,
+    use_async: bool | None = None, config: Config = None, engine: str | None = None, path: Any = None,
+    url: str | None = None, **options: Any,
 ) -> Any:  # fmt: skip
     """Chooses: what is preferred, else memory for coroutines, disk where a folder is named, memory.
 
-    ``preferred_engine`` is a wish, ``engine`` an order. ``maxsize`` counts entries.
+    ``preferred_engine`` falls back to others, ``engine`` is required. ``maxsize`` counts entries. ``url`` names a
+    redis server and ``path`` a directory.
 
     >>> @ucache(maxsize=10)
     ... def total(items):
@@ -344,8 +366,11 @@ def ucache(
     # What the code says outright goes before the configuration.
     said = {
         "maxsize": maxsize, "ttl": ttl, "policy": policy, "preferred_engine": preferred_engine,
-        "use_sql": truth("use_sql", use_sql) or None, "compress": truth("compress", compress) or None,
+        "use_sql": truth("use_sql", use_sql) or path is not None or None,
+        "compress": truth("compress", compress) or None, "redis_url": url,
     }  # fmt: skip
+    if url is not None and engine is None and preferred_engine is None:
+        engine = "redis"
     zero = maxsize == 0 and maxsize is not False
     if zero:
         said["maxsize"] = None
@@ -354,11 +379,12 @@ def ucache(
 
     given = {
         "maxsize": maxsize, "ttl": ttl, "policy": policy, "preferred_engine": preferred_engine, "use_sql": use_sql,
-        "compress": compress, "use_async": use_async, "config": config, "engine": engine, **options,
+        "compress": compress, "use_async": use_async, "config": config, "engine": engine, "path": path, "url": url,
+        **options,
     }  # fmt: skip
 
     def build(target: Any, folder: Any) -> Any:
-        place = settings.folder_name if folder is None else folder
+        place = _place(folder, path, settings)
         chosen = [ordered] if ordered else _select(settings, is_coroutine_function(target) or bool(use_async), place)
         bound = 0 if zero else settings.maxsize
         if chosen[0] == "memory" and settings.serializer == "auto" and not _PERSISTENT & options.keys():
@@ -524,7 +550,7 @@ def _routed(
 
 
 def cache(config: Any = None, **options: Any) -> Any:
-    """The generic one: ``ucache`` with every field of ``CacheConfig`` as an option.
+    """Takes every option: ``ucache`` with every field of ``CacheConfig`` as an option.
 
     >>> @cache(maxsize=10)
     ... def f(x):

@@ -62,14 +62,24 @@ def absolute(path: AnyPath, name: str = "path") -> str:
         raise PathError(f"{name}: the working directory cannot be found, give an absolute path: {error}") from error
 
 
+def directory(path: AnyPath) -> str:
+    """A directory as people write it: ``~``, ``$VARIABLES`` and relative paths, made absolute once."""
+    text = os.path.expanduser(os.path.expandvars(text_of(path)))
+    if not text:
+        raise ConfigurationError("path: expected a directory, got an empty text")
+    return absolute(text)
+
+
 def folder_path(folder_name: AnyPath, cache_dir: AnyPath | None = None) -> str:
     """The directory of a folder, not made: an absolute path is itself."""
     text = text_of(folder_name, "folder_name")
     if os.path.isabs(text):
         return os.path.normpath(text)
     if not text or not LETTERS.issuperset(text) or set(text) == {"."}:
+        hint = "; use path= for a directory" if set(text) & {"/", "~", "$"} else ""
         raise ConfigurationError(
-            f"folder_name: expected an absolute path or a name of letters, digits, '-', '_' and '.', found: {text!r}"
+            "folder_name: expected an absolute path or a name of letters, digits, '-', '_' and '.', "
+            f"found: {text!r}{hint}"
         )
     return os.path.join(absolute(cache_dir, "cache_dir") if cache_dir else _cache_dir(), text)
 
