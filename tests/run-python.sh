@@ -19,6 +19,9 @@ fi
 
 source tools/packages.sh
 need_package redis-server redis-server
+need_package cc gcc
+need_package python3-config python3-dev
+"$PYTHON" bindings/python/native/build.py --required
 cargo build --quiet --locked
 pip_install -r "$package/requirements-test.txt"
 export TWAT_CACHE_LIBRARY=$root/target/debug/libtwat_cache.so
@@ -29,6 +32,9 @@ mkdir -p "$caches"
 cd "$package"
 "$PYTHON" -m pytest -p no:cacheprovider "$@"
 [ $# -eq 0 ] || exit 0
+# Values and stores once more without the native part; the rest of the package is the same in both forms.
+TWAT_CACHE_PURE=1 "$PYTHON" -m pytest -p no:cacheprovider tests/test_readers.py tests/test_stored_values.py \
+  tests/test_vectors.py tests/test_hostile_values.py tests/test_cache.py tests/test_persistent.py
 export TWAT_CACHE_DIR XDG_DATA_HOME
 TWAT_CACHE_DIR=$(mktemp -d); XDG_DATA_HOME=$TWAT_CACHE_DIR
 trap 'rm -rf "$TWAT_CACHE_DIR"' EXIT

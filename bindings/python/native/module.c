@@ -27,8 +27,31 @@ static PyObject *connect_core(PyObject *module, PyObject *addresses)
     Py_RETURN_NONE;
 }
 
+static PyObject *configure_codec(PyObject *module, PyObject *hooks)
+{
+    struct speed *speed = speed_of(module);
+    if (!PyDict_Check(hooks)) {
+        PyErr_Format(PyExc_TypeError, "configure: expected a dictionary of functions and classes, got: %R", hooks);
+        return NULL;
+    }
+#define X(name)                                                                                                        \
+    if (PyDict_GetItemString(hooks, #name) == NULL) {                                                                  \
+        PyErr_SetString(PyExc_ValueError, "configure: expected " #name ", got none");                                  \
+        return NULL;                                                                                                   \
+    }
+    SPEED_HOOKS(X)
+#undef X
+#define X(name) Py_XSETREF(speed->name, Py_NewRef(PyDict_GetItemString(hooks, #name)));
+    SPEED_HOOKS(X)
+#undef X
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {
     {"connect", connect_core, METH_O, "Take the addresses of the core's functions, by name (see CORE)."},
+    {"configure", configure_codec, METH_O, "Take what Python does for the codec, by name."},
+    {"decode", (PyCFunction)(void (*)(void))speed_decode, METH_FASTCALL, "The one value that bytes are from a place on."},
+    {"encode", speed_encode, METH_O, "A value as bytes of format 1."},
     {NULL},
 };
 
@@ -62,13 +85,19 @@ static int module_exec(PyObject *module)
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
-    (void)module, (void)visit, (void)arg;
+    struct speed *speed = speed_of(module);
+#define X(name) Py_VISIT(speed->name);
+    SPEED_HOOKS(X)
+#undef X
     return 0;
 }
 
 static int module_clear(PyObject *module)
 {
-    (void)module;
+    struct speed *speed = speed_of(module);
+#define X(name) Py_CLEAR(speed->name);
+    SPEED_HOOKS(X)
+#undef X
     return 0;
 }
 

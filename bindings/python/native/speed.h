@@ -34,15 +34,42 @@ struct core {
 #undef X
 };
 
-/* What one module object holds. Each file clears and visits its own objects. */
+/*
+ * What Python does for the codec (`configure`): classes that are raised, and functions for what is rare.
+ *
+ *   malformed, unencodable   what the pure codec raises
+ *   read_pure(data, start)   the pure reader, which has the last word
+ *   read_extension(kind, inner), read_datetime(fields), rebuild(name, fields)
+ *   write_rare(value, depth) a bytearray as it is, the list of an array's fields, or the name and fields of a named type
+ */
+#define SPEED_HOOKS(X)                                                                                                 \
+    X(malformed) X(unencodable) X(read_pure) X(read_extension) X(read_datetime) X(rebuild) X(write_rare)
+
+/* What one module object holds. */
 struct speed {
     struct core core;
     bool connected;
+#define X(name) PyObject *name;
+    SPEED_HOOKS(X)
+#undef X
 };
 
 static inline struct speed *speed_of(PyObject *module)
 {
     return (struct speed *)PyModule_GetState(module);
 }
+
+/* The format byte before a value of MessagePack. */
+enum { FORMAT_MSGPACK = 1 };
+
+/*
+ * reader.c. `speed_read` reads the one value that the bytes are. NULL with `refused` and without an exception: the pure
+ * reader is to be asked; NULL without `refused`: an exception that is final.
+ */
+PyObject *speed_read(struct speed *speed, const char *data, size_t size, bool *refused);
+PyObject *speed_decode(PyObject *module, PyObject *const *args, Py_ssize_t n);
+
+/* writer.c */
+PyObject *speed_encode(PyObject *module, PyObject *value);
 
 #endif

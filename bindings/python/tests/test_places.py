@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 import pytest
-from frameworks import redis_server
 
 import twat_cache as tc
+from frameworks import redis_server
 from twat_cache.exceptions import ConfigurationError
 
 

@@ -10,6 +10,7 @@ from twat_cache import _msgpack as mp
 from twat_cache import _msgpack_read as reader
 from twat_cache._msgpack import Encoder, Unencodable
 from twat_cache._native._values import may_stay_mapped
+from twat_cache._speedups import speed
 from twat_cache.exceptions import ConfigurationError, SerializationError
 
 if TYPE_CHECKING:
@@ -32,18 +33,26 @@ class Foreign(Exception):
 
 
 def _other(encoder: Encoder, out: bytearray, value: Any) -> None:
-    if _arrays.is_array(value):
+    parts = _parts(encoder, out, value)
+    if isinstance(parts, list):
         inner = bytearray()
-        mp.write_items(encoder, inner, _arrays.parts(value))
+        mp.write_items(encoder, inner, parts)
         mp.write_ext(out, mp.ARRAY, inner)
-        return
+    elif parts is not None:
+        mp.write_named(encoder, out, *parts)
+
+
+def _parts(encoder: Encoder, out: bytearray, value: Any) -> list[Any] | tuple[str, Any] | None:
+    """The fields of an array, the name and fields of a named type, or None once the value is written."""
+    if _arrays.is_array(value):
+        return _arrays.parts(value)
     if mp.write_loaded(encoder, out, value):
-        return
+        return None
     named = _named.exact_parts(value)
     if named is None:
         raise Unencodable(f"a {type(value).__module__}.{type(value).__qualname__}")
     _named.written[named[0]] = None
-    mp.write_named(encoder, out, *named)
+    return named
 
 
 _TABLE: dict[type, mp.Writer] = {
@@ -55,6 +64,42 @@ _TABLE: dict[type, mp.Writer] = {
     reader.Undefined: lambda _, out, __: mp.write_ext(out, mp.UNDEFINED, b""),
 }
 _ENCODER = Encoder(_TABLE, _other, canonical=False)
+
+
+def encode_here(value: Any) -> bytes:
+    """A value of format 1, by the writer in Python alone."""
+    out = bytearray(b"\x01")
+    _ENCODER.fresh().write(out, value)
+    return bytes(out)
+
+
+def _rare(value: Any, depth: int) -> bytearray | list[Any] | tuple[str, Any]:
+    """What the native writer does not know by itself: bytes, or parts that it writes."""
+    encoder, out = _ENCODER.fresh(), bytearray()
+    encoder.depth = depth
+    writer = _TABLE.get(value.__class__)
+    if writer is not None:
+        writer(encoder, out, value)
+        return out
+    parts = _parts(encoder, out, value)
+    return out if parts is None else parts
+
+
+# What Python does for the native codec (native/speed.h).
+HOOKS: dict[str, Any] = {
+    "malformed": reader.Malformed,
+    "unencodable": Unencodable,
+    "read_pure": reader.decode_here,
+    "read_extension": reader.read_extension,
+    "read_datetime": reader.read_date_time,
+    "rebuild": _named.rebuild,
+    "write_rare": _rare,
+}
+if speed is None:
+    _encode, _decode = encode_here, reader.decode
+else:
+    speed.configure(HOOKS)
+    _encode, _decode = speed.encode, speed.decode
 
 
 class Codec:
@@ -119,11 +164,10 @@ class Codec:
             return self._pickle(key, value)
 
     def _msgpack(self, value: Any) -> bytes:
-        out = bytearray(b"\x01")
-        _ENCODER.fresh().write(out, value)
+        data = _encode(value)
         if self.types is not None:
             self.types.note_written()
-        return bytes(out)
+        return data
 
     def _pickle(self, key: bytes, value: Any) -> bytes | bytearray:
         import pickle
@@ -158,7 +202,7 @@ class Codec:
         kind = data[0] if data else -1
         try:
             if kind == MSGPACK:
-                return reader.decode(data, 1)
+                return _decode(data, 1)
             if kind == RAW:
                 return self._raw(data[1:])
             if kind == ARRAY:

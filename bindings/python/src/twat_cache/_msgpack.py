@@ -223,6 +223,8 @@ def write_items(encoder: Encoder, out: bytearray, items: Any) -> None:
     else:
         for item in items:
             table.get(item.__class__, other)(encoder, out, item)
+    if len(items) != n:
+        raise Unencodable("a list that changed while it was written")
     if not encoder.canonical:
         encoder.depth -= 1
 

@@ -225,7 +225,7 @@ def _ext(data: bytes, at: int, n: int) -> tuple[Any, int]:
         raise Malformed(f"expected {n} bytes, found {len(data) - at}")
     # What holds other values is read where it is: a copy for each level would cost as much as there are levels.
     if data.startswith(_DATE_TIME, at) and kind == mp.NAMED:
-        return _date_time(data[at + len(_DATE_TIME) : end]), end
+        return read_date_time(data[at + len(_DATE_TIME) : end]), end
     if kind == mp.NAMED and data[at] == 0x92:
         name, at = _read(data, at + 1)
         fields, ended = _read(data, at)
@@ -311,7 +311,7 @@ def _path(data: bytes) -> Any:
 _DATE_TIME = b"\x92\xb1datetime.datetime"
 
 
-def _date_time(fields: bytes) -> Any:
+def read_date_time(fields: bytes) -> Any:
     from twat_cache._times import read_datetime
 
     return read_datetime(fields)

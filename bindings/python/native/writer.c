@@ -1,0 +1,515 @@
+/*
+ * Writes MessagePack with our extension types (docs/format.md): the bytes are those that `_msgpack` writes in Python.
+ *
+ * A value is found by its exact type, so that a subclass never passes for its base. What is not known here
+ * is described by Python (`_codec._rare`): as bytes, or as parts that are written here.
+ *
+ * Python code may run between any two items, and may change what is being written: each item
+ * is held while it is written, and a container that has changed is an error.
+ */
+
+#include "speed.h"
+#include "wire.h"
+
+/* As `_msgpack.MAX_DEPTH`. */
+#define MAX_DEPTH 64
+#define FIRST_ROOM 448
+#define LONGEST UINT32_MAX
+
+struct writer {
+    struct speed *speed;
+    PyObject *bytes;
+    uint8_t *start, *at, *end;
+    int depth;
+};
+
+static bool write_value(struct writer *w, PyObject *value);
+
+static bool grow(struct writer *w, size_t n)
+{
+    size_t used = (size_t)(w->at - w->start), room = (size_t)(w->end - w->start);
+    size_t wanted = room * 2 > used + n ? room * 2 : used + n + FIRST_ROOM;
+    if (wanted > PY_SSIZE_T_MAX - 64 || n > PY_SSIZE_T_MAX - 64 - used) {
+        PyErr_NoMemory();
+        return false;
+    }
+    if (_PyBytes_Resize(&w->bytes, (Py_ssize_t)wanted) < 0)
+        return false;
+    w->start = (uint8_t *)PyBytes_AS_STRING(w->bytes);
+    w->at = w->start + used;
+    w->end = w->start + wanted;
+    return true;
+}
+
+static inline bool reserve(struct writer *w, size_t n)
+{
+    return (size_t)(w->end - w->at) >= n || grow(w, n);
+}
+
+static inline bool write_byte(struct writer *w, uint8_t byte)
+{
+    if (!reserve(w, 1))
+        return false;
+    *w->at++ = byte;
+    return true;
+}
+
+static bool write_raw(struct writer *w, const void *data, size_t n)
+{
+    if (!reserve(w, n))
+        return false;
+    memcpy(w->at, data, n);
+    w->at += n;
+    return true;
+}
+
+static bool unencodable(struct writer *w, const char *text)
+{
+    PyErr_SetString(w->speed->unencodable, text);
+    return false;
+}
+
+static bool enter(struct writer *w)
+{
+    if (++w->depth > MAX_DEPTH)
+        return unencodable(w, "a value of more than 64 levels");
+    return true;
+}
+
+/* The head of something of `n` items or bytes; `head` is that of the form with two bytes of length. */
+static bool write_head(struct writer *w, uint8_t head, size_t n)
+{
+    if (n > LONGEST) {
+        PyErr_Format(w->speed->unencodable, "something of %zu items or bytes, more than MessagePack's 2^32 - 1", n);
+        return false;
+    }
+    if (!reserve(w, 5))
+        return false;
+    if (n < 0x10000) {
+        w->at[0] = head;
+        store16(w->at + 1, (uint16_t)n);
+        w->at += 3;
+    } else {
+        w->at[0] = head + 1;
+        store32(w->at + 1, (uint32_t)n);
+        w->at += 5;
+    }
+    return true;
+}
+
+static inline bool write_array_head(struct writer *w, size_t n)
+{
+    return n < 16 ? write_byte(w, (uint8_t)(0x90 | n)) : write_head(w, 0xDC, n);
+}
+
+static inline bool write_map_head(struct writer *w, size_t n)
+{
+    return n < 16 ? write_byte(w, (uint8_t)(0x80 | n)) : write_head(w, 0xDE, n);
+}
+
+static inline bool write_short_head(struct writer *w, uint8_t head, size_t n)
+{
+    if (n >= 0x100)
+        return write_head(w, head + 1, n);
+    if (!reserve(w, 2))
+        return false;
+    w->at[0] = head;
+    w->at[1] = (uint8_t)n;
+    w->at += 2;
+    return true;
+}
+
+static inline bool write_text_of(struct writer *w, const void *text, size_t n)
+{
+    if (n < 32) {
+        if (!reserve(w, n + 1))
+            return false;
+        *w->at++ = (uint8_t)(0xA0 | n);
+        memcpy(w->at, text, n);
+        w->at += n;
+        return true;
+    }
+    return write_short_head(w, 0xD9, n) && write_raw(w, text, n);
+}
+
+static bool write_text(struct writer *w, PyObject *text)
+{
+    if (PyUnicode_IS_COMPACT_ASCII(text))
+        return write_text_of(w, PyUnicode_1BYTE_DATA(text), (size_t)PyUnicode_GET_LENGTH(text));
+    /* Not by the text's own cache of its UTF-8, which would stay as long as the text. */
+    PyObject *bytes = PyUnicode_AsUTF8String(text);
+    if (bytes == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError))
+            return false;
+        PyErr_Clear();
+        return unencodable(w, "a text with a lone surrogate");
+    }
+    bool done = write_text_of(w, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
+    Py_DECREF(bytes);
+    return done;
+}
+
+static bool write_bytes(struct writer *w, PyObject *bytes)
+{
+    size_t n = (size_t)PyBytes_GET_SIZE(bytes);
+    return write_short_head(w, 0xC4, n) && write_raw(w, PyBytes_AS_STRING(bytes), n);
+}
+
+/* A head and a number of 1, 2, 4 or 8 bytes. */
+static inline bool write_wide(struct writer *w, uint8_t head, uint64_t number, int width)
+{
+    w->at[0] = head;
+    switch (width) {
+    case 1:
+        w->at[1] = (uint8_t)number;
+        break;
+    case 2:
+        store16(w->at + 1, (uint16_t)number);
+        break;
+    case 4:
+        store32(w->at + 1, (uint32_t)number);
+        break;
+    default:
+        store64(w->at + 1, number);
+    }
+    w->at += 1 + width;
+    return true;
+}
+
+static inline bool write_natural(struct writer *w, uint64_t n)
+{
+    if (n < 0x80) {
+        *w->at++ = (uint8_t)n;
+        return true;
+    }
+    if (n < 0x100)
+        return write_wide(w, 0xCC, n, 1);
+    if (n < 0x10000)
+        return write_wide(w, 0xCD, n, 2);
+    return n <= UINT32_MAX ? write_wide(w, 0xCE, n, 4) : write_wide(w, 0xCF, n, 8);
+}
+
+static bool write_rare(struct writer *w, PyObject *value);
+
+static bool write_int(struct writer *w, PyObject *value)
+{
+    int overflow;
+    long long n = PyLong_AsLongLongAndOverflow(value, &overflow);
+    if (!reserve(w, 9))
+        return false;
+    if (overflow == 0) {
+        if (n >= 0)
+            return write_natural(w, (uint64_t)n);
+        if (n >= -32) {
+            *w->at++ = (uint8_t)n;
+            return true;
+        }
+        if (n >= INT8_MIN)
+            return write_wide(w, 0xD0, (uint64_t)n, 1);
+        if (n >= INT16_MIN)
+            return write_wide(w, 0xD1, (uint64_t)n, 2);
+        return n >= INT32_MIN ? write_wide(w, 0xD2, (uint64_t)n, 4) : write_wide(w, 0xD3, (uint64_t)n, 8);
+    }
+    if (overflow > 0) {
+        unsigned long long natural = PyLong_AsUnsignedLongLong(value);
+        if (!PyErr_Occurred())
+            return write_natural(w, natural);
+        PyErr_Clear();
+    }
+    return write_rare(w, value); /* a big integer */
+}
+
+static bool write_float(struct writer *w, PyObject *value)
+{
+    double number = PyFloat_AS_DOUBLE(value);
+    uint64_t bits;
+    memcpy(&bits, &number, 8);
+    return reserve(w, 9) && write_wide(w, 0xCB, bits, 8);
+}
+
+/* Extensions: the head needs the length, so that of the most common size is left free and corrected at the end. */
+
+#define EXT_ROOM 3
+
+static bool begin_extension(struct writer *w, size_t *start)
+{
+    if (!reserve(w, EXT_ROOM))
+        return false;
+    *start = (size_t)(w->at - w->start);
+    w->at += EXT_ROOM;
+    return true;
+}
+
+static bool end_extension(struct writer *w, size_t start, uint8_t kind)
+{
+    size_t n = (size_t)(w->at - w->start) - start - EXT_ROOM;
+    size_t head = (n == 1 || n == 2 || n == 4 || n == 8 || n == 16) ? 2 : n < 0x100 ? 3 : n < 0x10000 ? 4 : 6;
+    if (n > LONGEST) {
+        PyErr_Format(w->speed->unencodable, "something of %zu items or bytes, more than MessagePack's 2^32 - 1", n);
+        return false;
+    }
+    if (head > EXT_ROOM && !reserve(w, head - EXT_ROOM))
+        return false;
+    uint8_t *at = w->start + start;
+    if (head != EXT_ROOM)
+        memmove(at + head, at + EXT_ROOM, n);
+    if (head == 2) {
+        at[0] = (uint8_t)(0xD4 + lowest_bit(n));
+    } else if (head == 3) {
+        at[0] = 0xC7;
+        at[1] = (uint8_t)n;
+    } else if (head == 4) {
+        at[0] = 0xC8;
+        store16(at + 1, (uint16_t)n);
+    } else {
+        at[0] = 0xC9;
+        store32(at + 1, (uint32_t)n);
+    }
+    at[head - 1] = kind;
+    w->at = at + head + n;
+    return true;
+}
+
+/* Containers */
+
+static bool write_held(struct writer *w, PyObject *item)
+{
+    bool done = write_value(w, item);
+    Py_DECREF(item);
+    return done;
+}
+
+static PyObject *list_item(PyObject *list, Py_ssize_t i)
+{
+#ifdef Py_GIL_DISABLED
+    PyObject *item = PyList_GetItemRef(list, i);
+    if (item == NULL)
+        PyErr_Clear();
+    return item;
+#else
+    return i < PyList_GET_SIZE(list) ? Py_NewRef(PyList_GET_ITEM(list, i)) : NULL;
+#endif
+}
+
+static bool write_list(struct writer *w, PyObject *list)
+{
+    Py_ssize_t n = PyList_GET_SIZE(list);
+    if (!write_array_head(w, (size_t)n) || !enter(w))
+        return false;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *item = list_item(list, i);
+        if (item == NULL)
+            break;
+        if (!write_held(w, item))
+            return false;
+    }
+    if (PyList_GET_SIZE(list) != n)
+        return unencodable(w, "a list that changed while it was written");
+    w->depth--;
+    return true;
+}
+
+static bool write_tuple(struct writer *w, PyObject *tuple)
+{
+    Py_ssize_t n = PyTuple_GET_SIZE(tuple);
+    size_t start;
+    if (!begin_extension(w, &start) || !write_array_head(w, (size_t)n) || !enter(w))
+        return false;
+    for (Py_ssize_t i = 0; i < n; i++)
+        if (!write_value(w, PyTuple_GET_ITEM(tuple, i)))
+            return false;
+    w->depth--;
+    return end_extension(w, start, EXT_TUPLE);
+}
+
+static bool write_pairs(struct writer *w, PyObject *map, Py_ssize_t n)
+{
+    Py_ssize_t at = 0, written = 0;
+    PyObject *key, *item;
+    while (PyDict_GET_SIZE(map) == n && PyDict_Next(map, &at, &key, &item)) {
+        Py_INCREF(item);
+        bool done = write_held(w, Py_NewRef(key));
+        if (!write_held(w, item) || !done) /* always both: each was taken */
+            return false;
+        written++;
+    }
+    if (written == n && PyDict_GET_SIZE(map) == n)
+        return true;
+    PyErr_SetString(PyExc_RuntimeError, "dictionary changed size during iteration");
+    return false;
+}
+
+static bool write_map(struct writer *w, PyObject *map)
+{
+    Py_ssize_t n = PyDict_GET_SIZE(map);
+    if (!write_map_head(w, (size_t)n) || !enter(w))
+        return false;
+    bool done;
+#ifdef Py_GIL_DISABLED
+    Py_BEGIN_CRITICAL_SECTION(map);
+    done = write_pairs(w, map, n);
+    Py_END_CRITICAL_SECTION();
+#else
+    done = write_pairs(w, map, n);
+#endif
+    w->depth--;
+    return done;
+}
+
+/* Sets: the items are sorted by their bytes. */
+
+struct piece {
+    const uint8_t *at;
+    size_t n;
+};
+
+static int compare_pieces(const void *left, const void *right)
+{
+    const struct piece *a = left, *b = right;
+    int order = memcmp(a->at, b->at, a->n < b->n ? a->n : b->n);
+    return order != 0 ? order : (a->n > b->n) - (a->n < b->n);
+}
+
+/* Puts the items that were written from `start` on, each `sizes[i]` bytes long, into their order. */
+static bool sort_items(struct writer *w, size_t start, const size_t *sizes, size_t n)
+{
+    size_t total = (size_t)(w->at - w->start) - start;
+    uint8_t *copy = PyMem_Malloc(total + 1);
+    struct piece *pieces = PyMem_Calloc(n, sizeof *pieces);
+    bool done = copy != NULL && pieces != NULL;
+    if (done) {
+        memcpy(copy, w->start + start, total);
+        const uint8_t *from = copy;
+        for (size_t i = 0; i < n; from += sizes[i++])
+            pieces[i] = (struct piece){from, sizes[i]};
+        qsort(pieces, n, sizeof *pieces, compare_pieces);
+        uint8_t *to = w->start + start;
+        for (size_t i = 0; i < n; to += pieces[i++].n) {
+            if (i > 0 && compare_pieces(&pieces[i - 1], &pieces[i]) == 0)
+                done = unencodable(w, "a set with two items that encode alike");
+            memcpy(to, pieces[i].at, pieces[i].n);
+        }
+    } else {
+        PyErr_NoMemory();
+    }
+    PyMem_Free(pieces);
+    PyMem_Free(copy);
+    return done;
+}
+
+static bool write_set_items(struct writer *w, PyObject *set)
+{
+    PyObject *items = PySequence_List(set); /* nobody changes this one */
+    if (items == NULL)
+        return false;
+    size_t n = (size_t)PyList_GET_SIZE(items), *sizes = PyMem_Calloc(n + 1, sizeof *sizes), start = 0;
+    bool done = sizes != NULL;
+    if (!done)
+        PyErr_NoMemory();
+    done = done && write_array_head(w, n) && enter(w);
+    if (done)
+        start = (size_t)(w->at - w->start);
+    for (size_t i = 0; done && i < n; i++) {
+        size_t before = (size_t)(w->at - w->start);
+        done = write_value(w, PyList_GET_ITEM(items, (Py_ssize_t)i));
+        sizes[i] = (size_t)(w->at - w->start) - before;
+    }
+    done = done && (n < 2 || sort_items(w, start, sizes, n));
+    w->depth--;
+    PyMem_Free(sizes);
+    Py_DECREF(items);
+    return done;
+}
+
+static bool write_set(struct writer *w, PyObject *set)
+{
+    size_t start;
+    return begin_extension(w, &start) && write_set_items(w, set) && end_extension(w, start, EXT_SET);
+}
+
+static bool write_frozenset(struct writer *w, PyObject *set)
+{
+    static const char name[] = "builtins.frozenset";
+    size_t start;
+    return begin_extension(w, &start) && write_byte(w, 0x92) && write_text_of(w, name, sizeof name - 1) &&
+           write_set_items(w, set) && end_extension(w, start, EXT_NAMED);
+}
+
+/* What Python says of a value: its bytes, the fields of an array, or the name and the fields of a named type. */
+static bool write_parts(struct writer *w, PyObject *parts)
+{
+    size_t start;
+    if (PyByteArray_CheckExact(parts))
+        return write_raw(w, PyByteArray_AS_STRING(parts), (size_t)PyByteArray_GET_SIZE(parts));
+    if (PyList_CheckExact(parts))
+        return begin_extension(w, &start) && write_list(w, parts) && end_extension(w, start, EXT_ARRAY);
+    if (PyTuple_CheckExact(parts) && PyTuple_GET_SIZE(parts) == 2 && PyUnicode_Check(PyTuple_GET_ITEM(parts, 0)))
+        return begin_extension(w, &start) && write_byte(w, 0x92) && write_text(w, PyTuple_GET_ITEM(parts, 0)) &&
+               write_value(w, PyTuple_GET_ITEM(parts, 1)) && end_extension(w, start, EXT_NAMED);
+    PyErr_SetString(PyExc_TypeError, "write_rare: expected a bytearray, a list, or a name with fields");
+    return false;
+}
+
+static bool write_rare(struct writer *w, PyObject *value)
+{
+    PyObject *depth = PyLong_FromLong(w->depth);
+    if (depth == NULL)
+        return false;
+    PyObject *parts = PyObject_CallFunctionObjArgs(w->speed->write_rare, value, depth, NULL);
+    Py_DECREF(depth);
+    if (parts == NULL)
+        return false;
+    bool done = write_parts(w, parts);
+    Py_DECREF(parts);
+    return done;
+}
+
+static bool write_value(struct writer *w, PyObject *value)
+{
+    PyTypeObject *type = Py_TYPE(value);
+    if (type == &PyUnicode_Type)
+        return write_text(w, value);
+    if (type == &PyLong_Type)
+        return write_int(w, value);
+    if (type == &PyFloat_Type)
+        return write_float(w, value);
+    if (value == Py_None)
+        return write_byte(w, 0xC0);
+    if (type == &PyBool_Type)
+        return write_byte(w, value == Py_True ? 0xC3 : 0xC2);
+    if (type == &PyDict_Type)
+        return write_map(w, value);
+    if (type == &PyList_Type)
+        return write_list(w, value);
+    if (type == &PyTuple_Type)
+        return write_tuple(w, value);
+    if (type == &PyBytes_Type)
+        return write_bytes(w, value);
+    if (type == &PySet_Type)
+        return write_set(w, value);
+    if (type == &PyFrozenSet_Type)
+        return write_frozenset(w, value);
+    return write_rare(w, value);
+}
+
+PyObject *speed_encode(PyObject *module, PyObject *value)
+{
+    struct writer w = {.speed = speed_of(module)};
+    if (w.speed->write_rare == NULL) {
+        PyErr_SetString(PyExc_TypeError, "encode: expected a call of configure before");
+        return NULL;
+    }
+    w.bytes = PyBytes_FromStringAndSize(NULL, FIRST_ROOM);
+    if (w.bytes == NULL)
+        return NULL;
+    w.start = w.at = (uint8_t *)PyBytes_AS_STRING(w.bytes);
+    w.end = w.start + FIRST_ROOM;
+    *w.at++ = FORMAT_MSGPACK;
+    if (!write_value(&w, value)) {
+        Py_XDECREF(w.bytes);
+        return NULL;
+    }
+    if (_PyBytes_Resize(&w.bytes, w.at - w.start) < 0)
+        return NULL;
+    return w.bytes;
+}
