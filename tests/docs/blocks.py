@@ -265,6 +265,17 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def wait_for(port: int) -> None:
+    """Returns once the server answers."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise SystemExit("redis-server: expected an answer within 30 s, got none")
+
+
 def start_redis(stage: Path, port: int) -> subprocess.Popen:
     """A server of our own: what it holds is gone with it."""
     return subprocess.Popen(
@@ -276,6 +287,7 @@ def start_redis(stage: Path, port: int) -> subprocess.Popen:
 def main(stage: Path, pages: list[Path]) -> int:
     port = free_port()
     server = start_redis(stage, port)
+    wait_for(port)
     failed = total = 0
     reasons: list[str] = []
     try:
