@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <list>
 #include <mutex>
@@ -134,24 +136,60 @@ void live_rows()
         [&](std::size_t i) { return words.get(texts[i], [](const std::string& x) { return x + "!"; }).size(); });
 }
 
+// What a C program would write to hit the same entry: the key on the stack, the
+// get, and the integer out of the value.
+std::size_t triple_key(long x, unsigned char* key)
+{
+    static const unsigned char head[] = {0x94, 3, 0xa6, 't', 'r', 'i', 'p', 'l', 'e', 0x91};
+    std::memcpy(key, head, sizeof head);
+    std::size_t n = sizeof head;
+    if (x < 0x80) {
+        key[n++] = static_cast<unsigned char>(x);
+    } else if (x <= 0xff) {
+        key[n++] = 0xcc;
+        key[n++] = static_cast<unsigned char>(x);
+    } else {
+        key[n++] = 0xcd;
+        key[n++] = static_cast<unsigned char>(x >> 8);
+        key[n++] = static_cast<unsigned char>(x & 0xff);
+    }
+    key[n++] = 0x80;
+    return n;
+}
+
+long triple_in_c(twat_cache* cache, long x)
+{
+    unsigned char key[32];
+    std::size_t size = triple_key(x, key);
+    twat_bytes value{};
+    if (twat_cache_get(cache, key, size, &value) != TWAT_OK) return 3 * x;
+    auto* at = static_cast<const unsigned char*>(value.data);
+    long result = 0;
+    if (value.len == 2)
+        result = at[1];
+    else if (value.len == 3 && at[1] == 0xcc)
+        result = at[2];
+    else if (value.len == 4 && at[1] == 0xcd)
+        result = at[2] << 8 | at[3];
+    else
+        std::abort();
+    twat_bytes_free(&value);
+    return result;
+}
+
 void encoded_rows()
 {
     auto cache = twat::Cache::open(twat::Config("memory").set("max_entries", 10 * keys));
     auto memoized = twat::memoize(cache, "triple", [](long x) { return 3 * x; });
-    std::vector<std::string> stored;
     for (std::size_t i = 0; i < keys; i++) {
         memoized(static_cast<long>(i));
-        stored.push_back(memoized.key(static_cast<long>(i)));
+        unsigned char key[32];
+        std::size_t size = triple_key(static_cast<long>(i), key);
+        if (twat::View(key, size).text() != memoized.key(static_cast<long>(i))) std::abort();
     }
-    auto get = [&](std::size_t i) {
-        twat_bytes value{};
-        twat_cache_get(cache.raw(), stored[i].data(), stored[i].size(), &value);
-        std::size_t size = value.len;
-        twat_bytes_free(&value);
-        return size;
-    };
-    row("C++ memoize over memory, f(long) / C get", 1.3,
-        [&](std::size_t i) { return static_cast<std::size_t>(memoized(static_cast<long>(i))); }, get);
+    row("C++ memoize over memory, f(long) / the same in C", 1.3,
+        [&](std::size_t i) { return static_cast<std::size_t>(memoized(static_cast<long>(i))); },
+        [&](std::size_t i) { return static_cast<std::size_t>(triple_in_c(cache.raw(), static_cast<long>(i))); });
 
     Record record{1, 20000, 1700000000000, 1700000000000, 4096, 3, 1000, 1000, 420, 1};
     auto records = twat::memoize(cache, "record", [&](long) { return record; });

@@ -84,6 +84,8 @@ public:
         return empty() ? std::string_view() : std::string_view(static_cast<const char*>(raw_.data), raw_.len);
     }
     std::string str() const { return std::string(view()); }
+    // Where a C function stores a value that this object then owns; it is empty before.
+    twat_bytes* receive() noexcept { return &raw_; }
 #ifdef TWAT_HAS_SPAN
     std::span<const std::byte> span() const noexcept { return {data(), size()}; }
 #endif

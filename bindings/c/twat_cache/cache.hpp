@@ -119,10 +119,11 @@ public:
 
     std::optional<Bytes> get(View key, OnError on = {}) const
     {
-        twat_bytes value{};
-        std::int32_t status = twat_cache_get(raw(), key.data(), key.size(), &value);
-        if (!on.ok(status) || status != TWAT_OK) return std::nullopt;
-        return Bytes(value);
+        // In place: a copy of the two words right after the call would wait for their stores.
+        std::optional<Bytes> value(std::in_place);
+        std::int32_t status = twat_cache_get(raw(), key.data(), key.size(), value->receive());
+        if (!on.ok(status) || status != TWAT_OK) value.reset();
+        return value;
     }
 
     // Copies into the caller's buffer. The size of the value: where it is more

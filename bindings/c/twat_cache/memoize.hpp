@@ -107,12 +107,15 @@ public:
     // an argument without an encoding throws twat::Error with errc::arg.
     Return operator()(const std::decay_t<A>&... arguments) const
     {
-        std::string stored_under = key(arguments...);
-        std::error_code ignored;
-        if (std::optional<Bytes> hit = cache_->get(stored_under, ignored)) {
+        // The key is used on the stack, without a string of its own.
+        Writer writer(Writer::for_key);
+        write_key(writer, arguments...);
+        const View stored_under = writer.view();
+        {
             Result result{};
-            if (detail::decode_value(*hit, result)) return give(std::move(result));
+            if (find(stored_under, result)) return give(std::move(result));
         }
+        std::error_code ignored;
         if constexpr (std::is_void_v<R>) {
             function_(arguments...);
             cache_->set(stored_under, std::string("\1\xc0", 2), ttl_, ignored);
@@ -144,11 +147,8 @@ public:
     std::string key(const std::decay_t<A>&... arguments) const
     {
         Writer writer(Writer::for_key);
-        writer.raw(head_);
-        [[maybe_unused]] int i = 0;
-        writer.array(sizeof...(A));
-        (write(writer, ++i, arguments), ...);
-        return std::move(writer.map(0)).str();
+        write_key(writer, arguments...);
+        return std::move(writer).str();
     }
 
     const std::string& name() const noexcept { return name_; }
@@ -163,11 +163,31 @@ private:
         return std::move(writer).str();
     }
 
+    void write_key(Writer& writer, const std::decay_t<A>&... arguments) const
+    {
+        writer.raw(head_).array(sizeof...(A));
+        [[maybe_unused]] int i = 0;
+        (write(writer, ++i, arguments), ...);
+        writer.map(0);
+    }
+
+    // A failure to look up or to decode is a miss.
+    bool find(View key, Result& result) const
+    {
+        Bytes found;
+        return twat_cache_get(cache_->raw(), key.data(), key.size(), found.receive()) == TWAT_OK &&
+               detail::decode_value(View(found), result);
+    }
+
     template <class T> void write(Writer& writer, int i, const T& argument) const
     {
         writer.value(argument);
-        if (!writer.error().empty())
-            OnError::raise(errc::arg, name_ + ": argument " + std::to_string(i) + ": " + writer.error());
+        if (!writer.error().empty()) refuse(i, writer.error());
+    }
+
+    [[noreturn]] void refuse(int i, const std::string& why) const
+    {
+        OnError::raise(errc::arg, name_ + ": argument " + std::to_string(i) + ": " + why);
     }
 
     static Return give(Result&& result)

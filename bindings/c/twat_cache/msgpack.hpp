@@ -101,7 +101,7 @@ public:
         if (is_key()) value += 0.0; // -0.0 becomes 0.0
         std::memcpy(&bits, &value, sizeof bits);
         if (is_key() && std::isnan(value)) bits = 0x7ff8000000000000;
-        return byte(0xcb).big_endian(bits, 8);
+        return coded(0xcb, bits, 8);
     }
 
     Writer& text(std::string_view text)
@@ -141,7 +141,7 @@ public:
         Writer inner(purpose_);
         write(inner);
         if (!inner.error_.empty()) fail(inner.error_);
-        return extension(type, inner.out_);
+        return extension(type, inner.view());
     }
 
     // Encoded keys and values; sorted, and checked for twins, in keys.
@@ -181,13 +181,21 @@ public:
         Writer inner(purpose_);
         inner.value(value);
         if (!inner.error_.empty()) fail(inner.error_);
-        return std::move(inner.out_);
+        return std::move(inner).str();
     }
 
     // Bytes that are encoded already.
     Writer& raw(View bytes)
     {
-        out_.append(bytes.text());
+        if (bytes.size() > sizeof near_ - used_) {
+            spill();
+            if (bytes.size() > sizeof near_) {
+                out_.append(bytes.text());
+                return *this;
+            }
+        }
+        if (bytes.size() != 0) std::memcpy(near_ + used_, bytes.data(), bytes.size());
+        used_ += bytes.size();
         return *this;
     }
 
@@ -198,30 +206,63 @@ public:
     }
 
     const std::string& error() const noexcept { return error_; } // empty: none
-    const std::string& str() const& noexcept { return out_; }
-    std::string str() && noexcept { return std::move(out_); }
+    // What was written so far, until the next write.
+    std::string_view view() const
+    {
+        if (!out_.empty()) spill();
+        return out_.empty() ? std::string_view(near_, used_) : std::string_view(out_);
+    }
+    const std::string& str() const&
+    {
+        spill();
+        return out_;
+    }
+    std::string str() &&
+    {
+        spill();
+        return std::move(out_);
+    }
 
 private:
+    void spill() const
+    {
+        out_.append(near_, used_);
+        used_ = 0;
+    }
+    // Room for the longest number and its code. Most keys and small values never need more.
+    char* room()
+    {
+        if (sizeof near_ - used_ < 9) spill();
+        return near_ + used_;
+    }
     Writer& byte(unsigned value)
     {
-        out_.push_back(static_cast<char>(value));
+        *room() = static_cast<char>(value);
+        used_++;
         return *this;
     }
-    Writer& big_endian(std::uint64_t value, int bytes)
+    // A code, then a number of 1, 2, 4 or 8 bytes.
+    Writer& coded(unsigned code, std::uint64_t value, int bytes)
     {
-        char chars[8];
-        for (int i = 0; i < bytes; i++) chars[i] = static_cast<char>(value >> 8 * (bytes - 1 - i) & 0xff);
-        return raw(View(chars, static_cast<std::size_t>(bytes)));
+        char* at = room();
+        value <<= 64 - 8 * bytes;
+        auto part = [value](int shift) { return static_cast<unsigned char>(value >> shift & 0xff); };
+        // Compilers make one store of this, and do not of a loop.
+        const unsigned char whole[8] = {part(56), part(48), part(40), part(32), part(24), part(16), part(8), part(0)};
+        *at = static_cast<char>(code);
+        std::memcpy(at + 1, whole, sizeof whole);
+        used_ += 1 + detail::as_size(bytes);
+        return *this;
     }
     // A code for one byte and its followers for two, four, eight.
     Writer& sized(std::uint64_t n, unsigned code)
     {
         int power = n <= 0xff ? 0 : n <= 0xffff ? 1 : n <= 0xffffffff ? 2 : 3;
-        return byte(code + static_cast<unsigned>(power)).big_endian(n, 1 << power);
+        return coded(code + static_cast<unsigned>(power), n, 1 << power);
     }
     Writer& many(std::size_t n, unsigned code)
     {
-        return n <= 0xffff ? byte(code).big_endian(n, 2) : byte(code + 1).big_endian(n, 4);
+        return n <= 0xffff ? coded(code, n, 2) : coded(code + 1, n, 4);
     }
     Writer& positive(std::uint64_t n) { return n < 0x80 ? byte(static_cast<unsigned>(n)) : sized(n, 0xcc); }
 
@@ -246,10 +287,14 @@ private:
     {
         if (value >= -32) return byte(static_cast<unsigned>(value) & 0xff);
         int power = value >= INT8_MIN ? 0 : value >= INT16_MIN ? 1 : value >= INT32_MIN ? 2 : 3;
-        return byte(0xd0 + static_cast<unsigned>(power)).big_endian(static_cast<std::uint64_t>(value), 1 << power);
+        return coded(0xd0 + static_cast<unsigned>(power), static_cast<std::uint64_t>(value), 1 << power);
     }
 
-    std::string out_{};
+    // The bytes: those in `out_`, then the first `used_` of `near_`. Mutable, since
+    // `str` moves all of them into `out_`.
+    mutable std::string out_{};
+    mutable std::size_t used_ = 0;
+    char near_[104];
     std::string error_{};
     Purpose purpose_;
 };
@@ -281,30 +326,17 @@ public:
     {
         static_assert(detail::is_wide_integer<Integer> || detail::is_word_integer<Integer>,
                       "twat::Reader::integer: expected an integer type of up to 128 bits");
-        Reader before = *this;
-        std::string_view payload;
-        if (extension(ext::big_integer, payload)) {
-            if (big_integer(payload, out)) return true;
-            *this = before;
-            return false;
+        // Not negative: a count below 128, or a code and 1, 2, 4 or 8 bytes.
+        const unsigned code = peek();
+        const std::size_t size = code < 0x80 ? 0 : std::size_t{1} << (code & 3);
+        if ((code < 0x80 || (code >= 0xcc && code <= 0xcf)) && size < left_) {
+            const std::uint64_t bits = size == 0 ? code : number_at(next_ + 1, code & 3);
+            if (!holds<Integer>(bits)) return false;
+            out = static_cast<Integer>(bits);
+            take(1 + size);
+            return true;
         }
-        std::uint64_t bits = 0;
-        bool negative = false;
-        if (number(bits, negative)) {
-            if (negative) {
-                auto value = static_cast<std::int64_t>(bits);
-                if (fits_below_zero<Integer>(value)) {
-                    out = static_cast<Integer>(value);
-                    return true;
-                }
-            } else if (detail::is_wide_integer<Integer> ||
-                       bits <= static_cast<std::uint64_t>(std::numeric_limits<Integer>::max())) {
-                out = static_cast<Integer>(bits);
-                return true;
-            }
-        }
-        *this = before;
-        return false;
+        return any_integer(out);
     }
 
     // Integers too: JavaScript writes its integral numbers so.
@@ -416,6 +448,18 @@ public:
 
     template <class T> bool value(T& out)
     {
+        if (!is_extension(peek())) return codec<T>::read(*this, out);
+        return extended(out);
+    }
+
+private:
+    static constexpr bool is_extension(unsigned code) noexcept
+    {
+        return code - 0xc7 < 18 && (0x3e007u >> (code - 0xc7) & 1) != 0; // 0xc7 to 0xc9, 0xd4 to 0xd8
+    }
+
+    template <class T> bool extended(T& out)
+    {
         Reader inside{View()}, further{View()};
         if (!javascript(inside)) return codec<T>::read(*this, out);
         // A loop, since bytes may nest deeper than a stack.
@@ -424,11 +468,45 @@ public:
         return codec<T>::read(inside, out) && inside.at_end();
     }
 
-private:
+    template <class Integer> bool any_integer(Integer& out)
+    {
+        if (is_extension(peek())) return wide(out);
+        Reader before = *this;
+        std::uint64_t bits = 0;
+        bool negative = false;
+        if (number(bits, negative)) {
+            if (negative) {
+                auto value = static_cast<std::int64_t>(bits);
+                if (fits_below_zero<Integer>(value)) {
+                    out = static_cast<Integer>(value);
+                    return true;
+                }
+            } else if (holds<Integer>(bits)) {
+                out = static_cast<Integer>(bits);
+                return true;
+            }
+        }
+        *this = before;
+        return false;
+    }
+
+    template <class Integer> bool wide(Integer& out)
+    {
+        Reader before = *this;
+        std::string_view payload;
+        if (extension(ext::big_integer, payload) && big_integer(payload, out)) return true;
+        *this = before;
+        return false;
+    }
+
     // Whether the type has negative numbers. std::is_signed knows wide types in
     // GNU modes only.
     template <class Integer> static constexpr bool has_sign = static_cast<Integer>(-1) < Integer{};
 
+    template <class Integer> static constexpr bool holds(std::uint64_t value)
+    {
+        return detail::is_wide_integer<Integer> || value <= static_cast<std::uint64_t>(std::numeric_limits<Integer>::max());
+    }
     template <class Integer> static constexpr bool fits_below_zero(std::int64_t value)
     {
         if constexpr (!has_sign<Integer>) return false;
@@ -480,6 +558,20 @@ private:
         return value;
     }
 
+    // Of 1, 2, 4 or 8 bytes: each is one load, since its size is known where it is compiled.
+    static std::uint64_t number_at(const unsigned char* at, unsigned power) noexcept
+    {
+        auto part = [at](int i, int shift) { return static_cast<std::uint64_t>(at[i]) << shift; };
+        switch (power) {
+        case 0: return part(0, 0);
+        case 1: return part(0, 8) | part(1, 0);
+        case 2: return part(0, 24) | part(1, 16) | part(2, 8) | part(3, 0);
+        default:
+            return part(0, 56) | part(1, 48) | part(2, 40) | part(3, 32) | part(4, 24) | part(5, 16) | part(6, 8) |
+                   part(7, 0);
+        }
+    }
+
     bool number(std::uint64_t& bits, bool& negative)
     {
         unsigned code = peek();
@@ -493,7 +585,7 @@ private:
         if (code < 0xcc || code > 0xd3) return false;
         int size = 1 << (code & 3);
         if (left_ <= detail::as_size(size)) return false;
-        bits = big_endian(next_ + 1, size);
+        bits = number_at(next_ + 1, code & 3);
         if (code >= 0xd0) {
             int spare = 64 - 8 * size;
             auto value = static_cast<std::int64_t>(bits << spare) >> spare;

@@ -152,16 +152,15 @@ inline std::string encode_array(const Array& array)
     return out.append(reinterpret_cast<const char*>(array.data.data()), array.data.size());
 }
 
-// False for a format or a type that T cannot be read from.
-template <class T> bool decode_msgpack(std::string_view payload, T& value)
+// These are false for a format or a type that T cannot be read from.
+template <class T> inline bool decode_msgpack(std::string_view payload, T& value)
 {
     Reader reader{View(payload)};
     return reader.value(value) && reader.at_end();
 }
 
-template <class T> bool decode_value(View bytes, T& value)
+template <class T> bool decode_other(View bytes, T& value)
 {
-    if (bytes.size() == 0) return false;
     std::string_view payload = bytes.text().substr(1);
     switch (static_cast<unsigned char>(bytes.text().front())) {
     case format::raw:
@@ -174,7 +173,6 @@ template <class T> bool decode_value(View bytes, T& value)
             return true;
         }
         return false;
-    case format::msgpack: return decode_msgpack(payload, value);
     case format::json: {
         Writer converted;
         return JsonReader(payload).read(converted) && decode_msgpack(converted.str(), value);
@@ -197,6 +195,14 @@ template <class T> bool decode_value(View bytes, T& value)
     }
     default: return false;
     }
+}
+
+template <class T> inline bool decode_value(View bytes, T& value)
+{
+    const std::string_view all = bytes.text();
+    if (all.empty()) return false;
+    if (static_cast<unsigned char>(all.front()) != format::msgpack) return decode_other(bytes, value);
+    return decode_msgpack(std::string_view(all.data() + 1, all.size() - 1), value);
 }
 
 } // namespace detail
