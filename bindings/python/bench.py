@@ -1,6 +1,6 @@
 """The Python rows of the targets, each against pinned peers in the same run.
 
-python bench.py [--quick]      table on stdout, JSON into target/bench/python.json
+python bench.py [--quick] [part…]      table on stdout, JSON into target/bench/python.json
 
 Peers are in requirements-bench.txt; one that is not installed leaves its rows out.
 Each figure is the best of many short repeats, in which the peers take turns; only
@@ -151,6 +151,65 @@ def disk_hits():
         row("bcache hit beside one CPU-bound thread", ours_busy, "diskcache memoize", theirs_busy, 0.5)
 
 
+def _record(i):
+    tags = ["new", "paid", f"region-{i % 7}"]
+    return {"id": i, "name": f"user {i}", "email": f"user{i}@example.org", "active": i % 2 == 0, "score": i / 3, "tags": tags}
+
+
+def _nested(n):
+    leaf = lambda i: {"x": i, "y": [i, i + 1, {"z": None}]}
+    return {f"node {i}": {"children": [leaf(j) for j in range(3)], "place": (i, "a")} for i in range(n)}
+
+
+KINDS = {
+    "10 records": (lambda: [_record(i) for i in range(10)], 0.9),
+    "1,000 records": (lambda: [_record(i) for i in range(1_000)], 0.9),
+    "nested, 200 nodes": (lambda: _nested(200), 0.9),
+    "text of 100 kB": (lambda: "memoized " * 11_111, 0.9),
+    "dictionary of 10,000": (lambda: {f"key {i}": i for i in range(10_000)}, 1.05),
+    "10,000 integers": (lambda: list(range(10_000)), 1.05),
+    "10,000 strings": (lambda: [f"text number {i}" for i in range(10_000)], 1.05),
+    "1,000 tuples": (lambda: [(i, f"row {i}", i / 2) for i in range(1_000)], 1.05),
+}
+
+
+def _kind(kind):
+    return KINDS[kind][0]()
+
+
+def structured_values():
+    import pickle
+
+    diskcache, joblib, msgpack = peer("diskcache"), peer("joblib"), peer("msgpack")
+    ours = tc.bcache(folder_name=work + "/structured", name="structured")(_kind)
+    cache = tc.Cache("disk", work + "/structured-cache")
+    hits, sets = [("bcache", ours)], [("Cache.set", cache.set)]
+    if diskcache:
+        store = diskcache.Cache(work + "/structured-diskcache")
+        hits.append(("diskcache memoize", store.memoize(name="structured")(_kind)))
+        sets.append(("diskcache", store.set))
+    if joblib:
+        hits.append(("joblib", joblib.Memory(work + "/structured-joblib", verbose=0).cache(_kind)))
+    for kind, (make, target) in KINDS.items():
+        number = 2 if kind.startswith(("1,", "10,", "dict")) else 20
+        value = make()
+        times = best(*(_few(f, kind) for _, f in hits if f(kind) is not None), number=number)
+        for (name, _), theirs in zip(hits[1:], times[1:]):
+            row(f"bcache hit, {kind}", times[0], name, theirs, target if name.startswith("diskcache") else None)
+        times = best(*(_few(f, "key", value) for _, f in sets), number=number)
+        for (name, _), theirs in zip(sets[1:], times[1:]):
+            row(f"Cache.set, {kind}", times[0], name, theirs, 0.7)
+        pickled = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+        readers = [("pickle.loads", lambda _, data=pickled: pickle.loads(data), 1.3)]
+        if msgpack:
+            packed = msgpack.packb(value)
+            readers.append(("msgpack.unpackb", lambda _, data=packed: msgpack.unpackb(data), None))
+        times = best(_few(cache.get, "key"), *(_few(f, None) for _, f, _ in readers), number=number)
+        for (name, _, bound), theirs in zip(readers, times[1:]):
+            row(f"Cache.get, {kind}", times[0], name, theirs, bound if theirs >= 5_000 else None)
+    cache.close()
+
+
 def _for_joblib(x):
     return {"a": x, "b": [1, 2, 3], "c": "text"}
 
@@ -191,10 +250,10 @@ def file_hits():
             row(f"fcache hit, array of {label}", times[0], name, times[1], target)
 
 
-def _few(f, n):
+def _few(f, *args):
     def run(times):
         for _ in range(times):
-            f(n)
+            f(*args)
 
     return run
 
@@ -280,8 +339,10 @@ def shown(ns):
 
 
 def main():
-    for part in (memory_hits, memory_misses, disk_hits, file_hits, async_hits, redis_gets, import_time):
-        part()
+    wanted = [name for name in sys.argv[1:] if not name.startswith("-")]
+    for part in (memory_hits, memory_misses, disk_hits, structured_values, file_hits, async_hits, redis_gets, import_time):
+        if not wanted or part.__name__ in wanted:
+            part()
     head = ("what", "ours", "peer", "ratio", "target")
     table = [head]
     for r in ROWS:
