@@ -51,6 +51,7 @@ static PyMethodDef functions[] = {
     {"connect", connect_core, METH_O, "Take the addresses of the core's functions, by name (see CORE)."},
     {"configure", configure_codec, METH_O, "Take what Python does for the codec, by name."},
     {"decode", (PyCFunction)(void (*)(void))speed_decode, METH_FASTCALL, "The one value that bytes are from a place on."},
+    {"fetch", (PyCFunction)(void (*)(void))speed_fetch, METH_FASTCALL, "The value of a key of a store."},
     {"encode", speed_encode, METH_O, "A value as bytes of format 1."},
     {NULL},
 };
@@ -80,7 +81,10 @@ static int module_exec(PyObject *module)
     Py_XDECREF(names);
     if (failed || PyModule_AddIntConstant(module, "EDITION", SPEED_EDITION) < 0)
         return -1;
-    return 0;
+    struct speed *speed = speed_of(module);
+    speed->busy_name = PyUnicode_InternFromString("_busy");
+    speed->pointer_name = PyUnicode_InternFromString("_pointer");
+    return speed->busy_name == NULL || speed->pointer_name == NULL ? -1 : 0;
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
@@ -98,12 +102,17 @@ static int module_clear(PyObject *module)
 #define X(name) Py_CLEAR(speed->name);
     SPEED_HOOKS(X)
 #undef X
+    Py_CLEAR(speed->busy_name);
+    Py_CLEAR(speed->pointer_name);
     return 0;
 }
 
 static void module_free(void *module)
 {
     module_clear((PyObject *)module);
+    struct speed *speed = speed_of((PyObject *)module);
+    if (speed != NULL)
+        PyMem_RawFree(atomic_exchange(&speed->room, NULL));
 }
 
 static PyModuleDef_Slot slots[] = {

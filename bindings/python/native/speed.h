@@ -12,6 +12,7 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -41,9 +42,10 @@ struct core {
  *   read_pure(data, start)   the pure reader, which has the last word
  *   read_extension(kind, inner), read_datetime(fields), rebuild(name, fields)
  *   write_rare(value, depth) a bytearray as it is, the list of an array's fields, or the name and fields of a named type
+ *   error_of(status)         the exception of a call of the core that has just failed
  */
 #define SPEED_HOOKS(X)                                                                                                 \
-    X(malformed) X(unencodable) X(read_pure) X(read_extension) X(read_datetime) X(rebuild) X(write_rare)
+    X(malformed) X(unencodable) X(read_pure) X(read_extension) X(read_datetime) X(rebuild) X(write_rare) X(error_of)
 
 /* What one module object holds. */
 struct speed {
@@ -52,6 +54,8 @@ struct speed {
 #define X(name) PyObject *name;
     SPEED_HOOKS(X)
 #undef X
+    PyObject *busy_name, *pointer_name; /* attributes of `_native._handle.Handle` */
+    _Atomic(char *) room;               /* of store.c */
 };
 
 static inline struct speed *speed_of(PyObject *module)
@@ -59,8 +63,8 @@ static inline struct speed *speed_of(PyObject *module)
     return (struct speed *)PyModule_GetState(module);
 }
 
-/* The format byte before a value of MessagePack. */
-enum { FORMAT_MSGPACK = 1 };
+/* The format byte before a value. */
+enum { FORMAT_RAW = 0, FORMAT_MSGPACK = 1 };
 
 /*
  * reader.c. `speed_read` reads the one value that the bytes are. NULL with `refused` and without an exception: the pure
@@ -71,5 +75,8 @@ PyObject *speed_decode(PyObject *module, PyObject *const *args, Py_ssize_t n);
 
 /* writer.c */
 PyObject *speed_encode(PyObject *module, PyObject *value);
+
+/* store.c */
+PyObject *speed_fetch(PyObject *module, PyObject *const *args, Py_ssize_t n);
 
 #endif

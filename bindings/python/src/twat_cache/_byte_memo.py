@@ -53,7 +53,7 @@ class ByteMemo(Memo):
         parameters: dict[str, Any] | None = None,
         watch: Watch | None = None,
     ) -> None:
-        self.func, self.common, self.store, self.codec = func, common, store, codec
+        self.func, self.common, self.codec = func, common, codec
         self.name, self.maxsize = common.name, maxsize
         self.parameters = {"maxsize": maxsize, "typed": True, "ttl": ttl, **(parameters or {})}
         self.nothing = maxsize == 0 or (ttl is not None and ttl <= 0)
@@ -61,6 +61,7 @@ class ByteMemo(Memo):
         self.mapped = mapped
         # What was read lately, with the bytes that it was read from: while the store has those, it is current.
         self.read = ObjectStore(maxsize=memory) if memory else None
+        self.use(store)
         self.hits = self.misses = 0
         self.flight = Flight() if single_flight else None
         self.async_flight: Any = None
@@ -76,6 +77,11 @@ class ByteMemo(Memo):
             self.async_flight = AsyncFlight()
         wrapper, self._key_of = _compile(signature, is_async, self)
         self.made = attach(_generate.dress(wrapper, func), self)
+
+    def use(self, store: ByteCache) -> None:
+        """Take results from this store from now on."""
+        self.store = store
+        self._find = self.codec.finder(store, MISSING)
 
     # A call
 
@@ -105,17 +111,19 @@ class ByteMemo(Memo):
     def look_up(self, key: bytes) -> Any:
         """The result, or MISSING. What cannot be read is a miss."""
         try:
-            data: Any
+            found: Any
             if self.mapped:
-                data = self.store.get_mapped(key)
+                found = self.store.get_mapped(key)
             else:
-                data = self.store.get_small(key)
-                if data is LARGE:
-                    data = self.store.get(key)
+                found = self._find(key) if self.read is None else self.store.get(key)
+        except Foreign as error:
+            return self._unreadable(error)
         except (*_TROUBLES, *_LACKS) as error:
             self._trouble(error)
             return MISSING
-        return MISSING if data is None else self._decoded(key, data)
+        if self.mapped or self.read is not None:
+            return MISSING if found is None else self._decoded(key, found)
+        return found if found is MISSING else self._hit(key, found)
 
     def _decoded(self, key: bytes, data: Any) -> Any:
         """A hit, unless the bytes cannot be read."""
@@ -126,13 +134,19 @@ class ByteMemo(Memo):
             else:
                 value = self.codec.decode_mapped(key, data) if self.mapped else self.codec.decode(key, data)
         except Foreign as error:
-            warn_once(f"{self.name}: a stored value is computed anew: {error}")
-            return MISSING
+            return self._unreadable(error)
         except (ex.ResourceError, *_LACKS) as error:
             self._trouble(error)
             return MISSING
         if self.read is not None and (known is None or value is not known[0][1]) and not is_read_once(value):
             self.read.put(key, (data, value))
+        return self._hit(key, value)
+
+    def _unreadable(self, error: Foreign) -> Any:
+        warn_once(f"{self.name}: a stored value is computed anew: {error}")
+        return MISSING
+
+    def _hit(self, key: bytes, value: Any) -> Any:
         self.hits += 1
         if self.common.callback is not None and value.__class__ is not KeptError:
             self.common.callback("hit", key, value)

@@ -44,6 +44,7 @@ class Cache(MutableMapping[Any, Any]):
         self._codec = Codec(serializer, _options.text("namespace", core.get("namespace")) or "")
         self._core = core
         self._store = self._open()
+        self._find = self._codec.finder(self._store, _MISSING)
         if not self._store.local:
             self._codec.types = Types()
 
@@ -85,10 +86,7 @@ class Cache(MutableMapping[Any, Any]):
             if mapped is None:
                 return _MISSING
             return self._decode(key, lambda: self._codec.decode_mapped(key, mapped))
-        data = self._store.get(key)
-        if data is None:
-            return _MISSING
-        return self._decode(key, lambda: self._codec.decode(key, data))
+        return self._decode(key, lambda: self._find(key))
 
     def _decode(self, key: bytes, read: Callable[[], Any]) -> Any:
         try:
@@ -394,7 +392,7 @@ class Cache(MutableMapping[Any, Any]):
         await self.aclose()
 
 
-_OURS = frozenset(("_codec", "_core", "_settings", "_store", "_tiers", "engine"))
+_OURS = frozenset(("_codec", "_core", "_find", "_settings", "_store", "_tiers", "engine"))
 
 
 def _ttl(ttl: float | None) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,15 @@ from twat_cache import _arrays, _named
 from twat_cache import _msgpack as mp
 from twat_cache import _msgpack_read as reader
 from twat_cache._msgpack import Encoder, Unencodable
+from twat_cache._native._status import error_of
 from twat_cache._native._values import may_stay_mapped
 from twat_cache._speedups import speed
 from twat_cache.exceptions import ConfigurationError, SerializationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twat_cache._native._bytecache import ByteCache
     from twat_cache._native._values import Mapped
     from twat_cache._types import Types
 
@@ -21,6 +26,7 @@ RAW, MSGPACK, JSON, ARRAY, COUNTER, PICKLE, PICKLE_OUT = 0, 1, 2, 3, 4, 16, 17
 _MAC = 32
 _Malformed = reader.Malformed
 _COUNTER = struct.Struct("<q")
+_QUICK, _LOCAL, _RAW_BYTES = 1, 2, 4  # as in native/store.c
 _HEAD_17 = struct.Struct("<3xIQ")
 
 
@@ -94,6 +100,7 @@ HOOKS: dict[str, Any] = {
     "read_datetime": reader.read_date_time,
     "rebuild": _named.rebuild,
     "write_rare": _rare,
+    "error_of": error_of,
 }
 if speed is None:
     _encode, _decode = encode_here, reader.decode
@@ -215,6 +222,18 @@ class Codec:
         except _Malformed as error:
             raise Foreign(str(error)) from error
         return self.decode(key, data)
+
+    def finder(self, store: ByteCache, missing: Any) -> Callable[[bytes], Any]:
+        """What looks a key up in a store: the value, or ``missing``. Raises as ``decode`` and ``ByteCache.get`` do."""
+        if speed is None:
+
+            def find(key: bytes) -> Any:
+                data = store.get(key)
+                return missing if data is None else self.decode(key, data)
+
+            return find
+        flags = _QUICK * store.reads_quickly | _LOCAL * store.local | _RAW_BYTES * isinstance(self.serializer, str)
+        return functools.partial(speed.fetch, store, self.decode, missing, flags)
 
     def decode_mapped(self, key: bytes, mapped: Mapped) -> Any:
         """The value, arrays as read-only views of where it is stored, or of a copy where there are too many maps."""

@@ -48,7 +48,7 @@ def open_store(
     for memo in old:
         memo.replaced = True
         if memo.name == name:  # whoever still holds the function keeps what it had
-            memo.store = store
+            memo.use(store)
     if store.engine not in ("disk", "file"):
         return store, limits.get("policy", "lru")
     others = _opened[path] if _is_open(path) else ()
