@@ -2,6 +2,7 @@
 # The Python package: tests, doctests, types, lints, the acceptance program.
 #   tests/run-python.sh            all of it, over a debug build of the core
 #   tests/run-python.sh bench      the benchmark, over the shipped build
+#   tests/run-python.sh address    the native part under AddressSanitizer, and with Python's debug allocator
 #   tests/run-python.sh -k name    pytest with these arguments
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -28,6 +29,31 @@ export TWAT_CACHE_LIBRARY=$root/target/debug/libtwat_cache.so
 export PYTHONPATH=$package/src PYTHONDONTWRITEBYTECODE=1
 caches=$root/target/python
 mkdir -p "$caches"
+
+if [ "${1:-}" = address ]; then
+  # A copy of the package with an extension of its own. Freed memory stays poisoned only without Python's allocator.
+  copy=$root/target/python/address
+  rm -rf "$copy" && mkdir -p "$copy"
+  cp -r "$package/src/twat_cache" "$copy/"
+  rm -f "$copy"/twat_cache/_speed.*.so
+  CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" \
+    "$PYTHON" "$package/native/build.py" --required --out "$copy/twat_cache"
+  export PYTHONPATH=$copy:$package/tests UBSAN_OPTIONS=print_stacktrace=1
+  native=(tests/test_native_codec.py tests/test_native_store.py)
+  cd "$package"
+  (
+    export LD_PRELOAD ASAN_OPTIONS=detect_leaks=0:abort_on_error=0 PYTHONMALLOC=malloc
+    LD_PRELOAD=$(${CC:-cc} -print-file-name=libasan.so)
+    "$PYTHON" -c 'from twat_cache import _speed; assert _speed.__file__.startswith("'"$copy"'"), _speed.__file__'
+    "$PYTHON" tests/native_values.py "${FUZZ_SEED:-$RANDOM}" "${FUZZ_ROUNDS:-20000}"
+    # What counts blocks of Python's allocator, or starts threads of too small a stack, has no meaning here.
+    "$PYTHON" -m pytest -p no:cacheprovider "${native[@]}" -k "not nothing_behind and not small_stack and not reserve"
+  )
+  rm -f "$copy"/twat_cache/_speed.*.so
+  "$PYTHON" "$package/native/build.py" --required --out "$copy/twat_cache"
+  PYTHONMALLOC=debug "$PYTHON" -X dev -m pytest -p no:cacheprovider "${native[@]}"
+  exit
+fi
 
 cd "$package"
 "$PYTHON" -m pytest -p no:cacheprovider "$@"

@@ -4,12 +4,13 @@
 #   thread    ThreadSanitizer, library and program alike, where there is a
 #             nightly toolchain to build the library with it
 #   valgrind  memcheck; no definite leak, no error
+#   python    the native part of the Python package under the first two
 # Arguments choose among them; all of them by default.
 # "quick" is the part of address that make test runs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source tests/c/lib.sh
-passes=${*:-address thread valgrind}
+passes=${*:-address thread valgrind python}
 
 build_library
 stage "$stage"
@@ -102,8 +103,9 @@ under_valgrind() {
 for pass in $passes; do
     case $pass in
     address | thread | valgrind) "under_$pass" ;;
+    python) tests/run-python.sh address ;;
     quick) under_address basics values_outlive_cache nulls threads ;;
-    *) fail "expected address, thread or valgrind, found: $pass" ;;
+    *) fail "expected address, thread, valgrind or python, found: $pass" ;;
     esac
 done
 say "clean"
