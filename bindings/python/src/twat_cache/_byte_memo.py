@@ -194,7 +194,8 @@ class ByteMemo(Memo):
     def keep(self, key: bytes, value: Any) -> None:
         """Stores a result, unless the options or the medium say no."""
         refuse_generator(value)
-        if not self.nothing and (self.common.cache_if is None or self.common.cache_if(value)):
+        kept = not self.nothing and (self._watch is None or self._watch.keeps)
+        if kept and (self.common.cache_if is None or self.common.cache_if(value)):
             data = self._encoded(key, value)
             if data is not None:
                 self._set(key, data, self.ttl_ms)

@@ -11,7 +11,6 @@ is. There the globals that it reads are treated like captured variables.
 from __future__ import annotations
 
 import functools
-import sys
 import types
 from collections import Counter, defaultdict, deque
 from typing import Any
@@ -27,22 +26,28 @@ from twat_cache._origin import is_typed_in, module_prefix, origin_of
 
 # What is larger is not looked at again at each call.
 CHEAP_FORM, CHEAP_DATA = 1 << 14, 1 << 20
+_OBJECTS = 1000
 _FUNCTIONS = 200
 _CONTAINERS = frozenset((list, dict, set, bytearray, deque, Counter, defaultdict))
-_FIXED = frozenset(
-    (int, str, bytes, bool, float, complex, type(None), type(...), range, types.ModuleType, types.FunctionType)
-)
-_FIXED_MODULES = frozenset(("datetime", "decimal", "fractions", "pathlib", "pathlib._local", "uuid", "zoneinfo"))
+# What holds objects in ways that its form shows; other objects are looked at through their attributes.
+_HOLDERS = (*_CONTAINERS, tuple, functools.partial, types.FunctionType, types.BuiltinFunctionType)
 
 
 class Held:
-    """Objects that stand for themselves, and their numbers in this process; large ones are looked at once."""
+    """Objects that stand for themselves, and their numbers in this process.
+
+    A large one has a number for each content that was seen, and what tells whether it still is that (None: nothing).
+    """
 
     __slots__ = ("large", "numbers")
 
     def __init__(self) -> None:
         self.numbers: dict[int, tuple[Any, int]] = {}
-        self.large: dict[int, Any] = {}
+        self.large: dict[int, tuple[Any, readers.Unchanged | None, int]] = {}
+
+
+class _TooLarge(Exception):
+    """An object holds more than can be looked through at each call."""
 
 
 class _Body:
@@ -58,7 +63,7 @@ class Captured:
     After ``form``, ``here_only`` are the variables whose values stand for themselves in this process only, ``large``
     those of them that have a form which is too large to be made at each call. ``checks`` are pairs of a reader and
     the object that it gave; ``contents`` are objects that can change in place, and their form; ``volatile`` says that
-    there are more of those.
+    there are more of those, ``unwatched`` that there are some that are too large to be looked at.
     """
 
     def __init__(self, *, frozen: bool = False, late: frozenset[str] = frozenset(), before: Held | None = None) -> None:
@@ -66,12 +71,13 @@ class Captured:
         self.large: list[str] = []
         self.checks: list[tuple[Any, Any, Any]] = []
         self.contents: list[tuple[Any, bytes]] = []
-        self.volatile = False
+        self.volatile = self.unwatched = False
         self.held = Held()
         self._before = Held() if before is None else before
         self._frozen, self._late = frozen, late
         self._inside: list[Any] = []
         self._count = 0
+        self._walked: dict[int, Any] = {}
         self._permissive = False
 
     def form(self, func: types.FunctionType, alone: bool | None = None) -> bytes:
@@ -105,7 +111,7 @@ class Captured:
                 continue
             value = readers.content(cell)
             self.checks.append((readers.content, cell, value))
-            if name == "__class__" and (value is UNBOUND or _is_found(value)):
+            if name == "__class__" and (value is UNBOUND or readers.is_found(value)):
                 continue  # a class is what the qualified name says
             itself = _names.leads_to(value, func) or (value is UNBOUND and name == func.__name__)
             if itself or (alone and _names.leads_to(func, value)):
@@ -139,24 +145,43 @@ class Captured:
         large = id(value) in self._before.large
         form = None if large or value is UNBOUND else self._form_of(value)
         if form is not None:
-            fixed = self._frozen or _is_fixed(value)
-            large = not fixed and (len(form) > CHEAP_FORM or _data_size(value) > CHEAP_DATA)
+            fixed = self._frozen or readers.is_fixed(value)
+            large = not fixed and (len(form) > CHEAP_FORM or readers.data_size(value) > CHEAP_DATA)
             if not fixed and not large:
                 self._look_again(value, form)
             if not large and not late:
-                return form
+                return form if use is None else self._with_members(form, value, use)
         elif alone and not large:
             return None
         self.here_only.append(name)
-        if large:
-            self.large.append(name)
-            self.held.large[id(value)] = value
-            size = len(value) if hasattr(value, "__len__") else 0
-            self.checks.append((readers.HasLength(size), value, True))
-            form = _keys.ENCODER.encode([self._number(value), size])
-        elif form is None:
+        if form is None and not large:
             form = self._of_this_process(value, use)
+            large = form is None
+        if large or form is None:
+            self.large.append(name)
+            form = self._large(value)
         return _keys.ENCODER.encode(["in this process", process_bytes(), form])
+
+    def _with_members(self, form: bytes, value: Any, use: Use) -> bytes:
+        """Return the form of a module or class, and the constants in it that the code reads."""
+        if isinstance(value, (type, types.ModuleType)) and not self._frozen:
+            members = self._attributes(value, use)
+            return _keys.ENCODER.encode([form, members]) if members else form
+        return form
+
+    def _large(self, value: Any) -> bytes:
+        """Return what stands for a large object and what it holds now, in this process."""
+        _, unchanged, number = self._before.large.get(id(value), (None, None, 0))
+        if unchanged is None or not unchanged(value):
+            known = id(value) in self._before.large and unchanged is None
+            unchanged = None if known else readers.Unchanged.of(value, _keys.ENCODER.encode)
+            number = number_of(UNBOUND)
+        self.held.large[id(value)] = (value, unchanged, number)
+        if unchanged is None:
+            self.unwatched = self.volatile = True
+        else:
+            self.checks.append((unchanged, value, True))
+        return _keys.ENCODER.encode(number)
 
     def _look_again(self, value: Any, form: bytes) -> None:
         """See to it that a value that can change in place is encoded at each call."""
@@ -192,7 +217,7 @@ class Captured:
             mp.write_named(encoder, out, "builtins.module", module_prefix(value.__name__)[:-1])
         elif isinstance(value, functools.partial):
             mp.write_named(encoder, out, "functools.partial", [value.func, list(value.args), value.keywords])
-        elif _is_pattern(value):
+        elif readers.is_pattern(value):
             mp.write_named(encoder, out, "re.Pattern", [value.pattern, value.flags])
         elif isinstance(value, type):
             self._class(encoder, out, value)
@@ -223,7 +248,7 @@ class Captured:
             (readers.defaults, func, func.__defaults__), (readers.kwdefaults, func, func.__kwdefaults__),
             (readers.code_of, func, func.__code__), (readers.size_of_own, given, len(readers.own(given))),
         ]  # fmt: skip
-        if func.__kwdefaults__ or attributes or not all(map(_is_fixed, func.__defaults__ or ())):
+        if func.__kwdefaults__ or attributes or not all(map(readers.is_fixed, func.__defaults__ or ())):
             self.volatile = self.volatile or not self._frozen
         found: dict[str, Any] = {}
         for name, value in (
@@ -236,7 +261,7 @@ class Captured:
         return found
 
     def _class(self, encoder: Encoder, out: bytearray, kind: type) -> None:
-        if not _is_found(kind):
+        if not readers.is_found(kind):
             raise Unencodable(f"a class that its name does not find: {kind.__qualname__}")
         if is_typed_in(kind.__module__):
             self._body(encoder, out, kind)
@@ -248,7 +273,7 @@ class Captured:
         if kind in self._inside:
             mp.write_named(encoder, out, "builtins.type", len(self._inside) - self._inside.index(kind))
             return
-        body = {name: _member(value) for name, value in vars(kind).items() if name not in _OF_CLASSES}
+        body = {name: readers.of_body(value) for name, value in vars(kind).items() if name not in readers.OF_CLASSES}
         bases = [base for base in kind.__bases__ if base is not object]
         self.volatile = self.volatile or not self._frozen  # its attributes can be set
         self._inside.append(kind)
@@ -260,21 +285,35 @@ class Captured:
 
     # What has none
 
-    def _of_this_process(self, value: Any, use: Use | None) -> bytes:
-        """Return what stands for a live object: the same each time, and for nothing else in this process."""
+    def _of_this_process(self, value: Any, use: Use | None) -> bytes | None:
+        """Return what stands for a live object and what it holds, in this process; None if that is too much."""
+        try:
+            data = self._live_form(value) if isinstance(_names.settled(value), _HOLDERS) else None
+            attributes = {} if use is None else self._attributes(value, use)
+        except _TooLarge:
+            return None
+        number = self._number(value) if data is None else data
+        return _keys.ENCODER.encode([number, attributes])
+
+    def _live_form(self, value: Any) -> bytes | None:
+        """Return the form of a value in which live objects stand for themselves, with what they hold."""
         names, checks, outer = list(self.here_only), len(self.checks), self._permissive
         self._permissive = True
         try:
-            data = Encoder(_keys.TABLE, self._other_or_itself, canonical=True).encode(value)
-            if not _is_fixed(value) and value.__class__ in (*_CONTAINERS, tuple, functools.partial):
+            form = Encoder(_keys.TABLE, self._other_or_itself, canonical=True).encode(value)
+            if not readers.is_fixed(value):
                 self.volatile = self.volatile or not self._frozen
-        except (Unencodable, RecursionError):
+        except (Unencodable, RecursionError) as error:
             del self.checks[checks:]
-            data = _keys.ENCODER.encode(self._number(value))
+            if self._frozen:
+                return None
+            raise _TooLarge from error  # nested too deep to be looked at
         finally:
             self._permissive = outer
             self.here_only[:] = names
-        return _keys.ENCODER.encode([data, {} if use is None else self._attributes(value, use)])
+        if len(form) > readers.WATCHED_FORM and not self._frozen:
+            raise _TooLarge
+        return form
 
     def _other_or_itself(self, encoder: Encoder, out: bytearray, value: Any) -> None:
         mark, checks = len(out), len(self.checks)
@@ -286,76 +325,62 @@ class Captured:
             del out[mark:]
             del self.checks[checks:]
             if isinstance(value, types.MethodType):
-                encoder.write(out, ("a method", self._number(value.__self__), value.__func__.__qualname__))
-            else:
-                encoder.write(out, ("an object", self._number(value)))
+                encoder.write(out, ("a method", value.__func__.__qualname__))
+                value = value.__self__
+            encoder.write(out, ("an object", self._number(value), self._content(value)))
 
-    def _attributes(self, value: Any, use: Use) -> dict[str, bytes]:
+    def _content(self, value: Any) -> dict[str, Any]:
+        """Return what an object of the program's own classes holds. Those of libraries are not looked into."""
+        if self._frozen or id(value) in self._walked:
+            return {}
+        self._walked[id(value)] = value
+        if len(self._walked) > _OBJECTS:
+            raise _TooLarge
+        found = {name: readers.instance_attribute(value, name) for name in readers.own_names(value)}
+        root = next((base for base in type(value).__mro__[1:] if base in _CONTAINERS), None)
+        if root is not None:
+            found[""] = dict(value) if issubclass(root, dict) else list(value)
+        return {name: inner for name, inner in found.items() if inner is not UNBOUND}
+
+    def _attributes(self, value: Any, use: Use) -> dict[str, Any]:
         """Return the attributes of an object that the code is seen to read, where they are data."""
-        found: dict[str, bytes] = {}
+        found: dict[str, Any] = {}
         if isinstance(value, types.MethodType):
             use, value = uses_of(value.__func__.__code__).first, value.__self__
-        if isinstance(value, (type, types.ModuleType, types.FunctionType)):
+        constant = isinstance(value, (type, types.ModuleType))
+        if isinstance(value, types.FunctionType):
             return found
-        for name in sorted(readers.read_of(value, use)):
-            inner = readers.instance_attribute(value, name)
-            self.checks.append((readers.OfAttribute(name), value, inner))
-            form = None if inner is UNBOUND else self._form_of(inner)
-            if form is not None and len(form) <= CHEAP_FORM and _data_size(inner) <= CHEAP_DATA:
+        reader: Any = readers.OfMember if constant else readers.OfAttribute
+        for name in sorted(use.attributes if constant else readers.read_of(value, use)):
+            inner = reader(name)(value)
+            self.checks.append((reader(name), value, inner))
+            form = None if inner is UNBOUND else self._attribute(inner)
+            if form is not None:
                 found[name] = form
-                self.volatile = self.volatile or not (self._frozen or _is_fixed(inner))
-            elif inner is not UNBOUND:
-                found[name] = self._number(inner).to_bytes(8, "big")
+        if use.called and not constant and isinstance(value, tuple(_CONTAINERS)):
+            found[""] = self._live_form(self._content(value).get(""))
         return found
+
+    def _attribute(self, value: Any) -> bytes | None:
+        if id(value) in self._before.large:
+            return self._large(value)
+        form = self._form_of(value)
+        if form is None:
+            try:
+                form = self._live_form(value)
+            except _TooLarge:
+                return self._large(value)
+        elif not (self._frozen or readers.is_fixed(value)):
+            if len(form) > CHEAP_FORM or readers.data_size(value) > CHEAP_DATA:
+                return self._large(value)
+            self.volatile = True
+        return form
 
     def _number(self, value: Any) -> int:
         known = self._before.numbers.get(id(value)) or self.held.numbers.get(id(value))
         number = known[1] if known is not None else number_of(value)
         self.held.numbers[id(value)] = (value, number)
         return number
-
-
-def _is_fixed(value: Any) -> bool:
-    """Whether an object cannot change in place."""
-    kind = value.__class__
-    if kind in (tuple, frozenset):
-        return all(map(_is_fixed, value))
-    if kind in (types.MethodType, types.BuiltinFunctionType):
-        return _is_fixed(value.__self__)
-    return kind in _FIXED or isinstance(value, type) or kind.__module__ in _FIXED_MODULES or _is_pattern(value)
-
-
-def _data_size(value: Any) -> int:
-    size = getattr(value, "nbytes", 0)
-    return size if isinstance(size, int) else 0
-
-
-def _is_found(kind: Any) -> bool:
-    found: Any = sys.modules.get(getattr(kind, "__module__", ""))
-    for step in getattr(kind, "__qualname__", "").split("."):
-        found = getattr(found, "__dict__", {}).get(step)
-    return found is kind
-
-
-# What Python itself puts into a class, which says nothing of it.
-_OF_CLASSES = frozenset(
-    "__module__ __dict__ __weakref__ __doc__ __qualname__ __firstlineno__ __static_attributes__ __annotations__ "
-    "__annotate_func__ __annotations_cache__ __dataclass_fields__ __dataclass_params__ __abstractmethods__ _abc_impl "
-    "__parameters__ __orig_bases__".split()
-)
-
-
-def _member(value: Any) -> Any:
-    if isinstance(value, (staticmethod, classmethod)):
-        return [type(value).__name__, value.__func__]
-    if isinstance(value, property):
-        return ["property", value.fget, value.fset, value.fdel]
-    return value
-
-
-def _is_pattern(value: Any) -> bool:
-    re = sys.modules.get("re")
-    return re is not None and isinstance(value, re.Pattern)
 
 
 def reads_globals(func: types.FunctionType) -> bool:

@@ -261,6 +261,22 @@ def is_installed(root: str) -> bool:
     return root in _installed
 
 
+def is_of_library(module: str) -> bool:
+    """Whether a module is of the standard library or was installed: not of the program that runs."""
+    if module.partition(".")[0] in _LIBRARY:
+        return True
+    home = sys.modules.get(module)
+    known = _libraries.get(module)
+    if known is None or known[0] is not home:
+        scope = getattr(home, "__dict__", {})
+        root = _root_of(module, _file_of(scope), scope.get("__spec__"))
+        known = _libraries[module] = (home, root is not None and is_installed(root))
+    return known[1]
+
+
+_LIBRARY = frozenset((*sys.stdlib_module_names, "builtins"))
+_libraries: dict[str, tuple[Any, bool]] = {}
+
 # Frozen programs
 
 

@@ -32,11 +32,13 @@ class Watch:
     """Follows what one function captured.
 
     A variable that is bound anew is seen by identity. What can change in place is read again at each call, which is
-    cheap enough for what is small; larger objects stand for themselves in this process.
+    cheap enough for what is small. Larger objects stand for themselves in this process, and are looked through for
+    changes; with those that are too large for that (``keeps`` is false) no result is kept.
     """
 
     __slots__ = (
-        "_alone", "_base", "_frozen", "_func", "_held", "_late", "_outlives", "_state", "here_only", "prefixes", "text",
+        "_alone", "_base", "_frozen", "_func", "_held", "_late", "_outlives", "_state", "here_only", "keeps",
+        "prefixes", "text",
     )  # fmt: skip
 
     def __init__(
@@ -79,10 +81,11 @@ class Watch:
             from twat_cache._native._digest import blake3
 
             text = f"{text}~{blake3(form).hex()[:32]}"
-        if found.here_only and self._outlives:
+        if found.here_only and (self._outlives or found.unwatched):
             self._warn(found)
         prefix = prefix_of(text)
         self.text, self.here_only, self._held = text, bool(found.here_only), found.held
+        self.keeps = not found.unwatched
         # One object, since other threads read it.
         process = process_bytes() if found.here_only else None
         self._state = (tuple(found.checks), tuple(found.contents), found.volatile, process, prefix)
@@ -93,10 +96,11 @@ class Watch:
 
     def _warn(self, found: Captured) -> None:
         names = " ".join(map(repr, found.here_only))
-        if found.large:
+        if found.unwatched or found.large:
+            effect = "not kept" if found.unwatched else "kept for this process only"
             warn_user(
-                f"{self._base}: the captured {names} would take too long to look at at each call, so results are kept "
-                "for this process only; pass it as an argument, or give the decorator frozen=True if it never changes"
+                f"{self._base}: the captured {names} would take too long to look at at each call, so results are "
+                f"{effect}; pass it as an argument, or give the decorator frozen=True if it never changes"
             )
             return
         warn_user(
