@@ -87,7 +87,7 @@ class Cache {
   getBuffer(key, options) {
     if (flags[DISABLED] === 1) return undefined
     const bytes = typeof key === 'string' ? key : directKey(key)
-    const found = options?.copy === false ? this[NATIVE].view(bytes) : this[NATIVE].get(bytes)
+    const found = options?.copy === false ? this[NATIVE].view(bytes) : this[NATIVE].copy(bytes)
     if (typeof found === 'number') {
       return found > 0 && result[0] === 0 ? payloadCopy(found - 1) : decodeBytes(result, 0, found)
     }

@@ -4,10 +4,12 @@
 
 const { makeArray } = require('./arrays.js')
 const { makerOf } = require('./forms.js')
-const { MOST_FIELDS, SLOTS, shapes, learn } = require('./shapes.js')
+const { LONGEST_INLINE, MOST_FIELDS, SLOTS, shapes, learn } = require('./shapes.js')
+const { text: textAt, utf8: utf8At, fieldName: nameAt, newData } = require('./text.js')
 const { TwatCacheError } = require('./errors.js')
 
 const MAX_DEPTH = 1024
+const MANY_FIELDS = 1024
 
 let data = Buffer.alloc(0)
 let view = new DataView(data.buffer)
@@ -28,13 +30,16 @@ function decode(buffer, start, stop) {
   }
   at = start
   end = stop
-  chunkEnd = 0
-  chunkSize = 128
+  newData()
   depth = 0
-  promised = false
   const value = read()
   if (at !== end) throw corrupt(`expected one value, found ${end - at} bytes after it`)
   return value
+}
+
+/** Before any value is read, of whichever format. */
+function begin() {
+  promised = false
 }
 
 /** Whether the last value was the result of a function that gave a promise of it. */
@@ -112,70 +117,16 @@ function bin(n) {
   return Buffer.from(data.subarray(from, from + n))
 }
 
-function utf8(from, n) {
-  try {
-    return data.utf8Slice(from, from + n)
-  } catch (error) {
-    throw new TwatCacheError(`text of ${n} bytes: expected what a string of this Node can hold (${error.message})`, 'TWAT_E_TOO_LARGE')
-  }
-}
-
-// Many short texts are cut from one string of a piece of the data: a call into
-// native code for each would cost several times as much. A text that is kept
-// may hold its piece, so pieces are small.
-const SHORT = 64
-const PIECE = 4096
-let chunk = ''
-let chunkStart = 0
-let chunkEnd = 0
-let chunkSize = 128
+const utf8 = (from, n) => utf8At(data, from, n)
 
 function text(n) {
   const from = take(n)
-  if (n > SHORT) return utf8(from, n)
-  if (!isAscii(from, at)) return utf8(from, n)
-  if (at > chunkEnd || from < chunkStart) nextChunk(from)
-  return chunk.slice(from - chunkStart, at - chunkStart)
+  return textAt(data, view, from, n, end)
 }
-
-/** Four bytes at a time, then the rest. */
-function isAscii(from, to) {
-  let bits = 0
-  let i = from
-  for (; i + 4 <= to; i += 4) bits |= view.getInt32(i)
-  bits &= 0x80808080
-  for (; i < to; i++) bits |= data[i] & 0x80
-  return bits === 0
-}
-
-function nextChunk(from) {
-  chunkStart = from
-  chunkEnd = Math.min(from + chunkSize, end)
-  chunk = data.latin1Slice(chunkStart, chunkEnd)
-  chunkSize = Math.min(chunkSize * 2, PIECE)
-}
-
-// Names of fields repeat, so the last one of each length and hash is kept; a
-// string that is already there costs a comparison.
-const KNOWN = 1024
-const knownText = new Array(KNOWN).fill('')
 
 function fieldName(n) {
-  if (n === 0 || n > 23) return text(n)
   const from = take(n)
-  const d = data
-  const spot = (n * 31 + d[from] * 7 + d[from + (n >> 1)] * 131 + d[from + n - 1] * 29) & (KNOWN - 1)
-  const known = knownText[spot]
-  if (known.length === n && sameText(known, from, n)) return known
-  at = from
-  const made = text(n)
-  if (made.length === n) knownText[spot] = made
-  return made
-}
-
-function sameText(known, from, n) {
-  for (let i = 0; i < n; i++) if (known.charCodeAt(i) !== data[from + i]) return false
-  return true
+  return nameAt(data, view, from, n, end)
 }
 
 function deeper() {
@@ -186,26 +137,36 @@ function list(n) {
   if (n > end - at) throw corrupt(`expected ${n} items, found ${end - at} bytes`)
   deeper()
   const items = new Array(n)
+  const d = data
+  const v = view
+  const stop = end - LONGEST_INLINE
+  let p = at
   for (let i = 0; i < n; i++) {
-    // Numbers are read here: rows of them would pay for a call each.
-    const d = data
-    const head = at + 9 <= end ? d[at] : 0xc1
+    // Numbers and short texts are read here: rows of them would pay for a call each.
+    const head = p <= stop ? d[p] : 0xc1
     if (head < 0x80) {
       items[i] = head
-      at++
+      p++
     } else if (head === 0xcd) {
-      items[i] = (d[at + 1] << 8) | d[at + 2]
-      at += 3
+      items[i] = (d[p + 1] << 8) | d[p + 2]
+      p += 3
+    } else if (head >= 0xa0 && head < 0xc0) {
+      const length = head & 0x1f
+      items[i] = textAt(d, v, p + 1, length, end)
+      p += 1 + length
     } else if (head === 0xce) {
-      items[i] = ((d[at + 1] << 24) | (d[at + 2] << 16) | (d[at + 3] << 8) | d[at + 4]) >>> 0
-      at += 5
+      items[i] = v.getUint32(p + 1)
+      p += 5
     } else if (head === 0xcb) {
-      items[i] = view.getFloat64(at + 1)
-      at += 9
+      items[i] = v.getFloat64(p + 1)
+      p += 9
     } else {
+      at = p
       items[i] = read()
+      p = at
     }
   }
+  at = p
   depth--
   return items
 }
@@ -214,18 +175,24 @@ function list(n) {
 function map(n) {
   if (n * 2 > end - at) throw corrupt(`expected ${n} pairs, found ${end - at} bytes`)
   deeper()
-  if (n === 0 || n > MOST_FIELDS) return fields({}, 0, n)
+  if (n === 0 || n > MOST_FIELDS) return n > MANY_FIELDS ? dictionary(n) : fields({}, 0, n)
   const d = data
   const slot = (n * 31 + d[at] * 7 + d[at + 1] * 131 + d[at + 2] * 29) & (SLOTS - 1)
   const shape = shapes[slot]
   if (shape !== undefined && shape.read !== undefined && shape.keys.length === n) {
-    const object = shape.read()
+    const object = shape.read(d, view, at, end)
     depth--
     return object
   }
   const object = fields({}, 0, n)
   if (!(object instanceof Map)) learn(slot, object, HOOKS)
   return object
+}
+
+/** An object of very many fields: without a prototype it takes them faster. */
+function dictionary(n) {
+  const object = fields(Object.create(null), 0, n)
+  return object instanceof Map ? object : Object.setPrototypeOf(object, Object.prototype)
 }
 
 /** Reads the pairs from number `done` on into an object, or into a Map in its place. */
@@ -251,27 +218,31 @@ function fields(object, done, n) {
   return object
 }
 
-/** Passes over a field of a shape if it comes next. */
-function expectField(shape, i) {
-  const part = shape.parts[i]
-  const n = part.length
-  const d = data
-  if (n > end - at) return false
-  for (let j = 0; j < n; j++) if (d[at + j] !== part[j]) return false
-  at += n
-  return true
+/** For functions of shapes: the value at a position; `position` is where it ended. */
+function readAt(from) {
+  at = from
+  return read()
 }
 
-/** Reads on where another field came than the shape has. */
-function readOn(shape, values) {
+const position = () => at
+
+/** Leaves a function of a shape whose fields ended at a position. */
+function finish(to, object) {
+  at = to
+  return object
+}
+
+/** Reads on at a position where another field came than the shape has. */
+function readOn(from, keys, values) {
+  at = from
   const object = {}
-  for (let i = 0; i < values.length; i++) object[shape.keys[i]] = values[i]
-  const whole = fields(object, values.length, shape.keys.length)
+  for (let i = 0; i < values.length; i++) object[keys[i]] = values[i]
+  const whole = fields(object, values.length, keys.length)
   depth++ // the caller's level is counted by the caller
   return whole
 }
 
-const HOOKS = [read, expectField, readOn]
+const HOOKS = { readAt, position, finish, readOn, textAt }
 
 /** What began as an object and has a key that is no text. */
 function mixed(object, left, key) {
@@ -407,4 +378,4 @@ function mapOf() {
   return mixedMap(new Map(), n)
 }
 
-module.exports = { decode, forget, exact, wasPromised }
+module.exports = { begin, decode, forget, exact, wasPromised }

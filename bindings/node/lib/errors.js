@@ -45,4 +45,9 @@ function describe(value) {
   return name ? `an object of type ${name}` : 'an object'
 }
 
-module.exports = { TwatCacheError, wrongType, describe, spelling }
+/** A value that no store can hold, with the way out. */
+function unencodable(value, way = '') {
+  return wrongType(`expected a value that can be stored, got ${describe(value)}${way}`)
+}
+
+module.exports = { TwatCacheError, wrongType, unencodable, describe, spelling }

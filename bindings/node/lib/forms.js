@@ -3,7 +3,7 @@
 // with `js.` (docs/format.md, "JavaScript's own kinds"). Other languages read
 // what is inside.
 
-const { types, viewName, isUrl, isQuery, isHeaders, bytesOf } = require('./kinds.js')
+const { types, viewName, isPlain, isUrl, isQuery, isHeaders, bytesOf } = require('./kinds.js')
 const { OWN_KINDS, NdArray } = require('./arrays.js')
 const { isBranded } = require('./brand.js')
 const { wrongType } = require('./errors.js')
@@ -61,6 +61,13 @@ function errorKind(error) {
     if (typeof constructor === 'function' && ERRORS.has(constructor.name)) return constructor.name
   }
   return 'Error'
+}
+
+/** Whether an error is of a built-in class itself. */
+function isBuiltInError(error) {
+  const prototype = Object.getPrototypeOf(error)
+  const constructor = prototype && Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value
+  return typeof constructor === 'function' && ERRORS.has(constructor.name) && constructor.name === errorKind(error)
 }
 
 /** A map: fields that are there, in words that any language reads. */
@@ -138,6 +145,19 @@ function sparse([length, fields]) {
   return array
 }
 
+/** A field of its own each: assigning __proto__ would set the prototype. */
+function withoutPrototype(inner) {
+  required(isPlain(inner), 'a map')
+  const object = Object.create(null)
+  for (const name of Object.keys(inner)) object[name] = inner[name]
+  return object
+}
+
+function setOf(inner) {
+  required(types.isSet(inner), 'a set')
+  return inner
+}
+
 const MAKERS = {
   'js.Uint8Array': (bytes) => new Uint8Array(ownMemory(bytes)),
   'js.Uint8ClampedArray': clamped,
@@ -155,9 +175,11 @@ const MAKERS = {
   'js.URLSearchParams': ofText((query) => new URLSearchParams(query)),
   'js.Headers': (pairs) => new Headers(pairs),
   'js.Array': sparse,
+  'js.Object': withoutPrototype,
+  'js.Set': setOf,
 }
 
 /** The function that makes a value of this name from what is inside; undefined for an unknown name. */
 const makerOf = (name) => (Object.hasOwn(MAKERS, name) ? MAKERS[name] : undefined)
 
-module.exports = { formOf, formOfMemory, makerOf }
+module.exports = { isBuiltInError, formOf, formOfMemory, makerOf }

@@ -7,6 +7,7 @@ const { describeArray, inOrderC } = require('./arrays.js')
 const { formOfMemory } = require('./forms.js')
 const { types, isPlain } = require('./kinds.js')
 const { isBranded } = require('./brand.js')
+const { levels, requireWhole } = require('./wholeness.js')
 const { named, tuple, list, set, date, extension, arrayExtension, encodedApart, hasTextKeys, UNDEFINED } = require('./encode.js')
 const { wrongType, describe } = require('./errors.js')
 const { native } = require('./binding.js')
@@ -55,13 +56,6 @@ function keyObject(w, value) {
   throw unencodable(value)
 }
 
-/** How many prototypes a value has; a subclass of a built-in class has one more than that. */
-function levels(value) {
-  let n = 0
-  for (let at = Object.getPrototypeOf(value); at !== null; at = Object.getPrototypeOf(at)) n++
-  return n
-}
-
 /** A subclass may behave in any way, and so may what bears fields that are not looked at. */
 function requireBuiltIn(value, expected) {
   if (levels(value) > expected) throw unencodable(value, ', whose class is not built in')
@@ -74,7 +68,10 @@ function requireSeen(value, seen) {
 function objectKey(w, value) {
   const pairs = Object.entries(value)
   requireSeen(value, pairs.length)
-  sortedMap(w, pairs)
+  if (pairs.length === 0 || Object.getPrototypeOf(value) === null) requireWhole(value)
+  // Without a prototype it lacks the methods of other objects.
+  if (Object.getPrototypeOf(value) === null) named(w, 'js.Object', () => sortedMap(w, pairs))
+  else sortedMap(w, pairs)
 }
 
 function builtInKey(w, value) {

@@ -10,6 +10,8 @@ const WORTHWHILE = 16
 /** Functions made in all: data of ever new shapes must not fill the memory with code. */
 const MOST_FUNCTIONS = 256
 const SLOTS = 256
+/** Bytes of the longest value that is read inline: a header and text of 31 bytes. */
+const LONGEST_INLINE = 32
 
 let made = 0
 
@@ -18,8 +20,54 @@ function encodedKey(key) {
   const bytes = Buffer.from(key)
   if (bytes.length > 255) return undefined
   const head = bytes.length < 32 ? [0xa0 | bytes.length] : [0xd9, bytes.length]
-  return Uint8Array.from([...head, ...bytes])
+  return Buffer.from([...head, ...bytes])
 }
+
+/** Code that is true where other bytes come at p than those of the key; four at a time. */
+function differs(bytes) {
+  const tests = []
+  const n = bytes.length
+  if (n < 4) {
+    for (let i = 0; i < n; i++) tests.push(`d[p + ${i}] !== ${bytes[i]}`)
+  } else {
+    for (let i = 0; i < n; i += 4) {
+      const at = Math.min(i, n - 4)
+      tests.push(`v.getInt32(p + ${at}) !== ${bytes.readInt32BE(at)}`)
+    }
+  }
+  return tests.join(' || ')
+}
+
+/** Code that reads field i: its key, then the value; the commonest kinds of values inline. */
+function step(bytes, i) {
+  return `
+if (p + ${bytes.length + LONGEST_INLINE} > end || ${differs(bytes)}) return readOn(p, keys, [${names(i)}])
+p += ${bytes.length}
+h = d[p]
+let v${i}
+if (h < 0x80) {
+  v${i} = h
+  p++
+} else if (h >= 0xa0 && h < 0xc0) {
+  h &= 0x1f
+  v${i} = textAt(d, v, p + 1, h, end)
+  p += 1 + h
+} else if (h === 0xcd) {
+  v${i} = (d[p + 1] << 8) | d[p + 2]
+  p += 3
+} else if (h === 0xcb) {
+  v${i} = v.getFloat64(p + 1)
+  p += 9
+} else if (h === 0xc2 || h === 0xc3) {
+  v${i} = h === 0xc3
+  p++
+} else {
+  v${i} = readAt(p)
+  p = position()
+}`
+}
+
+const names = (n) => Array.from({ length: n }, (_, i) => `v${i}`).join(', ')
 
 /** A shape that was met, with the number of its readings until it has a function. */
 class Shape {
@@ -27,7 +75,6 @@ class Shape {
     this.keys = keys
     this.read = undefined
     this.seen = 1
-    this.parts = undefined
   }
 
   is(keys) {
@@ -36,21 +83,21 @@ class Shape {
 
   /**
    * Makes the function, where the host allows code to be made. The code holds the names of fields as literals of
-   * text, and nothing else of the data. `expect(shape, i)` passes over field i if it comes next; `bail(shape, values)`
-   * reads on after the fields that had come.
+   * text and numbers, and nothing else of the data. The hooks are the decoder's.
    */
-  compile(read, expect, bail) {
+  compile({ readAt, position, finish, readOn, textAt }) {
     const { keys } = this
     const parts = keys.map(encodedKey)
     if (made >= MOST_FUNCTIONS || parts.includes(undefined) || new Set(keys).size !== keys.length || keys.includes('__proto__')) return
     made++
-    this.parts = parts
-    const values = keys.map((_, i) => `v${i}`)
-    const steps = keys.map((_, i) => `if (!expect(shape, ${i})) return bail(shape, [${values.slice(0, i)}])\nconst v${i} = read()`)
     const fields = keys.map((key, i) => `${JSON.stringify(key)}: v${i}`)
     try {
-      this.read = new Function('shape', 'read', 'expect', 'bail',
-        `'use strict'\nreturn function () {\n${steps.join('\n')}\nreturn { ${fields.join(', ')} }\n}`)(this, read, expect, bail)
+      this.read = new Function('keys', 'readAt', 'position', 'finish', 'readOn', 'textAt',
+        `'use strict'
+return function (d, v, p, end) {
+let h = 0${parts.map(step).join('')}
+return finish(p, { ${fields.join(', ')} })
+}`)(keys, readAt, position, finish, readOn, textAt)
     } catch {
       // Code generation is forbidden (--disallow-code-generation-from-strings).
       made = MOST_FUNCTIONS
@@ -68,8 +115,8 @@ function learn(slot, object, hooks) {
     // Shapes that share a slot take turns until one of them is worth a function.
     if (shape?.read === undefined) shapes[slot] = new Shape(keys)
   } else if (++shape.seen === WORTHWHILE) {
-    shape.compile(...hooks)
+    shape.compile(hooks)
   }
 }
 
-module.exports = { MOST_FIELDS, SLOTS, shapes, learn }
+module.exports = { LONGEST_INLINE, MOST_FIELDS, SLOTS, shapes, learn }

@@ -8,6 +8,7 @@ const { answerOf } = require('./live.js')
 const { promiseOf } = require('./promises.js')
 const { taggerOf } = require('./tags.js')
 const { encodeToBuffer } = require('./writer.js')
+const { strictly } = require('./encode.js')
 const { KEY_VERSION } = require('./keys.js')
 const { wasPromised } = require('./decode.js')
 const { brand } = require('./brand.js')
@@ -116,7 +117,7 @@ class Keeper {
     const plan = this.#plan(value, self, args)
     if (plan === undefined) return
     try {
-      this.cache.set(bytes, value, plan.tags && plan)
+      strictly(() => this.cache.set(bytes, value, plan.tags && plan))
     } catch (error) {
       this.failures.report(error, 'set')
     }
@@ -126,8 +127,8 @@ class Keeper {
     const plan = this.#plan(value, self, args)
     if (plan === undefined) return
     try {
-      if (this.cache.mayBlock) await this.cache.setAsync(bytes, stored, plan.tags && plan)
-      else this.cache.set(bytes, stored, plan.tags && plan)
+      if (this.cache.mayBlock) await strictly(() => this.cache.setAsync(bytes, stored, plan.tags && plan))
+      else strictly(() => this.cache.set(bytes, stored, plan.tags && plan))
     } catch (error) {
       this.failures.report(error, 'set')
     }

@@ -3,10 +3,13 @@
 
 const { buffer: { isUtf8 } } = require('./builtin.js')
 const { encode } = require('./writer.js')
-const { encodeAny, encodeToBuffer } = require('./encode.js')
+const { encodeAny, encodeToBuffer, isStrict } = require('./encode.js')
+const { requireJson } = require('./json.js')
+const { requireWhole } = require('./wholeness.js')
 const { encodeKey, KEY_VERSION } = require('./keys.js')
 const { Tuple } = require('./extensions.js')
-const { decode, forget, exact } = require('./decode.js')
+const { begin, decode, forget, exact } = require('./decode.js')
+const { isBranded } = require('./brand.js')
 const { describeArray, makeArray } = require('./arrays.js')
 const { types, isBuffer, bytesOf } = require('./kinds.js')
 const { TwatCacheError, wrongType, describe } = require('./errors.js')
@@ -15,7 +18,10 @@ const FORMATS = { 0: 'raw bytes', 1: 'MessagePack', 2: 'JSON', 3: 'an array', 4:
 
 function writeMsgpack(w, value) {
   const described = typeof value === 'object' && value !== null && !types.isUint8Array(value) ? describeArray(value) : undefined
-  if (described) return writeArray(w, described)
+  if (described) {
+    requireWhole(value)
+    return writeArray(w, described)
+  }
   w.byte(1)
   encodeAny(w, value)
 }
@@ -39,7 +45,14 @@ function writeArray(w, [dtype, shape, order, bytes]) {
   w.bytes(bytes)
 }
 
+/** Only MessagePack tells a promise from its value. */
+function requireSettled(value) {
+  if (isBranded(value, 'Promised')) throw wrongType('expected a result that is no promise; give the option async: true, or no encoding')
+}
+
 function writeJson(w, value) {
+  requireSettled(value)
+  requireJson(value, isStrict())
   let text
   try {
     text = JSON.stringify(value)
@@ -54,6 +67,7 @@ function writeJson(w, value) {
 }
 
 function writeBinary(w, value) {
+  requireSettled(value)
   const bytes = bytesOf(value)
   if (!bytes) throw wrongType(`expected bytes (Buffer, Uint8Array, ArrayBuffer, DataView), got ${describe(value)}`)
   w.byte(0)
@@ -91,6 +105,7 @@ function decodeBytes(buffer, start, stop) {
 function decodeValue(buffer, start, stop) {
   if (stop <= start) throw new TwatCacheError('expected a format byte, found an empty value', 'TWAT_E_CORRUPT')
   const format = buffer[start]
+  begin()
   switch (format) {
     case 0: return Buffer.from(buffer.subarray(start + 1, stop))
     case 1: return decode(buffer, start + 1, stop)

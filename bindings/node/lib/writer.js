@@ -51,7 +51,7 @@ class Writer {
   }
 
   byte(value) {
-    this.room(1)
+    if (this.at === this.out.length) this.room(1)
     this.out[this.at++] = value
   }
 
@@ -137,6 +137,39 @@ class Writer {
     this.out[this.at] = 0xcb
     this.view.setFloat64(this.at + 1, value)
     this.at += 9
+  }
+
+  /** Any number: an integer where it is one. An integer of 2^53 would be read as a BigInt, as those above it are. */
+  number(n) {
+    if (n > 0 && n < 65536 && (n | 0) === n) {
+      if (this.at + 3 > this.out.length) this.room(3)
+      const { out, at } = this
+      if (n < 128) {
+        out[at] = n
+        this.at = at + 1
+      } else if (n < 256) {
+        out[at] = 0xcc
+        out[at + 1] = n
+        this.at = at + 2
+      } else {
+        out[at] = 0xcd
+        out[at + 1] = n >> 8
+        out[at + 2] = n & 0xff
+        this.at = at + 3
+      }
+    } else if (Number.isSafeInteger(n) && (n !== 0 || Object.is(n, 0))) {
+      this.integer(n)
+    } else {
+      this.float(n)
+    }
+  }
+
+  /** Bytes as big-endian words of 32 bits, the last of them filled up. */
+  words(words, size) {
+    if (this.at + size + 4 > this.out.length) this.room(size + 4)
+    const { view, at } = this
+    for (let i = 0; i < words.length; i++) view.setInt32(at + 4 * i, words[i])
+    this.at = at + size
   }
 
   /** An integer within ±2^53. */
@@ -225,24 +258,35 @@ class Writer {
     this.at += this.out.write(text, this.at, size, 'utf8')
   }
 
-  /** Short text without a call into native code; false if it is not ASCII. */
+  /** Short text without a call into native code, four units at a time; false if it is not ASCII. */
   ascii(text, n) {
-    this.room(n + 2)
-    const { out } = this
+    if (this.at + n + 2 > this.out.length) this.room(n + 2)
+    const { out, view } = this
     const head = n < 32 ? 1 : 2
-    let at = this.at + head
-    for (let i = 0; i < n; i++) {
-      const c = text.charCodeAt(i)
-      if (c > 127) return false
-      out[at++] = c
+    const start = this.at + head
+    let bits = 0
+    let i = 0
+    for (; i + 4 <= n; i += 4) {
+      const a = text.charCodeAt(i)
+      const b = text.charCodeAt(i + 1)
+      const c = text.charCodeAt(i + 2)
+      const d = text.charCodeAt(i + 3)
+      bits |= a | b | c | d
+      view.setInt32(start + i, (a << 24) | (b << 16) | (c << 8) | d)
     }
+    for (; i < n; i++) {
+      const c = text.charCodeAt(i)
+      bits |= c
+      out[start + i] = c
+    }
+    if (bits > 127) return false
     if (head === 1) {
       out[this.at] = 0xa0 | n
     } else {
       out[this.at] = 0xd9
       out[this.at + 1] = n
     }
-    this.at = at
+    this.at = start + n
     return true
   }
 

@@ -15,8 +15,10 @@
 /* Values up to RESULT_BYTES come back through a buffer shared with JavaScript,
  * larger ones in buffers of their own. JavaScript encodes what fits into
  * another, of ARGUMENT_BYTES. They are two because an encoder
- * may run user code (getters), which may call get. */
-enum { RESULT_BYTES = 16384, ARGUMENT_BYTES = 65536, ERROR_TEXT = 512 };
+ * may run user code (getters), which may call get. Memory that is new for each
+ * value would cost a page fault for every 4 KiB; what is never touched costs
+ * none. Bytes that the caller keeps come through it up to KEPT_BYTES. */
+enum { RESULT_BYTES = 1 << 20, ARGUMENT_BYTES = 1 << 20, KEPT_BYTES = 16384, ERROR_TEXT = 512 };
 enum { CLOCK_AT = RESULT_BYTES + ARGUMENT_BYTES };
 
 struct cache_handle;

@@ -6,7 +6,7 @@
 
 typedef napi_value (*large_value)(napi_env, twat_bytes *);
 
-static napi_value get_as(napi_env env, napi_callback_info info, large_value large)
+static napi_value get_as(napi_env env, napi_callback_info info, size_t limit, large_value large)
 {
     napi_value argv[1], result;
     cache_handle *handle;
@@ -22,7 +22,7 @@ static napi_value get_as(napi_env env, napi_callback_info info, large_value larg
         TRY(napi_get_undefined(env, &result));
         return result;
     }
-    if (bytes.len > RESULT_BYTES)
+    if (bytes.len > limit)
         return large(env, &bytes);
     uint32_t n = (uint32_t)bytes.len;
     memcpy(handle->owner->result, bytes.data, n);
@@ -35,13 +35,19 @@ static napi_value get_as(napi_env env, napi_callback_info info, large_value larg
  * results, or a Buffer with what is larger. */
 static napi_value get(napi_env env, napi_callback_info info)
 {
-    return get_as(env, info, twat_copy_of);
+    return get_as(env, info, RESULT_BYTES, twat_copy_of);
+}
+
+/* copy(key): the same for bytes that the caller keeps. */
+static napi_value copy(napi_env env, napi_callback_info info)
+{
+    return get_as(env, info, KEPT_BYTES, twat_copy_of);
 }
 
 /* view(key): the same; what is larger is not copied and not to be written to. */
 static napi_value view(napi_env env, napi_callback_info info)
 {
-    return get_as(env, info, twat_external_of);
+    return get_as(env, info, KEPT_BYTES, twat_external_of);
 }
 
 /* set(key, value, ttl): value is bytes, or how many of the argument buffer. */
@@ -300,9 +306,9 @@ static napi_value close_(napi_env env, napi_callback_info info)
 }
 
 const function_row twat_cache_functions[] = {
-    {"get", get},       {"view", view},     {"set", set},       {"setWith", set_with}, {"delete", delete_},
-    {"has", has},       {"evict", evict},   {"touch", touch},      {"incr", incr},
-    {"expire", expire}, {"clear", clear},   {"flush", flush},      {"stats", stats},
-    {"info", info_},    {"check", check},   {"export", export_},   {"import", import_},
-    {"close", close_},  {"len", len},       {NULL, NULL},
+    {"get", get},       {"copy", copy},   {"view", view},   {"set", set},     {"setWith", set_with},
+    {"delete", delete_}, {"has", has},    {"evict", evict}, {"touch", touch}, {"incr", incr},
+    {"expire", expire}, {"clear", clear}, {"flush", flush}, {"stats", stats}, {"info", info_},
+    {"check", check},   {"export", export_}, {"import", import_}, {"close", close_}, {"len", len},
+    {NULL, NULL},
 };

@@ -191,7 +191,7 @@ test('objects of classes: toJSON, else their fields; a field that throws is an e
   class User { constructor() { this.id = 1 } }
   class Money { #cents = 5; toJSON() { return { cents: this.#cents } } }
   cache.set('user', new User()).set('money', new Money()).set('plain', { a: 1, toJSON: () => 'json' }).set('none', Object.create(null))
-  assert.deepEqual([cache.get('user'), cache.get('money'), cache.get('plain'), cache.get('none')], [{ id: 1 }, { cents: 5 }, 'json', {}])
+  assert.deepEqual([cache.get('user'), cache.get('money'), cache.get('plain'), cache.get('none')], [{ id: 1 }, { cents: 5 }, 'json', Object.create(null)])
   assert.throws(() => cache.set('k', { get a() { throw new RangeError('mine') } }), RangeError)
   assert.throws(() => cache.set('k', { toJSON() { return this } }), /cycle/)
 })

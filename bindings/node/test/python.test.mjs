@@ -51,7 +51,8 @@ test('what Node computed, Python finds', (t) => {
 
 test("Python reads what is inside of JavaScript's own kinds", () => {
   const kinds = [2n, 2n ** 70n, -1n, new URL('https://a.b/'), new URLSearchParams('a=1'), new Headers({ a: '1' }), /a/g, new Map([['a', 1]]), new Map(),
-    new Uint8Array([1, 2]), new ArrayBuffer(2), new DataView(new ArrayBuffer(1)), Object(5), Object('x'), [new TypeError('no')]]
+    new Uint8Array([1, 2]), new ArrayBuffer(2), new DataView(new ArrayBuffer(1)), Object(5), Object('x'),
+    Object.assign(Object.create(null), { a: 1 }), new Set([2, 1]), [new TypeError('no')]]
   const program = 'import sys; from twat_cache._msgpack_read import decode\nfor line in sys.stdin: print(repr(decode(bytes.fromhex(line)[1:])))'
   const { status, stdout, stderr } = spawnSync('python3', ['-c', program], {
     input: kinds.map((value) => `${encodeToBuffer(writerOf('msgpack'), value).toString('hex')}\n`).join(''), encoding: 'utf8',
@@ -60,6 +61,6 @@ test("Python reads what is inside of JavaScript's own kinds", () => {
   assert.equal(status, 0, stderr)
   const lines = stdout.trim().split('\n')
   assert.deepEqual(lines.slice(0, -1), ['2', String(2n ** 70n), '-1', "'https://a.b/'", "'a=1'", "[['a', '1']]", "['a', 'g', 0]", "{'a': 1}", '{}',
-    "b'\\x01\\x02'", "b'\\x00\\x00'", "b'\\x00'", '5', "'x'"])
+    "b'\\x01\\x02'", "b'\\x00\\x00'", "b'\\x00'", '5', "'x'", "{'a': 1}", '{1, 2}'])
   assert.match(lines.at(-1), /^\[\{'kind': 'TypeError', 'message': 'no', 'stack': /)
 })
