@@ -12,7 +12,7 @@ export CARGO_TERM_PROGRESS_WHEN ?= never
 
 need = @command -v $(1) >/dev/null || { echo "missing: $(1) ($(2))"; exit 1; }
 
-.PHONY: help build demo test check bench docs dist dist-test lint install uninstall clean miri soak sanitize fuzz \
+.PHONY: help build demo test check bench report docs dist dist-test lint install uninstall clean miri soak sanitize fuzz \
         test-core test-c test-python test-node test-docs test-redis test-adapters
 
 help: ## list the targets
@@ -56,6 +56,9 @@ test-redis: ## the redis engine and tiers alone (test-core has them too)
 
 bench: build ## measured comparisons: what, ours, peer, ratio, target
 	tools/bench.sh
+
+report: build ## docs/benchmarks.md and its pictures: from the last `make bench`, and growth curves
+	tools/report.sh
 
 lint: ## formatting and lints, all languages
 	tools/lint.sh
