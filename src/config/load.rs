@@ -1,6 +1,6 @@
 //! Reading a configuration from MessagePack or JSON, both through serde.
 
-use super::{Config, OptionValue, options};
+use super::{Config, EngineKind, OptionValue, options};
 use crate::base::error::{Error, Result};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -81,7 +81,7 @@ impl<'de> Visitor<'de> for ScalarVisitor {
 }
 
 struct Loaded {
-    engine: Option<&'static str>,
+    engine: Option<EngineKind>,
     values: Vec<(&'static str, Option<OptionValue>)>,
     tiers: Option<Vec<Config>>,
 }
@@ -104,9 +104,11 @@ pub(super) fn load(config: &mut Config, bytes: &[u8]) -> Result<()> {
         loaded
     };
     let engine = loaded.engine.unwrap_or(config.engine);
-    if loaded.tiers.as_ref().is_some_and(|tiers| !tiers.is_empty()) && engine != "tiered" {
+    if loaded.tiers.as_ref().is_some_and(|tiers| !tiers.is_empty()) && engine != EngineKind::Tiered
+    {
         return Err(Error::config(format!(
-            "tiers: only engine 'tiered' has them, found: engine '{engine}'"
+            "tiers: only engine 'tiered' has them, found: engine '{}'",
+            engine.name()
         )));
     }
     config.engine = engine;
@@ -155,7 +157,7 @@ impl<'de> Visitor<'de> for LoadedVisitor {
             match name.as_str() {
                 "engine" => {
                     let text: String = map.next_value()?;
-                    loaded.engine = Some(super::engine_name(&text).map_err(wrong)?);
+                    loaded.engine = Some(EngineKind::of_name(&text).map_err(wrong)?);
                 }
                 "tiers" if self.is_tier => return Err(wrong(super::nested_tiers())),
                 "tiers" => {
@@ -189,7 +191,7 @@ impl Loaded {
         let engine = self
             .engine
             .ok_or_else(|| Error::config("tiers: each needs an 'engine', found one without"))?;
-        let mut config = Config::new(engine)?;
+        let mut config = Config::new(engine.name())?;
         for (name, value) in self.values {
             if let Some(value) = value {
                 config.values.insert(name, value);

@@ -1,22 +1,24 @@
 //! What a cache is opened with: an engine's name, checked options, tiers.
 
+pub mod kind;
 mod load;
 pub mod namespace;
 pub mod options;
 pub mod units;
 mod validate;
 
+pub use kind::EngineKind;
 pub use options::{OptionSpec, OptionValue};
 
-use crate::base::error::{Code, Error, Result};
-use options::{AUTO, DISK, Engines, FILE, MEMORY, POLICY, engine_bit, engine_names, unknown};
+use crate::base::error::{Error, Result};
+use options::STORE;
 use std::collections::BTreeMap;
 
 /// A configuration. Setting checks each option by itself; [`Config::validate`]
 /// (which opening calls) checks what spans options.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Config {
-    engine: &'static str,
+    engine: EngineKind,
     values: BTreeMap<&'static str, OptionValue>,
     tiers: Vec<Config>,
 }
@@ -33,32 +35,36 @@ pub struct Bounds {
 impl Config {
     /// An empty configuration of an engine.
     pub fn new(engine: &str) -> Result<Self> {
-        Ok(Self { engine: engine_name(engine)?, values: BTreeMap::new(), tiers: Vec::new() })
+        Ok(Self {
+            engine: EngineKind::of_name(engine)?,
+            values: BTreeMap::new(),
+            tiers: Vec::new(),
+        })
     }
 
     /// The engine's name.
     pub fn engine(&self) -> &'static str {
-        self.engine
+        self.engine.name()
     }
 
-    /// The engine as a bit of the option table.
-    pub fn engine_bit(&self) -> Engines {
-        engine_bit(self.engine).unwrap_or(AUTO)
+    /// The engine.
+    pub fn kind(&self) -> EngineKind {
+        self.engine
     }
 
     /// Changes the engine, keeping the options.
     pub fn set_engine(&mut self, engine: &str) -> Result<()> {
-        self.engine = engine_name(engine)?;
+        self.engine = EngineKind::of_name(engine)?;
         Ok(())
     }
 
     /// The same options for another engine, and the names of those it has not.
-    pub fn narrowed_to(&self, engine: &str) -> Result<(Config, Vec<&'static str>)> {
-        let mut narrowed = Self { engine: engine_name(engine)?, ..self.clone() };
-        let bit = narrowed.engine_bit();
+    pub fn narrowed_to(&self, engine: EngineKind) -> Result<(Config, Vec<&'static str>)> {
+        let mut narrowed = Self { engine, ..self.clone() };
+
         let mut ignored = Vec::new();
         narrowed.values.retain(|name, _| {
-            let applies = options::find(name).is_ok_and(|spec| spec.engines & bit != 0);
+            let applies = options::find(name).is_ok_and(|spec| engine.is_in(spec.engines));
             if !applies && *name != "fallback" {
                 ignored.push(*name);
             }
@@ -93,14 +99,14 @@ impl Config {
 
     /// Adds a tier below the ones already there.
     pub fn add_tier(&mut self, tier: Config) -> Result<()> {
-        if self.engine != "tiered" {
+        if self.engine != EngineKind::Tiered {
             return Err(Error::config(format!(
                 "tiers: only engine 'tiered' has them, found: engine '{}'",
-                self.engine
+                self.engine()
             )));
         }
         // Also what keeps a configuration from growing deeper than the stack.
-        if tier.engine == "tiered" || !tier.tiers.is_empty() {
+        if tier.engine == EngineKind::Tiered || !tier.tiers.is_empty() {
             return Err(nested_tiers());
         }
         self.tiers.push(tier);
@@ -193,13 +199,13 @@ impl Config {
 
     /// The engine's bounds where none are named.
     pub fn default_bounds(&self) -> Bounds {
-        let on_disk = self.engine_bit() & (DISK | FILE) != 0;
+        let on_disk = self.engine.is_in(STORE);
         Bounds { entries: None, bytes: on_disk.then_some(4 << 30) }
     }
 
     /// Whether this is a memory cache managed by moka.
     pub fn is_tinylfu(&self) -> bool {
-        self.engine_bit() == MEMORY && self.policy() == "tinylfu"
+        self.engine == EngineKind::Memory && self.policy() == "tinylfu"
     }
 }
 
@@ -211,19 +217,11 @@ fn nested_tiers() -> Error {
     Error::config("tiers: expected a tier without tiers of its own, found: a tiered one")
 }
 
-fn engine_name(name: &str) -> Result<&'static str> {
-    let known = engine_names(!POLICY);
-    known
-        .clone()
-        .find(|known| *known == name)
-        .ok_or_else(|| Error::new(Code::Config, unknown("engine", name, known)))
-}
-
 /// Shows what may be shown: never a secret.
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = f.debug_struct("Config");
-        shown.field("engine", &self.engine);
+        shown.field("engine", &self.engine.name());
         for (name, value) in &self.values {
             match options::find(name).map(|spec| spec.kind) {
                 Ok(options::Kind::Secret) => shown.field(name, &"(not shown)"),

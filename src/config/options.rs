@@ -4,42 +4,34 @@
 use super::units;
 use crate::base::error::{Error, Result};
 
-/// Engines an option applies to, as a set of bits.
-pub type Engines = u32;
+use super::kind::EngineKind;
+pub use super::kind::Engines;
+
 /// The memory engine.
-pub const MEMORY: Engines = 1;
+pub const MEMORY: Engines = EngineKind::Memory.bit();
 /// The LMDB engine with small values inside.
-pub const DISK: Engines = 2;
+pub const DISK: Engines = EngineKind::Disk.bit();
 /// The LMDB engine with every value as a file.
-pub const FILE: Engines = 4;
+pub const FILE: Engines = EngineKind::File.bit();
 /// The redis engine.
-pub const REDIS: Engines = 8;
+pub const REDIS: Engines = EngineKind::Redis.bit();
 /// A stack of engines.
-pub const TIERED: Engines = 16;
+pub const TIERED: Engines = EngineKind::Tiered.bit();
 /// The engine that keeps nothing.
-pub const NULL: Engines = 32;
+pub const NULL: Engines = EngineKind::Null.bit();
 /// Chooses among the others.
-pub const AUTO: Engines = 64;
-/// A policy alone, for hosts that keep their own objects.
-pub const POLICY: Engines = 128;
+pub const AUTO: Engines = EngineKind::Auto.bit();
+/// A policy alone, for hosts that keep their own objects: no engine.
+pub const POLICY: Engines = 1 << EngineKind::ALL.len();
 
-const STORE: Engines = DISK | FILE;
-const CACHES: Engines = MEMORY | DISK | FILE | REDIS | TIERED | NULL | AUTO;
-
-/// The names behind the bits, in their order.
-pub const ENGINE_NAMES: &[&str] =
-    &["memory", "disk", "file", "redis", "tiered", "null", "auto", "policy"];
+/// The engines whose entries are in a store of LMDB.
+pub const STORE: Engines = DISK | FILE;
+const CACHES: Engines = POLICY - 1;
 
 /// The names of a set of engines.
 pub fn engine_names(engines: Engines) -> impl Iterator<Item = &'static str> + Clone {
-    let named = ENGINE_NAMES.iter().enumerate();
-    named.filter(move |(bit, _)| engines & (1 << bit) != 0).map(|(_, name)| *name)
-}
-
-/// The bit of an engine that can be opened by name.
-pub fn engine_bit(name: &str) -> Option<Engines> {
-    let index = ENGINE_NAMES.iter().position(|known| *known == name)?;
-    Some(1 << index).filter(|bit| *bit != POLICY)
+    let named = EngineKind::ALL.into_iter().filter(move |kind| kind.is_in(engines));
+    named.map(EngineKind::name).chain((engines & POLICY != 0).then_some("policy"))
 }
 
 /// The eviction policies, in the order of `options.md`.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::base::error::Code;
 
 fn text_of(result: Result<()>) -> String {
     result.expect_err("an error was expected").text().to_owned()

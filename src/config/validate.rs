@@ -1,21 +1,21 @@
 //! Checks that span options: which engine takes what, and what contradicts.
 
-use super::Config;
-use super::options::{AUTO, DISK, Engines, FILE, MEMORY, POLICY, TIERED, engine_names, find};
+use super::options::{AUTO, Engines, MEMORY, NULL, POLICY, STORE, TIERED, engine_names, find};
+use super::{Config, EngineKind};
 use crate::base::error::{Error, Result};
 
 pub(super) fn validate(config: &Config) -> Result<()> {
-    let engine = config.engine_bit();
-    if engine != AUTO {
-        applicable(config, engine)?;
+    let engine = config.kind();
+    if engine != EngineKind::Auto {
+        applicable(config, engine.bit())?;
     }
     if config.policy_was("ttl") && config.u64("ttl_ms") == 0 {
         return Err(Error::config("policy: 'ttl' needs ttl_ms of at least 1, found: 0"));
     }
-    if engine & (DISK | FILE) != 0 {
+    if engine.is_in(STORE) {
         store(config)?;
     }
-    if engine == TIERED {
+    if engine == EngineKind::Tiered {
         tiers(config)?;
     }
     Ok(())
@@ -77,7 +77,7 @@ fn tiers(config: &Config) -> Result<()> {
         )));
     }
     for tier in config.tiers() {
-        if tier.engine_bit() & (TIERED | AUTO) != 0 {
+        if tier.kind().is_in(TIERED | AUTO) {
             return Err(Error::config(format!(
                 "tiers: expected memory, disk, file, redis or null, found: {}",
                 tier.engine()
@@ -85,7 +85,7 @@ fn tiers(config: &Config) -> Result<()> {
         }
         tier.validate()?;
     }
-    if config.tiers()[0].engine_bit() & (MEMORY | super::options::NULL) == 0 {
+    if !config.tiers()[0].kind().is_in(MEMORY | NULL) {
         return Err(Error::config(format!(
             "tiers: the first must be memory, found: {}",
             config.tiers()[0].engine()

@@ -2,7 +2,7 @@
 
 use super::{Engine, build, words};
 use crate::base::error::{Code, Error, Result};
-use crate::config::Config;
+use crate::config::{Config, EngineKind};
 use serde_json::{Map, Value as Json};
 
 /// An engine with what is worth telling about its choice.
@@ -16,21 +16,23 @@ pub struct Opened {
 
 /// Opens what a validated configuration asks for.
 pub fn open(config: &Config) -> Result<Opened> {
-    if config.engine() != "auto" {
+    if config.kind() != EngineKind::Auto {
         let notes = notes(config.engine(), "asked for by name");
         return Ok(Opened { engine: build(config)?, notes });
     }
-    let (name, reason) = if config.given("url").is_some() {
-        ("redis", "auto: url is given")
+    let (kind, reason) = if config.given("url").is_some() {
+        (EngineKind::Redis, "auto: url is given")
     } else if !config.text("path").is_empty() {
-        ("disk", "auto: path is given")
+        (EngineKind::Disk, "auto: path is given")
     } else {
-        ("memory", "auto: neither url nor path is given")
+        (EngineKind::Memory, "auto: neither url nor path is given")
     };
-    match open_as(config, name, reason) {
-        Err(error) if name != "memory" && config.bool("fallback") && is_outside(&error) => {
-            let reason = format!("auto: fallback, since engine '{name}' cannot be opened");
-            let mut opened = open_as(config, "memory", &reason)?;
+    match open_as(config, kind, reason) {
+        Err(error)
+            if kind != EngineKind::Memory && config.bool("fallback") && is_outside(&error) =>
+        {
+            let reason = format!("auto: fallback, since engine '{}' cannot be opened", kind.name());
+            let mut opened = open_as(config, EngineKind::Memory, &reason)?;
             opened.notes.insert("fallback_error".into(), error.text().into());
             Ok(opened)
         }
@@ -42,15 +44,15 @@ fn notes(engine: &str, reason: &str) -> Map<String, Json> {
     words([("engine", engine.into()), ("reason", reason.into())])
 }
 
-fn open_as(config: &Config, name: &str, reason: &str) -> Result<Opened> {
-    let (chosen, ignored) = config.narrowed_to(name)?;
+fn open_as(config: &Config, kind: EngineKind, reason: &str) -> Result<Opened> {
+    let (chosen, ignored) = config.narrowed_to(kind)?;
     chosen.validate()?;
-    let mut notes = notes(name, reason);
+    let mut notes = notes(kind.name(), reason);
     if !ignored.is_empty() {
         notes.insert("ignored".into(), ignored.into());
     }
     let engine = build(&chosen)?;
-    if name == "redis" && config.bool("fallback") {
+    if kind == EngineKind::Redis && config.bool("fallback") {
         // A redis engine opens whether its server is there or not; who asks
         // for a fallback wants to know now.
         engine.contains(b"")?;

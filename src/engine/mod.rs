@@ -10,7 +10,7 @@ pub mod tiered;
 
 use crate::base::error::{Code, Error, Result};
 use crate::base::stats::EngineStats;
-use crate::config::Config;
+use crate::config::{Config, EngineKind};
 use crate::files::open_regular;
 use crate::mem::value::{Hit, Value};
 use serde_json::{Map, Value as Json};
@@ -279,6 +279,11 @@ pub trait Engine: Send + Sync {
         None
     }
 
+    /// Whether programs on other machines change it, which no version tells of.
+    fn is_shared_by_machines(&self) -> bool {
+        false
+    }
+
     /// Where [`Engine::changes`] tells of a key.
     fn place(&self, key: &[u8]) -> Place {
         let _ = key;
@@ -345,17 +350,17 @@ pub fn words<const N: usize>(pairs: [(&str, Json); N]) -> Map<String, Json> {
 
 /// Opens the engine of a validated configuration; [`auto::open`] chooses first.
 pub fn build(config: &Config) -> Result<Box<dyn Engine>> {
-    match config.engine() {
-        "memory" => memory::open(config),
-        "null" => Ok(Box::new(null::Null)),
-        "disk" | "file" => Ok(Box::new(disk::open::open(config)?)),
-        "redis" => Ok(Box::new(redis::Redis::open(config)?)),
-        "tiered" => Ok(Box::new(tiered::Tiered::open(config)?)),
-        other => Err(Error::unsupported(other, "implementation in this build")),
+    match config.kind() {
+        EngineKind::Memory => memory::open(config),
+        EngineKind::Null => Ok(Box::new(null::Null)),
+        EngineKind::Disk | EngineKind::File => Ok(Box::new(disk::open::open(config)?)),
+        EngineKind::Redis => Ok(Box::new(redis::Redis::open(config)?)),
+        EngineKind::Tiered => Ok(Box::new(tiered::Tiered::open(config)?)),
+        EngineKind::Auto => Err(Error::unsupported("auto", "implementation of its own")),
     }
 }
 
 /// Whether an engine of this name can be built here.
 pub fn is_known(name: &str) -> bool {
-    matches!(name, "auto" | "memory" | "null" | "disk" | "file" | "redis" | "tiered")
+    EngineKind::find(name).is_some()
 }

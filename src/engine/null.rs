@@ -4,6 +4,7 @@
 use super::{Engine, Entry, Put, ScanState, Stored};
 use crate::base::error::Result;
 use crate::base::stats::EngineStats;
+use crate::config::EngineKind;
 use crate::files::open_regular;
 use crate::mem::value::Value;
 use std::num::NonZeroU64;
@@ -14,7 +15,7 @@ pub struct Null;
 
 impl Engine for Null {
     fn name(&self) -> &'static str {
-        "null"
+        EngineKind::Null.name()
     }
 
     fn get(&self, _key: &[u8]) -> Result<Option<Value>> {

@@ -6,7 +6,7 @@ use super::settings::Live;
 use super::shared::{Databases, Policy, Shared};
 use super::totals::{Reading, Totals};
 use crate::base::error::{Code, Error, Result};
-use crate::config::Config;
+use crate::config::{Config, EngineKind};
 use crate::files::blobs::Blobs;
 use crate::files::{DATA, set_dir_mode};
 use crate::integrity::boot::{self, Check, Decision, Guard, Opening};
@@ -60,7 +60,7 @@ pub fn open(config: &Config) -> Result<Disk> {
     let env = env.map_err(|error| explain(&place.dir, error))?;
     let shared = shared_of(&env)?;
     let mut disk = Disk {
-        name: if config.engine() == "file" { "file" } else { "disk" },
+        name: config.engine(),
         env,
         shared,
         namespace: config.text("namespace").as_bytes().to_vec(),
@@ -72,7 +72,7 @@ pub fn open(config: &Config) -> Result<Disk> {
 }
 
 fn inline_max(config: &Config) -> u64 {
-    config.u64_or("inline_max_bytes", if config.engine() == "file" { 0 } else { 32 << 10 })
+    config.u64_or("inline_max_bytes", if config.kind() == EngineKind::File { 0 } else { 32 << 10 })
 }
 
 fn seed(config: &Config) -> u64 {

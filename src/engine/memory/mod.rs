@@ -19,7 +19,7 @@ use super::counter::Counter;
 use super::{Engine, Entry, Put, ScanState, Stored, words};
 use crate::base::error::{Error, Result};
 use crate::base::stats::EngineStats;
-use crate::config::{Bounds, Config};
+use crate::config::{Bounds, Config, EngineKind};
 use crate::mem::lock::Lock;
 use crate::mem::value::Value;
 use crate::policy::{AnyPolicy, seed_of};
@@ -214,7 +214,7 @@ fn cores() -> u64 {
 
 impl Engine for Memory {
     fn name(&self) -> &'static str {
-        "memory"
+        EngineKind::Memory.name()
     }
 
     fn as_memory(self: Arc<Self>) -> Option<Arc<Memory>> {

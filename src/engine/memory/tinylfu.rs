@@ -11,7 +11,7 @@ use super::entry::{Extra, deadline, is_ahead, ttl, weight};
 use super::tags::{Mark, Tags};
 use crate::base::error::{Code, Error, Result};
 use crate::base::stats::EngineStats;
-use crate::config::{Bounds, Config};
+use crate::config::{Bounds, Config, EngineKind};
 use crate::engine::counter::Counter;
 use crate::engine::{Engine, Entry, Put, ScanState, Stored};
 use crate::mem::value::Value;
@@ -216,7 +216,7 @@ impl TinyLfu {
 
 impl Engine for TinyLfu {
     fn name(&self) -> &'static str {
-        "memory"
+        EngineKind::Memory.name()
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Value>> {

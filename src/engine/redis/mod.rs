@@ -34,7 +34,7 @@ mod write;
 use super::{Engine, Entry, Hearing, Identity, Put, ScanState, Stored, count_by_scan};
 use crate::base::error::Result;
 use crate::base::stats::EngineStats;
-use crate::config::Config;
+use crate::config::{Config, EngineKind};
 use crate::format::compress::Compressor;
 use crate::mem::value::Value as Bytes;
 use address::Target;
@@ -92,7 +92,11 @@ impl Redis {
 
 impl Engine for Redis {
     fn name(&self) -> &'static str {
-        "redis"
+        EngineKind::Redis.name()
+    }
+
+    fn is_shared_by_machines(&self) -> bool {
+        true
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {

@@ -12,7 +12,8 @@ mod watch;
 use super::{Change, Engine, Entry, Hearing, Identity, Put, ScanState, Stored, words};
 use crate::base::error::Result;
 use crate::base::stats::{Count, EngineStats};
-use crate::config::Config;
+use crate::config::options::{REDIS, STORE};
+use crate::config::{Config, EngineKind};
 use crate::mem::value::{Hit, Value};
 use guard::{Guard, Ticket};
 use numbered::Numbered;
@@ -72,7 +73,7 @@ struct Began {
 /// one of its own. Copies between have another one: they carry a stamp.
 fn tier_config(stack: &Config, tier: &Config, last: bool) -> Result<Config> {
     let mut config = tier.clone();
-    if !matches!(tier.engine(), "disk" | "file" | "redis") {
+    if !tier.kind().is_in(STORE | REDIS) {
         return Ok(config);
     }
     if config.given("namespace").is_none() {
@@ -111,7 +112,7 @@ impl Tiered {
                 let copies = config.tiers().first().map_or(0, |tier| tier.u64("max_entries"));
                 Coherence::Numbered(Numbered::for_copies(copies))
             }
-        } else if last.engine.name() == "redis" {
+        } else if last.engine.is_shared_by_machines() {
             Coherence::Watched(Watch::new(config.u64("tier_ttl_ms")))
         } else {
             Coherence::Alone
@@ -345,7 +346,7 @@ impl Tiered {
 
 impl Engine for Tiered {
     fn name(&self) -> &'static str {
-        "tiered"
+        EngineKind::Tiered.name()
     }
 
     #[inline]

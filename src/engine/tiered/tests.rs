@@ -24,7 +24,10 @@ impl Listener for Ear {
 
 impl Engine for Arc<Scripted> {
     fn name(&self) -> &'static str {
-        "redis"
+        "scripted"
+    }
+    fn is_shared_by_machines(&self) -> bool {
+        true
     }
     fn get(&self, key: &[u8]) -> Result<Option<Value>> {
         Ok(self.entry(key)?.map(|entry| entry.value))
