@@ -169,7 +169,7 @@ class ByteMemo(Memo):
             value = self.look_up(key)
             if value is not MISSING:
                 self.misses -= 1
-                flight.land(key, call, value)
+                flight.land(key, call, _for_others(value))
                 return value
         return MISSING
 
@@ -178,7 +178,7 @@ class ByteMemo(Memo):
         call.computed = True
         self.keep(key, value)
         if self.flight is not None:
-            self.flight.land(key, call, value)
+            self.flight.land(key, call, _for_others(value))
 
     def fail(self, key: bytes, call: Call, error: BaseException) -> None:
         """Ends a computation that raised or was interrupted."""
@@ -256,7 +256,11 @@ class ByteMemo(Memo):
             return value
         self.misses += 1
 
+        computed = False
+
         async def compute() -> Any:
+            nonlocal computed
+            computed = True
             if self.async_flight.landed_lately(key):
                 value = await self._async_look_up(key)
                 if value is not MISSING:
@@ -273,7 +277,11 @@ class ByteMemo(Memo):
                 await to_thread(self.keep, key, value)
             return value
 
-        return await self.async_flight.run(key, compute)
+        value = await self.async_flight.run(key, compute)
+        if not computed and is_read_once(value):
+            value = await self._async_look_up(key)
+            return await self.func(*args, **kwargs) if value is MISSING else value
+        return value
 
     async def _async_look_up(self, key: bytes) -> Any:
         """On the loop where that is a bounded look-up, else in a thread."""
@@ -319,6 +327,11 @@ class ByteMemo(Memo):
         if self.read is not None:
             self.read.remove(key)
         return not self.store.closed and self.store.delete(key)
+
+
+def _for_others(value: Any) -> Any:
+    """Return a result for those that wait for it; NOTHING where each has to read one of their own from the store."""
+    return NOTHING if is_read_once(value) else value
 
 
 async def to_thread(function: Callable[..., Any], *args: Any) -> Any:

@@ -63,7 +63,7 @@ def frozen_defaults(defaults: Iterable[Any]) -> list[Any]:
     for default in defaults:
         try:
             _freeze(default)
-        except CacheKeyError:
+        except (CacheKeyError, RecursionError):
             found.append(default)
     return found
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import itertools
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -146,15 +148,47 @@ def _exceptions(value: Any) -> dict[type[BaseException], float | None]:
     return kept
 
 
-# Types of results that need no look at what they can do.
-PLAIN = frozenset((type(None), bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset))
+# Types of results that need no look at what they can do, or at what they hold.
+PLAIN = frozenset((type(None), bool, int, float, complex, str, bytes))
+_CONTAINERS = (list, tuple, dict, set, frozenset, collections.deque)
+# How far a result is searched: an iterator inside is rare, and a miss must not take long.
+_ITEMS, _DEPTH = 1000, 4
 
 
 def is_read_once(value: Any) -> bool:
     """Whether reading a result uses it up: iterators, files, coroutines, views of memory that may be gone."""
+    return find_read_once(value) is not None
+
+
+def find_read_once(value: Any, depth: int = _DEPTH) -> Any:
+    """Return what is used up by reading: the result itself or what it holds, up to a depth; else None."""
     kind = value.__class__
     if kind in PLAIN:
-        return False
+        return None
+    if isinstance(value, _CONTAINERS):
+        held: Any = dict.values(value) if isinstance(value, dict) else value
+    elif hasattr(kind, "__dataclass_fields__") or hasattr(kind, "__attrs_attrs__"):
+        held = [getattr(value, name, None) for name in _field_names(kind)]
+    elif _is_once(value, kind):
+        return value
+    else:
+        return None
+    if depth:
+        some = list(itertools.islice(iter(held), _ITEMS))
+        if not PLAIN.issuperset(map(type, some)):
+            for each in some:
+                found = None if each.__class__ in PLAIN else find_read_once(each, depth - 1)
+                if found is not None:
+                    return found
+    return None
+
+
+def _field_names(kind: Any) -> Iterable[str]:
+    fields = getattr(kind, "__dataclass_fields__", None)
+    return fields if fields is not None else [field.name for field in kind.__attrs_attrs__]
+
+
+def _is_once(value: Any, kind: type) -> bool:
     if kind is memoryview or hasattr(kind, "__next__") or hasattr(kind, "__anext__") or hasattr(kind, "cr_await"):
         return True
     # Context managers made of generators, and wrappers of files, which find their methods when asked.
@@ -165,8 +199,9 @@ def is_read_once(value: Any) -> bool:
 
 def refuse_read_once(value: Any) -> None:
     """What is kept as the object itself would be used up the second time."""
-    if is_read_once(value):
-        _refuse(value)
+    found = find_read_once(value)
+    if found is not None:
+        _refuse(found)
 
 
 def refuse_generator(value: Any) -> None:
