@@ -13,7 +13,7 @@ room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
 [ -f "$out/SHA256SUMS" ] || fail "nothing to test: make dist"
 (cd "$out" && sha256sum --quiet -c SHA256SUMS)
-wheel=$(echo "$out"/twat_cache-"$version"-*.whl)
+wheel=$(echo "$out"/twat_cache-"$version"-py3-none-*.whl)
 
 # With no cargo, no compiler, none of this tree and no cache of pip's.
 bare() { env -i HOME="$room/home" PATH="$1" LANG=C.UTF-8 "${@:2}"; }
@@ -33,17 +33,19 @@ print(twat_cache.__version__)'
 
 test_checks() {
     say "auditwheel, twine, check-wheel-contents, publint, @arethetypeswrong/cli"
-    local tags
-    tags=$("$venv/bin/auditwheel" show "$wheel")
-    grep -q 'manylinux_2_17_x86_64' <<<"$tags" || fail "auditwheel: $tags"
+    local tags one
+    for one in "$out"/*.whl; do
+        tags=$("$venv/bin/auditwheel" show "$one")
+        grep -q 'manylinux_2_17_x86_64' <<<"$tags" || fail "auditwheel: $one: $tags"
+    done
     "$venv/bin/twine" check --strict "$out"/*.whl "$out"/twat_cache-*.tar.gz >/dev/null || fail twine
     # W004: PyInstaller's hooks are named hook-PACKAGE.py and are never imported by name.
-    "$venv/bin/check-wheel-contents" --ignore W004 "$wheel" >/dev/null || fail check-wheel-contents
+    "$venv/bin/check-wheel-contents" --ignore W004 "$out"/*.whl >/dev/null || fail check-wheel-contents
     (cd tools/dist && npm ci --silent --no-audit --no-fund)
     tools/dist/node_modules/.bin/publint run "$out/twat-cache-$version.tgz" --strict || fail publint
     tools/dist/node_modules/.bin/attw "$out/twat-cache-$version.tgz" || fail "@arethetypeswrong/cli"
     local size
-    for file in "$wheel" "$out/twat-cache-linux-x64-gnu-$version.tgz"; do
+    for file in "$out"/*.whl "$out/twat-cache-linux-x64-gnu-$version.tgz"; do
         size=$(stat -c %s "$file")
         [ "$size" -le 2000000 ] || fail "$(basename "$file"): expected at most 2 MB, got $size bytes"
     done
@@ -57,21 +59,28 @@ test_workflows() {
 }
 
 test_python() {
-    local python started
+    local python started form
     for want in 3.10 3.11 3.12 3.13 3.14; do
-        python=$(ls -d "${PYENV_ROOT:-$HOME/.pyenv}/versions/$want".*/bin/python 2>/dev/null | tail -1 || true)
-        [ -n "$python" ] || python=$(command -v "python$want" || true)
+        python=$(python_of "$want")
         if [ -z "$python" ]; then
             echo "not here: CPython $want"
             continue
         fi
-        say "the wheel under CPython $want"
-        started=$(date +%s%N)
-        "$python" -m venv "$room/$want"
-        bare "$room/$want/bin" "$room/$want/bin/python" -m pip install --quiet --disable-pip-version-check --no-index "$wheel"
-        [ "$(cd "$room" && bare "$room/$want/bin" "$room/$want/bin/python" -c "$first_hit" "$room/store-$want")" = "$version" ] ||
-            fail "CPython $want"
-        echo "from an empty environment to the first hit from disk: $((($(date +%s%N) - started) / 1000000)) ms"
+        # pip chooses among all wheels, as it does on PyPI; then the generic one.
+        for form in native pure; do
+            say "the wheel under CPython $want, $form"
+            started=$(date +%s%N)
+            "$python" -m venv "$room/$want-$form"
+            local env=$room/$want-$form/bin wanted=(--find-links "$out" "twat-cache==$version")
+            [ $form = native ] || wanted=("$wheel")
+            bare "$env" "$env/python" -m pip install --quiet --disable-pip-version-check --no-index --only-binary :all: "${wanted[@]}"
+            [ "$(cd "$room" && bare "$env" "$env/python" -c "$first_hit" "$room/store-$want-$form")" = "$version" ] ||
+                fail "CPython $want, $form"
+            if [ -f "$out/twat_cache-$version-cp${want/./}-cp${want/./}-manylinux2014_x86_64.whl" ] || [ $form = pure ]; then
+                bare "$env" "$env/python" -m twat_cache | grep -q "^form  *$form" || fail "CPython $want: expected the $form form"
+            fi
+            echo "from an empty environment to the first hit from disk: $((($(date +%s%N) - started) / 1000000)) ms"
+        done
     done
 }
 

@@ -52,12 +52,30 @@ newest=$(objdump -T "$so" | sed -n 's/.*GLIBC_\([0-9.]*\).*/\1/p' | sort -V | ta
 say "licences and SBOM"
 (cd "$source" && python tools/dist/licences.py THIRD-PARTY-LICENSES.txt "$out/twat-cache-$version.cdx.json")
 
-say "wheel and source distribution"
+say "wheels and source distribution"
+printf '#!/bin/sh\nexec "%s" -m ziglang cc -target x86_64-linux-gnu.%s "$@"\n' "$venv/bin/python" "$glibc" >"$build/zigcc"
+chmod +x "$build/zigcc"
 cp "$source/THIRD-PARTY-LICENSES.txt" "$source/bindings/python/"
 sed -i 's/^license-files = .*/license-files = ["LICENSE", "THIRD-PARTY-LICENSES.txt"]/' "$source/bindings/python/pyproject.toml"
 (cd "$source/bindings/python" && TWAT_CACHE_LIBRARY=$so python setup.py --quiet sdist --dist-dir "$out" &&
-    TWAT_CACHE_LIBRARY=$so python setup.py --quiet bdist_wheel --plat-name manylinux2014_x86_64 --dist-dir "$out") >"$build/python.log" 2>&1 ||
+    TWAT_CACHE_PURE=1 TWAT_CACHE_LIBRARY=$so python setup.py --quiet bdist_wheel --plat-name manylinux2014_x86_64 --dist-dir "$out") >"$build/python.log" 2>&1 ||
     { cat "$build/python.log"; fail "wheel"; }
+
+# The generic wheel serves every Python 3 without the native part; pip prefers that of the CPython at hand.
+for want in 3.10 3.11 3.12 3.13; do
+    python=$(python_of "$want")
+    headers=$("${python:-false}" -c 'import sysconfig; print(sysconfig.get_path("include"))' || true)
+    if [ ! -f "$headers/Python.h" ]; then
+        echo "not here: CPython $want with its headers; its users get the generic wheel"
+        continue
+    fi
+    native=$build/native/_speed.cpython-${want/./}-x86_64-linux-gnu.so
+    rm -f "$native"
+    CC=$build/zigcc CFLAGS="$c_paths -ffile-prefix-map=$headers=/python" python "$source/bindings/python/native/build.py" \
+        --required --out "$build/native" --headers "$headers" --suffix "${native##*/_speed}"
+    strip --strip-unneeded "$native"
+    python tools/dist/wheel.py "$out/twat_cache-$version"-py3-none-*.whl "cp${want/./}" "$native" "$out"
+done
 
 # setuptools packs files with the times and owners that they have here.
 sdist=$out/twat_cache-$version.tar.gz
@@ -67,8 +85,6 @@ tar -xzf "$sdist" -C "$build/sdist"
 repack "$build/sdist" "twat_cache-$version" "$sdist"
 
 say "npm packages"
-printf '#!/bin/sh\nexec "%s" -m ziglang cc -target x86_64-linux-gnu.%s "$@"\n' "$venv/bin/python" "$glibc" >"$build/zigcc"
-chmod +x "$build/zigcc"
 (
     cd "$source/bindings/node"
     cp ../../THIRD-PARTY-LICENSES.txt ../../LICENSE .

@@ -20,3 +20,8 @@ tools() {
         cp tools/dist/requirements.txt "$venv/"
     fi
 }
+
+# python_of 3.12: an interpreter of that version, or nothing.
+python_of() {
+    ls -d "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/python 2>/dev/null | tail -1 | grep . || command -v "python$1" || true
+}

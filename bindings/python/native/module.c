@@ -53,7 +53,7 @@ static PyMethodDef functions[] = {
     {"decode", (PyCFunction)(void (*)(void))speed_decode, METH_FASTCALL, "The one value that bytes are from a place on."},
     {"fetch", (PyCFunction)(void (*)(void))speed_fetch, METH_FASTCALL, "The value of a key of a store."},
     {"encode", speed_encode, METH_O, "A value as bytes of format 1."},
-    {NULL},
+    {NULL, NULL, 0, NULL},
 };
 
 /* The names of the functions that `connect` expects. */
