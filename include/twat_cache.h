@@ -4,13 +4,18 @@
  *
  *   Status    int32_t: 0 is OK, positive is an outcome, negative an error
  *             (unknown negatives are failures). twat_last_error() has the text.
+ *   Errors    each function lists its own. TWAT_E_CLOSED, TWAT_E_NOMEM and
+ *             TWAT_E_PANIC are possible everywhere. "Engine errors" are: in
+ *             stores on disk TWAT_E_IO, TWAT_E_FULL, TWAT_E_BUSY (a lock is held
+ *             for too long) and TWAT_E_CORRUPT; over redis TWAT_E_UNAVAILABLE,
+ *             TWAT_E_BUSY, TWAT_E_IO and TWAT_E_FULL; in memory none.
  *   Outputs   come last, are named out_... and are written only on success.
  *   Bytes     a pointer and a length; NULL with 0 is empty. NULL with more, or
  *             a length beyond PTRDIFF_MAX, is TWAT_E_ARG. Inputs are copied
  *             before the call returns.
  *   Text      NUL-terminated UTF-8, and only configuration is text.
  *   Time      uint64_t milliseconds.
- *   Threads   any call, any thread, any time; close and free not while another
+ *   Threads   any call, any thread, any time, except close and free while another
  *             call runs on the same handle. Exceptions are noted.
  *   Release   every free and close takes NULL.
  *   Fork      handles go on working in parent and child.
@@ -27,22 +32,22 @@
 #include <stdint.h>
 
 /*
- It worked.
+ Success.
  */
 #define TWAT_OK 0
 
 /*
- No such entry, or the end of a scan. Not an error.
+ There is no such entry, or a scan has ended. Not an error.
  */
 #define TWAT_MISS 1
 
 /*
- The buffer is too small; the length written is the one needed.
+ The buffer is too small. The length that is written is the length that is needed.
  */
 #define TWAT_TRUNCATED 2
 
 /*
- An add found an entry and changed nothing.
+ An add found an entry and did not change it.
  */
 #define TWAT_EXISTS 3
 
@@ -57,7 +62,7 @@
 #define TWAT_E_CONFIG -2
 
 /*
- Memory could not be had.
+ Out of memory.
  */
 #define TWAT_E_NOMEM -3
 
@@ -67,22 +72,22 @@
 #define TWAT_E_IO -4
 
 /*
- No room: a full disk, or a cache that refuses new entries.
+ There is no room: the disk is full, or the cache refuses new entries.
  */
 #define TWAT_E_FULL -5
 
 /*
- A key or value that can never fit.
+ A key or value is larger than the engine can store.
  */
 #define TWAT_E_TOO_LARGE -6
 
 /*
- Somebody else holds what is needed.
+ Another process or thread holds a lock that is needed.
  */
 #define TWAT_E_BUSY -7
 
 /*
- Stored bytes are not what was written.
+ Stored bytes are damaged.
  */
 #define TWAT_E_CORRUPT -8
 
@@ -97,32 +102,32 @@
 #define TWAT_E_CLOSED -10
 
 /*
- This engine cannot do that.
+ The engine does not support the operation.
  */
 #define TWAT_E_UNSUPPORTED -11
 
 /*
- Written by a newer version of the library.
+ A newer version of the library wrote the store or file.
  */
 #define TWAT_E_VERSION -12
 
 /*
- A bug in the library; the handle can only be closed.
+ There is a bug in the library. The handle can only be closed.
  */
 #define TWAT_E_PANIC -99
 
 /*
- As `ttl_ms`: the cache's own (option `ttl_ms`).
+ As `ttl_ms`: the time to live of the cache (option `ttl_ms`).
  */
 #define TWAT_TTL_DEFAULT 0
 
 /*
- As `ttl_ms`: never expires.
+ As `ttl_ms`: the entry does not expire.
  */
 #define TWAT_TTL_NEVER UINT64_MAX
 
 /*
- In `twat_set_options.flags`: only where nothing is stored yet.
+ In `twat_set_options.flags`: store only if there is no entry yet.
  */
 #define TWAT_SET_ADD 1
 
@@ -133,18 +138,18 @@
 #define TWAT_STATS_EXACT 1
 
 /*
- Hits need not be told (fifo, lifo, rr, none).
+ Hits need not be reported (fifo, lifo, rr, none).
  */
 #define TWAT_POLICY_NEEDS_NOTHING 0
 
 /*
- Each slot that was hit since the last hand-over is told once; order does
- not matter (sieve).
+ Each slot that was hit since the last report is reported once, in any order
+ (sieve).
  */
 #define TWAT_POLICY_NEEDS_MARK 1
 
 /*
- Every hit is told, in order (lru, mru, lfu, s3fifo).
+ Every hit is reported, in order (lru, mru, lfu, s3fifo).
  */
 #define TWAT_POLICY_NEEDS_LOG 2
 
@@ -164,7 +169,7 @@
  Threads: any call may run on any thread at any time, except close, which
  must not overlap another call on the same handle.
  Not from a signal handler. Threads are made by the C library
- (`pthread_create`, or what stands on it), not by a bare `clone`.
+ (`pthread_create` or a library over it), not by a bare `clone`.
  After `fork` parent and child may both go on using it; the child's figures
  begin at 0.
  */
@@ -179,16 +184,16 @@ typedef struct twat_config twat_config;
 
 /*
  An eviction order over slots. The host keeps keys, objects and a log of
- hits; the policy says which slots leave.
+ hits; the policy says which slots are evicted.
 
  A slot is a 64-bit number, never 0; one that was removed or evicted is
  stale, and stale slots are ignored everywhere.
  Its low 32 bits are an index that no other live slot has, and that is below
- the greatest number of entries there were at once: a host may keep its
+ the greatest number of entries there have been at one time: a host may keep its
  entries in an array. The rest tells apart those that had the index before.
 
- Threads: any; calls are serialised. A host keeps its dictionary and the
- policy equal by its own lock around the insertion into both.
+ Threads: any; calls are serialised. A host protects its dictionary and the
+ policy with one lock, so that an insertion changes both.
  After `fork` it survives with its host's dictionary.
  */
 typedef struct twat_policy twat_policy;
@@ -214,17 +219,17 @@ typedef struct twat_bytes {
      */
     const void *data;
     /*
-     How many.
+     The number of bytes.
      */
     size_t len;
     /*
-     What keeps them alive.
+     Reserved for the library: it keeps the bytes alive.
      */
     void *owner;
 } twat_bytes;
 
 /*
- One option, as the table knows it.
+ One row of the table of options.
 
  Ownership: every text is static.
  */
@@ -268,7 +273,7 @@ typedef struct twat_slice {
      */
     const void *data;
     /*
-     How many.
+     The number of bytes.
      */
     size_t len;
 } twat_slice;
@@ -330,11 +335,11 @@ typedef struct twat_stats {
      */
     uint64_t deletes;
     /*
-     Entries that left for want of room.
+     Entries that were evicted.
      */
     uint64_t evictions;
     /*
-     Entries that left because their time was over.
+     Entries that were removed because they had expired.
      */
     uint64_t expirations;
     /*
@@ -423,9 +428,6 @@ const char *twat_version_string(void);
 
  Errors: `TWAT_E_ARG` for NULL or what is not UTF-8.
  Since: 3.0.0
-
- # Safety
- `engine` is NULL or NUL-terminated.
  */
 int32_t twat_has_engine(const char *engine);
 
@@ -437,9 +439,6 @@ int32_t twat_has_engine(const char *engine);
  Errors: none.
  Threads: any, also while the cache is in use or after it is closed.
  Since: 3.0.0
-
- # Safety
- `bytes` is NULL, zeroed, or was filled by this library and not yet freed.
  */
 void twat_bytes_free(struct twat_bytes *bytes);
 
@@ -450,26 +449,19 @@ void twat_bytes_free(struct twat_bytes *bytes);
  Ownership: release it with `twat_config_free`.
  Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for an unknown engine.
  Since: 3.0.0
-
- # Safety
- `engine` is NULL or NUL-terminated; `out_config` is NULL or writable.
  */
 int32_t twat_config_new(const char *engine, struct twat_config **out_config);
 
 /*
  Sets an option from text: decimal integers, `true` or `false`, UTF-8. Times
  and sizes may have a unit (`twat_parse_duration`, `twat_parse_size`); without
- one they are milliseconds and bytes. The key and the value are checked at once, what spans options when
- the cache is opened.
+ one they are milliseconds and bytes. The name and the value are checked immediately; contradictions between
+ options are found when the cache is opened.
 
  Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for an unknown key (the text
  offers the nearest one) or a value out of range (the text has the range);
  the configuration is then as it was.
  Since: 3.0.0
-
- # Safety
- `config` is live and used by no other thread; the texts are NULL or
- NUL-terminated.
  */
 int32_t twat_config_set(struct twat_config *config,
                         const char *key,
@@ -480,9 +472,6 @@ int32_t twat_config_set(struct twat_config *config,
 
  Errors: as `twat_config_set`.
  Since: 3.0.0
-
- # Safety
- As `twat_config_set`.
  */
 int32_t twat_config_set_u64(struct twat_config *config, const char *key, uint64_t value);
 
@@ -494,9 +483,6 @@ int32_t twat_config_set_u64(struct twat_config *config, const char *key, uint64_
  Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for bytes that are neither,
  and as `twat_config_set`; the configuration is then as it was.
  Since: 3.0.0
-
- # Safety
- `config` is live and used by no other thread; `bytes` has `len` bytes.
  */
 int32_t twat_config_load(struct twat_config *config, const void *bytes, size_t len);
 
@@ -506,9 +492,6 @@ int32_t twat_config_load(struct twat_config *config, const void *bytes, size_t l
  Ownership: `tier` is copied and stays the caller's.
  Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for another engine.
  Since: 3.0.0
-
- # Safety
- Both are live, distinct, and used by no other thread.
  */
 int32_t twat_config_add_tier(struct twat_config *config, const struct twat_config *tier);
 
@@ -517,9 +500,6 @@ int32_t twat_config_add_tier(struct twat_config *config, const struct twat_confi
 
  Errors: none.
  Since: 3.0.0
-
- # Safety
- `config` is NULL or live, and never used again.
  */
 void twat_config_free(struct twat_config *config);
 
@@ -540,9 +520,6 @@ size_t twat_option_count(void);
  Errors: `TWAT_E_ARG` for NULL, an index beyond the table or a `struct_size`
  below the first version's.
  Since: 3.0.0
-
- # Safety
- `inout_option` is NULL or writable for its `struct_size` bytes.
  */
 int32_t twat_option_info(size_t index, struct twat_option *inout_option);
 
@@ -552,12 +529,9 @@ int32_t twat_option_info(size_t index, struct twat_option *inout_option);
  Ownership: release `*out_cache` with `twat_cache_close`.
  Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for options that contradict
  each other, a store open in this process, or the engine;
- `TWAT_E_UNSUPPORTED` for an engine this build has not; for stores
+ `TWAT_E_UNSUPPORTED` for an engine that this build does not have; for stores
  `TWAT_E_IO`, `TWAT_E_BUSY`, `TWAT_E_VERSION`. Nothing is created then.
  Since: 3.0.0
-
- # Safety
- `config` is live; `out_cache` is writable.
  */
 int32_t twat_cache_open(const struct twat_config *config, struct twat_cache **out_cache);
 
@@ -565,23 +539,17 @@ int32_t twat_cache_open(const struct twat_config *config, struct twat_cache **ou
  Closes a cache and releases the handle, whatever the status. NULL does
  nothing. Values that were handed out stay valid.
 
- Errors: what the last flush answered.
+ Errors: those of `twat_cache_flush`.
  Threads: must not overlap another call on this handle.
  Since: 3.0.0
-
- # Safety
- `cache` is NULL or live, and never used again.
  */
 int32_t twat_cache_close(struct twat_cache *cache);
 
 /*
  Removes an entry: `TWAT_OK`, or `TWAT_MISS` where there was none.
 
- Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Errors: `TWAT_E_ARG`; engine errors.
  Since: 3.0.0
-
- # Safety
- `cache` is live; `key` has `key_len` bytes.
  */
 int32_t twat_cache_delete(struct twat_cache *cache, const void *key, size_t key_len);
 
@@ -591,9 +559,6 @@ int32_t twat_cache_delete(struct twat_cache *cache, const void *key, size_t key_
 
  Errors: as `twat_cache_get`.
  Since: 3.0.0
-
- # Safety
- `cache` is live; `key` has `key_len` bytes.
  */
 int32_t twat_cache_contains(struct twat_cache *cache, const void *key, size_t key_len);
 
@@ -604,87 +569,66 @@ int32_t twat_cache_contains(struct twat_cache *cache, const void *key, size_t ke
  Constant time where no such entry can be there; else, and always over redis, a walk
  over all keys. (`entries` of `twat_cache_stats` is what is held, in constant time.)
 
- Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Errors: `TWAT_E_ARG`; engine errors.
  Since: 3.0.0
-
- # Safety
- `cache` is live; `out_len` is writable.
  */
 int32_t twat_cache_len(struct twat_cache *cache, uint64_t *out_len);
 
 /*
- Makes every entry that carries the tag a miss, at once for all processes of
- the store and in constant time: `TWAT_OK`, or `TWAT_MISS` where no entry
+ Makes every entry that carries the tag a miss, immediately for all processes
+ of the store and in constant time: `TWAT_OK`, or `TWAT_MISS` where no entry
  ever carried it.
 
- Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Errors: `TWAT_E_ARG`; engine errors.
  Since: 3.0.0
-
- # Safety
- `cache` is live; `tag` has `tag_len` bytes.
  */
 int32_t twat_cache_invalidate_tag(struct twat_cache *cache, const void *tag, size_t tag_len);
 
 /*
  Removes all that is expired or invalidated by a tag; `*out_removed` (which
- may be NULL) is how many entries left.
+ may be NULL) is the number of entries that were removed.
 
- Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Errors: `TWAT_E_ARG`; engine errors.
  Since: 3.0.0
-
- # Safety
- `cache` is live; `out_removed` is NULL or writable.
  */
 int32_t twat_cache_expire(struct twat_cache *cache, uint64_t *out_removed);
 
 /*
  Removes every entry (of this namespace).
 
- Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Errors: `TWAT_E_ARG`; engine errors.
  Since: 3.0.0
-
- # Safety
- `cache` is live.
  */
 int32_t twat_cache_clear(struct twat_cache *cache);
 
 /*
- Waits until what was acknowledged is as durable as the medium can make it.
+ Waits until all acknowledged changes are as durable as the disk or server can make them.
 
- Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Errors: `TWAT_E_ARG`; engine errors.
  Since: 3.0.0
-
- # Safety
- `cache` is live.
  */
 int32_t twat_cache_flush(struct twat_cache *cache);
 
 /*
- What is worth knowing in words, as a JSON object: the engine chosen and
- why, and what the engine has to say.
+ Describes the cache as a JSON object: the engine, why it was chosen, and
+ figures of the engine.
 
  Ownership: release `*out_json` with `twat_bytes_free`. Not NUL-terminated.
 
- Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Errors: `TWAT_E_ARG`; engine errors.
  Since: 3.0.0
-
- # Safety
- `cache` is live; `out_json` is writable.
  */
 int32_t twat_cache_info(struct twat_cache *cache, struct twat_bytes *out_json);
 
 /*
- Verifies every entry and, in stores, the file they lie in; with `repair` 1
- what is bad is removed. `*out_json` is a JSON object with at least
+ Verifies every entry and, in stores, the file in which they are stored. With
+ `repair` 1, damaged entries are removed. `*out_json` is a JSON object with at least
  `entries` and `bad`.
 
  Ownership: release `*out_json` with `twat_bytes_free`. Not NUL-terminated.
 
- Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Errors: `TWAT_E_ARG`; engine errors.
  Since: 3.0.0
-
- # Safety
- `cache` is live; `out_json` is writable.
  */
 int32_t twat_cache_check(struct twat_cache *cache, int32_t repair, struct twat_bytes *out_json);
 
@@ -693,11 +637,8 @@ int32_t twat_cache_check(struct twat_cache *cache, int32_t repair, struct twat_b
  tags to a file, which is replaced as a whole or not at all; `*out_entries`
  (which may be NULL) is how many.
 
- Errors: `TWAT_E_ARG`; `TWAT_E_IO`, `TWAT_E_FULL`; what a get answers.
+ Errors: `TWAT_E_ARG`; `TWAT_E_IO`, `TWAT_E_FULL`; as `twat_cache_get`.
  Since: 3.0.0
-
- # Safety
- `cache` is live; `path` is NUL-terminated; `out_entries` is NULL or writable.
  */
 int32_t twat_cache_export(struct twat_cache *cache, const char *path, uint64_t *out_entries);
 
@@ -705,12 +646,9 @@ int32_t twat_cache_export(struct twat_cache *cache, const char *path, uint64_t *
  Sets every entry of an export file; `*out_entries` (which may be NULL) is
  how many. The file is verified as a whole before the first is set.
 
- Errors: `TWAT_E_ARG`; `TWAT_E_IO`, `TWAT_E_FULL`; what a set answers;
+ Errors: `TWAT_E_ARG`; `TWAT_E_IO`, `TWAT_E_FULL`; as `twat_cache_set`;
  `TWAT_E_CORRUPT`, `TWAT_E_VERSION` for the file.
  Since: 3.0.0
-
- # Safety
- `cache` is live; `path` is NUL-terminated; `out_entries` is NULL or writable.
  */
 int32_t twat_cache_import(struct twat_cache *cache, const char *path, uint64_t *out_entries);
 
@@ -719,11 +657,8 @@ int32_t twat_cache_import(struct twat_cache *cache, const char *path, uint64_t *
 
  Ownership: release `*out_value` with `twat_bytes_free`; it may outlive its
  entry and the cache.
- Errors: `TWAT_E_ARG`; what the engine's medium answers.
+ Errors: `TWAT_E_ARG`; engine errors.
  Since: 3.0.0
-
- # Safety
- `cache` is live; `key` has `key_len` bytes; `out_value` is writable.
  */
 int32_t twat_cache_get(struct twat_cache *cache,
                        const void *key,
@@ -737,10 +672,6 @@ int32_t twat_cache_get(struct twat_cache *cache,
 
  Errors: as `twat_cache_get`.
  Since: 3.0.0
-
- # Safety
- `cache` is live; `key` has `key_len` bytes; `buffer` has room for
- `capacity`; `out_len` is writable.
  */
 int32_t twat_cache_get_into(struct twat_cache *cache,
                             const void *key,
@@ -752,13 +683,10 @@ int32_t twat_cache_get_into(struct twat_cache *cache,
 /*
  Stores a value, replacing what was there. Key and value are copied.
 
- Errors: `TWAT_E_ARG`; `TWAT_E_TOO_LARGE` for what can never fit and
- `TWAT_E_FULL` where nothing may be evicted (both counted as rejected, what
- was stored stays); what the engine's medium answers.
+ Errors: `TWAT_E_ARG`; `TWAT_E_TOO_LARGE` for a value that can never fit and
+ `TWAT_E_FULL` where nothing may be evicted (both are counted as rejected, and the
+ stored value is kept); engine errors.
  Since: 3.0.0
-
- # Safety
- `cache` is live; `key` has `key_len` and `value` `value_len` bytes.
  */
 int32_t twat_cache_set(struct twat_cache *cache,
                        const void *key,
@@ -773,9 +701,6 @@ int32_t twat_cache_set(struct twat_cache *cache,
 
  Errors: as `twat_cache_set`.
  Since: 3.0.0
-
- # Safety
- As `twat_cache_set`.
  */
 int32_t twat_cache_add(struct twat_cache *cache,
                        const void *key,
@@ -785,17 +710,12 @@ int32_t twat_cache_add(struct twat_cache *cache,
                        uint64_t ttl_ms);
 
 /*
- Stores a value with everything that can be said about it (`options` may be
- NULL): `TWAT_OK`, or `TWAT_EXISTS` under `TWAT_SET_ADD`.
+ Stores a value with options (`options` may be NULL): `TWAT_OK`, or `TWAT_EXISTS` under `TWAT_SET_ADD`.
 
  Errors: as `twat_cache_set`; `TWAT_E_ARG` for a `struct_size` below the
  first version's, for unknown flags, and for a field that is set and that this
  library does not know: the end of a newer program's struct must be zeros.
  Since: 3.0.0
-
- # Safety
- As `twat_cache_set`; `options` is NULL or has `struct_size` bytes, its
- `tags` has `n_tags` slices over readable bytes.
  */
 int32_t twat_cache_set_with(struct twat_cache *cache,
                             const void *key,
@@ -810,10 +730,6 @@ int32_t twat_cache_set_with(struct twat_cache *cache,
 
  Errors: as `twat_cache_set_with`; `TWAT_E_IO` for a file that cannot be read.
  Since: 3.0.0
-
- # Safety
- `cache` is live; `key` has `key_len` bytes; `path` is NUL-terminated;
- `options` as `twat_cache_set_with`.
  */
 int32_t twat_cache_set_file(struct twat_cache *cache,
                             const void *key,
@@ -826,9 +742,6 @@ int32_t twat_cache_set_file(struct twat_cache *cache,
 
  Errors: as `twat_cache_set`.
  Since: 3.0.0
-
- # Safety
- `cache` is live; `key` has `key_len` bytes.
  */
 int32_t twat_cache_touch(struct twat_cache *cache,
                          const void *key,
@@ -838,8 +751,8 @@ int32_t twat_cache_touch(struct twat_cache *cache,
 /*
  Adds `delta` to a stored integer, atomically between threads and, in shared
  engines, processes; `*out_value` (which may be NULL) is the sum. A
- missing one starts at `initial` and gets `ttl_ms`; one that is there
- keeps its time and its tags.
+ missing integer starts at `initial` and gets `ttl_ms`; an existing one
+ keeps its time to live and its tags.
 
  A stored integer is a counter (format byte 4 and 8 bytes, little-endian) or a
  MessagePack integer (format byte 1), which is what the languages store for a
@@ -847,12 +760,8 @@ int32_t twat_cache_touch(struct twat_cache *cache,
 
  Errors: as `twat_cache_set`; `TWAT_E_UNSUPPORTED` where the key holds anything else (the
  text names it); `TWAT_E_TOO_LARGE` for a sum beyond 64 bits: sums never wrap around.
- What is stored stays then.
+ The stored value is kept then.
  Since: 3.0.0
-
- # Safety
- `cache` is live; `key` has `key_len` bytes; `out_value` is NULL or
- writable.
  */
 int32_t twat_cache_incr(struct twat_cache *cache,
                         const void *key,
@@ -866,14 +775,9 @@ int32_t twat_cache_incr(struct twat_cache *cache,
  Gets many keys. `out_values[i]` belongs to `keys[i]`; a miss is zeroed
  (`data` NULL), an empty value has `len` 0 and a `data` that is not NULL.
 
- Ownership: release each value with `twat_bytes_free` (zeroed ones too, if
- you like).
+ Ownership: release each value with `twat_bytes_free` (this is allowed for zeroed ones, too).
  Errors: as `twat_cache_get`; then nothing is written.
  Since: 3.0.0
-
- # Safety
- `cache` is live; `keys` has `n` slices over readable bytes; `out_values` has
- room for `n`.
  */
 int32_t twat_cache_get_many(struct twat_cache *cache,
                             const struct twat_slice *keys,
@@ -887,10 +791,6 @@ int32_t twat_cache_get_many(struct twat_cache *cache,
 
  Errors: as `twat_cache_set_with`.
  Since: 3.0.0
-
- # Safety
- `cache` is live; `keys` and `values` have `n` slices over readable bytes;
- `options` is NULL or as `twat_cache_set_with` asks.
  */
 int32_t twat_cache_set_many(struct twat_cache *cache,
                             const struct twat_slice *keys,
@@ -903,10 +803,6 @@ int32_t twat_cache_set_many(struct twat_cache *cache,
 
  Errors: as `twat_cache_delete`.
  Since: 3.0.0
-
- # Safety
- `cache` is live; `keys` has `n` slices over readable bytes; `out_deleted` is
- NULL or writable.
  */
 int32_t twat_cache_delete_many(struct twat_cache *cache,
                                const struct twat_slice *keys,
@@ -919,10 +815,6 @@ int32_t twat_cache_delete_many(struct twat_cache *cache,
 
  Errors: as `twat_cache_delete`.
  Since: 3.0.0
-
- # Safety
- `cache` is live; `prefix` has `prefix_len` bytes; `out_deleted` is NULL or
- writable.
  */
 int32_t twat_cache_delete_prefix(struct twat_cache *cache,
                                  const void *prefix,
@@ -939,9 +831,6 @@ int32_t twat_cache_delete_prefix(struct twat_cache *cache,
  Ownership: release `*out_scan` with `twat_scan_free`.
  Errors: `TWAT_E_ARG` for NULL.
  Since: 3.0.0
-
- # Safety
- `cache` is live; `prefix` has `prefix_len` bytes; `out_scan` is writable.
  */
 int32_t twat_cache_scan(struct twat_cache *cache,
                         const void *prefix,
@@ -953,11 +842,8 @@ int32_t twat_cache_scan(struct twat_cache *cache,
 
  Ownership: release `*out_key` with `twat_bytes_free`.
  Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CLOSED` when the cache was closed, or
- the process forked, since the walk began; what the medium answers.
+ the process forked, since the walk began; engine errors.
  Since: 3.0.0
-
- # Safety
- `scan` is live; `out_key` is writable.
  */
 int32_t twat_scan_next(struct twat_scan *scan, struct twat_bytes *out_key);
 
@@ -966,21 +852,15 @@ int32_t twat_scan_next(struct twat_scan *scan, struct twat_bytes *out_key);
 
  Errors: none.
  Since: 3.0.0
-
- # Safety
- `scan` is NULL or live, and never used again.
  */
 void twat_scan_free(struct twat_scan *scan);
 
 /*
- Reads the figures.
+ Reads the statistics.
 
  Errors: `TWAT_E_ARG` for NULL or a `struct_size` below the first version's;
- what the engine's medium answers.
+ engine errors.
  Since: 3.0.0
-
- # Safety
- `cache` is live; `inout_stats` is NULL or writable for its `struct_size`.
  */
 int32_t twat_cache_stats(struct twat_cache *cache, struct twat_stats *inout_stats);
 
@@ -992,9 +872,6 @@ int32_t twat_cache_stats(struct twat_cache *cache, struct twat_stats *inout_stat
  Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for other options, or for
  `tinylfu`, which has no such form.
  Since: 3.0.0
-
- # Safety
- `config` is live; `out_policy` is writable.
  */
 int32_t twat_policy_new(const struct twat_config *config, struct twat_policy **out_policy);
 
@@ -1003,9 +880,6 @@ int32_t twat_policy_new(const struct twat_config *config, struct twat_policy **o
 
  Errors: `TWAT_E_ARG` for NULL.
  Since: 3.0.0
-
- # Safety
- `policy` is live.
  */
 int32_t twat_policy_needs(struct twat_policy *policy);
 
@@ -1014,8 +888,8 @@ int32_t twat_policy_needs(struct twat_policy *policy);
 
  `fingerprint` is a 64-bit hash of the key, the same for the same key;
  `cost` counts against `max_bytes`. `TWAT_OK`: `*out_slot` is the new entry's
- slot, and the `*out_n` slots in `out_victims` have left: delete their
- entries. `TWAT_TRUNCATED`: the same, but more slots have left than there
+ slot, and the `*out_n` slots in `out_victims` were evicted: delete their
+ entries. `TWAT_TRUNCATED`: the same, but more slots were evicted than there
  was room for; fetch them with `twat_policy_evicted`. `TWAT_MISS`: not
  admitted (it costs more than `max_bytes`, or policy `none` is full); nothing
  was evicted, `*out_slot` is 0 and `*out_n` 0. Slots of an earlier
@@ -1024,10 +898,6 @@ int32_t twat_policy_needs(struct twat_policy *policy);
 
  Errors: `TWAT_E_ARG` for NULL.
  Since: 3.0.0
-
- # Safety
- `policy` is live; `hits` has `n_hits` slots; `out_victims` has room for
- `capacity`; `out_slot` and `out_n` are writable.
  */
 int32_t twat_policy_insert(struct twat_policy *policy,
                            const uint64_t *hits,
@@ -1040,14 +910,11 @@ int32_t twat_policy_insert(struct twat_policy *policy,
                            size_t *out_n);
 
 /*
- The slots that have left and were not handed out yet: `TWAT_OK`, or
+ The slots that were evicted and not returned yet: `TWAT_OK`, or
  `TWAT_TRUNCATED` when there are still more.
 
  Errors: `TWAT_E_ARG` for NULL.
  Since: 3.0.0
-
- # Safety
- `policy` is live; `out_victims` has room for `capacity`; `out_n` is writable.
  */
 int32_t twat_policy_evicted(struct twat_policy *policy,
                             uint64_t *out_victims,
@@ -1059,44 +926,32 @@ int32_t twat_policy_evicted(struct twat_policy *policy,
 
  Errors: `TWAT_E_ARG` for NULL.
  Since: 3.0.0
-
- # Safety
- `policy` is live; `hits` has `n_hits` slots.
  */
 int32_t twat_policy_hits(struct twat_policy *policy, const uint64_t *hits, size_t n_hits);
 
 /*
- Tells that the host removed an entry (deleted, expired): `TWAT_OK`, or
+ Reports that the host removed an entry (deleted, expired): `TWAT_OK`, or
  `TWAT_MISS` for a stale slot.
 
  Errors: `TWAT_E_ARG` for NULL.
  Since: 3.0.0
-
- # Safety
- `policy` is live.
  */
 int32_t twat_policy_remove(struct twat_policy *policy, uint64_t slot);
 
 /*
- Forgets every slot; all of them are stale then. Figures stay.
+ Removes every slot; all of them are stale then. Statistics are kept.
 
  Errors: `TWAT_E_ARG` for NULL.
  Since: 3.0.0
-
- # Safety
- `policy` is live.
  */
 int32_t twat_policy_clear(struct twat_policy *policy);
 
 /*
- Reads the figures: `hits` (logged ones), `sets`, `deletes`, `evictions`,
+ Reads the statistics: `hits` (logged ones), `sets`, `deletes`, `evictions`,
  `rejected`, `entries`, `bytes` (the sum of costs) and the bounds.
 
  Errors: as `twat_cache_stats`.
  Since: 3.0.0
-
- # Safety
- `policy` is live; `inout_stats` is NULL or writable for its `struct_size`.
  */
 int32_t twat_policy_stats(struct twat_policy *policy, struct twat_stats *inout_stats);
 
@@ -1105,9 +960,6 @@ int32_t twat_policy_stats(struct twat_policy *policy, struct twat_stats *inout_s
 
  Errors: none.
  Since: 3.0.0
-
- # Safety
- `policy` is NULL or live, and never used again.
  */
 void twat_policy_free(struct twat_policy *policy);
 
@@ -1116,9 +968,6 @@ void twat_policy_free(struct twat_policy *policy);
 
  Errors: `TWAT_E_ARG` for NULL.
  Since: 3.0.0
-
- # Safety
- `data` has `len` bytes; `out_digest` has room for `TWAT_DIGEST_BYTES`.
  */
 int32_t twat_hash(const void *data, size_t len, void *out_digest);
 
@@ -1130,10 +979,6 @@ int32_t twat_hash(const void *data, size_t len, void *out_digest);
  Errors: `TWAT_E_ARG` for NULL, or a secret that is not
  `TWAT_DIGEST_BYTES` long.
  Since: 3.0.0
-
- # Safety
- `secret` has `secret_len` bytes; `parts` has `n_parts` slices over readable
- bytes; `out_mac` has room for `TWAT_DIGEST_BYTES`.
  */
 int32_t twat_mac(const void *secret,
                  size_t secret_len,
@@ -1150,9 +995,6 @@ int32_t twat_mac(const void *secret,
 
  Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for any other text.
  Since: 3.0.0
-
- # Safety
- `text` is NULL or NUL-terminated; `out_ms` is NULL or writable.
  */
 int32_t twat_parse_duration(const char *text, uint64_t *out_ms);
 
@@ -1165,9 +1007,6 @@ int32_t twat_parse_duration(const char *text, uint64_t *out_ms);
 
  Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for any other text.
  Since: 3.0.0
-
- # Safety
- `text` is NULL or NUL-terminated; `out_bytes` is NULL or writable.
  */
 int32_t twat_parse_size(const char *text, uint64_t *out_bytes);
 
@@ -1176,9 +1015,6 @@ int32_t twat_parse_size(const char *text, uint64_t *out_bytes);
 
  Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for any other text.
  Since: 3.0.0
-
- # Safety
- `text` is NULL or NUL-terminated; `out_percent` is NULL or writable.
  */
 int32_t twat_parse_percent(const char *text, uint64_t *out_percent);
 
@@ -1193,10 +1029,6 @@ int32_t twat_parse_percent(const char *text, uint64_t *out_percent);
  Errors: `TWAT_TRUNCATED`, and the length needed, where `capacity` is too
  small; `TWAT_E_ARG` for NULL.
  Since: 3.0.0
-
- # Safety
- `name` has `name_len` bytes; `buffer` has room for `capacity`; `out_len` is
- NULL or writable.
  */
 int32_t twat_name_namespace(const void *name,
                             size_t name_len,
@@ -1210,10 +1042,6 @@ int32_t twat_name_namespace(const void *name,
 
  Errors: `TWAT_MISS` where none is near; `TWAT_E_ARG` for NULL.
  Since: 3.0.0
-
- # Safety
- `found` and the `n_known` texts of `known` are NUL-terminated; `out_index` is
- NULL or writable.
  */
 int32_t twat_option_nearest(const char *found,
                             const char *const *known,

@@ -36,11 +36,11 @@ fn without_safety_sections(text: &str) -> String {
     let mut out = String::new();
     let mut skipping = false;
     for line in text.lines() {
-        if line.trim() == "* # Safety" {
+        if line.trim() == "# Safety" {
             skipping = true;
-            // The blank comment line before the heading goes too.
-            if out.ends_with(" *\n") {
-                out.truncate(out.len() - 3);
+            // The blank line before the heading goes too.
+            if out.ends_with("\n\n") {
+                out.truncate(out.len() - 1);
             }
         } else if line.trim() == "*/" {
             skipping = false;

@@ -12,8 +12,7 @@ use std::ffi::c_void;
 /// Gets many keys. `out_values[i]` belongs to `keys[i]`; a miss is zeroed
 /// (`data` NULL), an empty value has `len` 0 and a `data` that is not NULL.
 ///
-/// Ownership: release each value with `twat_bytes_free` (zeroed ones too, if
-/// you like).
+/// Ownership: release each value with `twat_bytes_free` (this is allowed for zeroed ones, too).
 /// Errors: as `twat_cache_get`; then nothing is written.
 /// Since: 3.0.0
 ///

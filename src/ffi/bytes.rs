@@ -22,9 +22,9 @@ use std::sync::Arc;
 pub struct twat_bytes {
     /// The first byte.
     pub data: *const c_void,
-    /// How many.
+    /// The number of bytes.
     pub len: usize,
-    /// What keeps them alive.
+    /// Reserved for the library: it keeps the bytes alive.
     pub owner: *mut c_void,
 }
 
@@ -34,7 +34,7 @@ pub struct twat_bytes {
 pub struct twat_slice {
     /// The first byte; NULL with `len` 0 is empty.
     pub data: *const c_void,
-    /// How many.
+    /// The number of bytes.
     pub len: usize,
 }
 

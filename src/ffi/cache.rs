@@ -16,7 +16,7 @@ use std::path::Path;
 /// Threads: any call may run on any thread at any time, except close, which
 /// must not overlap another call on the same handle.
 /// Not from a signal handler. Threads are made by the C library
-/// (`pthread_create`, or what stands on it), not by a bare `clone`.
+/// (`pthread_create` or a library over it), not by a bare `clone`.
 /// After `fork` parent and child may both go on using it; the child's figures
 /// begin at 0.
 #[expect(non_camel_case_types, reason = "a C name")]
@@ -53,7 +53,7 @@ pub(super) fn found(there: bool) -> i32 {
 /// Ownership: release `*out_cache` with `twat_cache_close`.
 /// Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for options that contradict
 /// each other, a store open in this process, or the engine;
-/// `TWAT_E_UNSUPPORTED` for an engine this build has not; for stores
+/// `TWAT_E_UNSUPPORTED` for an engine that this build does not have; for stores
 /// `TWAT_E_IO`, `TWAT_E_BUSY`, `TWAT_E_VERSION`. Nothing is created then.
 /// Since: 3.0.0
 ///
@@ -77,7 +77,7 @@ pub unsafe extern "C" fn twat_cache_open(
 /// Closes a cache and releases the handle, whatever the status. NULL does
 /// nothing. Values that were handed out stay valid.
 ///
-/// Errors: what the last flush answered.
+/// Errors: those of `twat_cache_flush`.
 /// Threads: must not overlap another call on this handle.
 /// Since: 3.0.0
 ///
@@ -97,7 +97,7 @@ pub unsafe extern "C" fn twat_cache_close(cache: *mut twat_cache) -> i32 {
 
 /// Removes an entry: `TWAT_OK`, or `TWAT_MISS` where there was none.
 ///
-/// Errors: `TWAT_E_ARG`; what the engine's medium answers.
+/// Errors: `TWAT_E_ARG`; engine errors.
 /// Since: 3.0.0
 ///
 /// # Safety
@@ -144,7 +144,7 @@ pub unsafe extern "C" fn twat_cache_contains(
 /// Constant time where no such entry can be there; else, and always over redis, a walk
 /// over all keys. (`entries` of `twat_cache_stats` is what is held, in constant time.)
 ///
-/// Errors: `TWAT_E_ARG`; what the engine's medium answers.
+/// Errors: `TWAT_E_ARG`; engine errors.
 /// Since: 3.0.0
 ///
 /// # Safety
@@ -161,11 +161,11 @@ pub unsafe extern "C" fn twat_cache_len(cache: *mut twat_cache, out_len: *mut u6
     })
 }
 
-/// Makes every entry that carries the tag a miss, at once for all processes of
-/// the store and in constant time: `TWAT_OK`, or `TWAT_MISS` where no entry
+/// Makes every entry that carries the tag a miss, immediately for all processes
+/// of the store and in constant time: `TWAT_OK`, or `TWAT_MISS` where no entry
 /// ever carried it.
 ///
-/// Errors: `TWAT_E_ARG`; what the engine's medium answers.
+/// Errors: `TWAT_E_ARG`; engine errors.
 /// Since: 3.0.0
 ///
 /// # Safety
@@ -185,9 +185,9 @@ pub unsafe extern "C" fn twat_cache_invalidate_tag(
 }
 
 /// Removes all that is expired or invalidated by a tag; `*out_removed` (which
-/// may be NULL) is how many entries left.
+/// may be NULL) is the number of entries that were removed.
 ///
-/// Errors: `TWAT_E_ARG`; what the engine's medium answers.
+/// Errors: `TWAT_E_ARG`; engine errors.
 /// Since: 3.0.0
 ///
 /// # Safety
@@ -205,7 +205,7 @@ pub unsafe extern "C" fn twat_cache_expire(cache: *mut twat_cache, out_removed: 
 
 /// Removes every entry (of this namespace).
 ///
-/// Errors: `TWAT_E_ARG`; what the engine's medium answers.
+/// Errors: `TWAT_E_ARG`; engine errors.
 /// Since: 3.0.0
 ///
 /// # Safety
@@ -218,9 +218,9 @@ pub unsafe extern "C" fn twat_cache_clear(cache: *mut twat_cache) -> i32 {
     })
 }
 
-/// Waits until what was acknowledged is as durable as the medium can make it.
+/// Waits until all acknowledged changes are as durable as the disk or server can make them.
 ///
-/// Errors: `TWAT_E_ARG`; what the engine's medium answers.
+/// Errors: `TWAT_E_ARG`; engine errors.
 /// Since: 3.0.0
 ///
 /// # Safety
@@ -233,12 +233,12 @@ pub unsafe extern "C" fn twat_cache_flush(cache: *mut twat_cache) -> i32 {
     })
 }
 
-/// What is worth knowing in words, as a JSON object: the engine chosen and
-/// why, and what the engine has to say.
+/// Describes the cache as a JSON object: the engine, why it was chosen, and
+/// figures of the engine.
 ///
 /// Ownership: release `*out_json` with `twat_bytes_free`. Not NUL-terminated.
 ///
-/// Errors: `TWAT_E_ARG`; what the engine's medium answers.
+/// Errors: `TWAT_E_ARG`; engine errors.
 /// Since: 3.0.0
 ///
 /// # Safety
@@ -255,13 +255,13 @@ pub unsafe extern "C" fn twat_cache_info(cache: *mut twat_cache, out_json: *mut 
     })
 }
 
-/// Verifies every entry and, in stores, the file they lie in; with `repair` 1
-/// what is bad is removed. `*out_json` is a JSON object with at least
+/// Verifies every entry and, in stores, the file in which they are stored. With
+/// `repair` 1, damaged entries are removed. `*out_json` is a JSON object with at least
 /// `entries` and `bad`.
 ///
 /// Ownership: release `*out_json` with `twat_bytes_free`. Not NUL-terminated.
 ///
-/// Errors: `TWAT_E_ARG`; what the engine's medium answers.
+/// Errors: `TWAT_E_ARG`; engine errors.
 /// Since: 3.0.0
 ///
 /// # Safety
@@ -286,7 +286,7 @@ pub unsafe extern "C" fn twat_cache_check(
 /// tags to a file, which is replaced as a whole or not at all; `*out_entries`
 /// (which may be NULL) is how many.
 ///
-/// Errors: `TWAT_E_ARG`; `TWAT_E_IO`, `TWAT_E_FULL`; what a get answers.
+/// Errors: `TWAT_E_ARG`; `TWAT_E_IO`, `TWAT_E_FULL`; as `twat_cache_get`.
 /// Since: 3.0.0
 ///
 /// # Safety
@@ -311,7 +311,7 @@ pub unsafe extern "C" fn twat_cache_export(
 /// Sets every entry of an export file; `*out_entries` (which may be NULL) is
 /// how many. The file is verified as a whole before the first is set.
 ///
-/// Errors: `TWAT_E_ARG`; `TWAT_E_IO`, `TWAT_E_FULL`; what a set answers;
+/// Errors: `TWAT_E_ARG`; `TWAT_E_IO`, `TWAT_E_FULL`; as `twat_cache_set`;
 /// `TWAT_E_CORRUPT`, `TWAT_E_VERSION` for the file.
 /// Since: 3.0.0
 ///

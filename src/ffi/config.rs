@@ -17,7 +17,7 @@ pub struct twat_config {
     pub(super) config: Config,
 }
 
-/// One option, as the table knows it.
+/// One row of the table of options.
 ///
 /// Ownership: every text is static.
 #[repr(C)]
@@ -69,8 +69,8 @@ pub unsafe extern "C" fn twat_config_new(
 
 /// Sets an option from text: decimal integers, `true` or `false`, UTF-8. Times
 /// and sizes may have a unit (`twat_parse_duration`, `twat_parse_size`); without
-/// one they are milliseconds and bytes. The key and the value are checked at once, what spans options when
-/// the cache is opened.
+/// one they are milliseconds and bytes. The name and the value are checked immediately; contradictions between
+/// options are found when the cache is opened.
 ///
 /// Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CONFIG` for an unknown key (the text
 /// offers the nearest one) or a value out of range (the text has the range);

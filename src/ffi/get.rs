@@ -17,7 +17,7 @@ use std::ffi::c_void;
 ///
 /// Ownership: release `*out_value` with `twat_bytes_free`; it may outlive its
 /// entry and the cache.
-/// Errors: `TWAT_E_ARG`; what the engine's medium answers.
+/// Errors: `TWAT_E_ARG`; engine errors.
 /// Since: 3.0.0
 ///
 /// # Safety

@@ -10,25 +10,25 @@ use crate::base::fork;
 use crate::policy::host::{HostPolicy, Needs};
 use std::sync::{Mutex, PoisonError, TryLockError};
 
-/// Hits need not be told (fifo, lifo, rr, none).
+/// Hits need not be reported (fifo, lifo, rr, none).
 pub const TWAT_POLICY_NEEDS_NOTHING: i32 = 0;
-/// Each slot that was hit since the last hand-over is told once; order does
-/// not matter (sieve).
+/// Each slot that was hit since the last report is reported once, in any order
+/// (sieve).
 pub const TWAT_POLICY_NEEDS_MARK: i32 = 1;
-/// Every hit is told, in order (lru, mru, lfu, s3fifo).
+/// Every hit is reported, in order (lru, mru, lfu, s3fifo).
 pub const TWAT_POLICY_NEEDS_LOG: i32 = 2;
 
 /// An eviction order over slots. The host keeps keys, objects and a log of
-/// hits; the policy says which slots leave.
+/// hits; the policy says which slots are evicted.
 ///
 /// A slot is a 64-bit number, never 0; one that was removed or evicted is
 /// stale, and stale slots are ignored everywhere.
 /// Its low 32 bits are an index that no other live slot has, and that is below
-/// the greatest number of entries there were at once: a host may keep its
+/// the greatest number of entries there have been at one time: a host may keep its
 /// entries in an array. The rest tells apart those that had the index before.
 ///
-/// Threads: any; calls are serialised. A host keeps its dictionary and the
-/// policy equal by its own lock around the insertion into both.
+/// Threads: any; calls are serialised. A host protects its dictionary and the
+/// policy with one lock, so that an insertion changes both.
 /// After `fork` it survives with its host's dictionary.
 #[expect(non_camel_case_types, reason = "a C name")]
 pub struct twat_policy {
@@ -125,8 +125,8 @@ pub unsafe extern "C" fn twat_policy_needs(policy: *mut twat_policy) -> i32 {
 ///
 /// `fingerprint` is a 64-bit hash of the key, the same for the same key;
 /// `cost` counts against `max_bytes`. `TWAT_OK`: `*out_slot` is the new entry's
-/// slot, and the `*out_n` slots in `out_victims` have left: delete their
-/// entries. `TWAT_TRUNCATED`: the same, but more slots have left than there
+/// slot, and the `*out_n` slots in `out_victims` were evicted: delete their
+/// entries. `TWAT_TRUNCATED`: the same, but more slots were evicted than there
 /// was room for; fetch them with `twat_policy_evicted`. `TWAT_MISS`: not
 /// admitted (it costs more than `max_bytes`, or policy `none` is full); nothing
 /// was evicted, `*out_slot` is 0 and `*out_n` 0. Slots of an earlier
@@ -194,7 +194,7 @@ unsafe fn drain(policy: &mut HostPolicy, out: *mut u64, capacity: usize, out_n: 
     if policy.has_evicted() { TWAT_TRUNCATED } else { TWAT_OK }
 }
 
-/// The slots that have left and were not handed out yet: `TWAT_OK`, or
+/// The slots that were evicted and not returned yet: `TWAT_OK`, or
 /// `TWAT_TRUNCATED` when there are still more.
 ///
 /// Errors: `TWAT_E_ARG` for NULL.
@@ -245,7 +245,7 @@ pub unsafe extern "C" fn twat_policy_hits(
     })
 }
 
-/// Tells that the host removed an entry (deleted, expired): `TWAT_OK`, or
+/// Reports that the host removed an entry (deleted, expired): `TWAT_OK`, or
 /// `TWAT_MISS` for a stale slot.
 ///
 /// Errors: `TWAT_E_ARG` for NULL.
@@ -262,7 +262,7 @@ pub unsafe extern "C" fn twat_policy_remove(policy: *mut twat_policy, slot: u64)
     })
 }
 
-/// Forgets every slot; all of them are stale then. Figures stay.
+/// Removes every slot; all of them are stale then. Statistics are kept.
 ///
 /// Errors: `TWAT_E_ARG` for NULL.
 /// Since: 3.0.0
@@ -282,7 +282,7 @@ pub unsafe extern "C" fn twat_policy_clear(policy: *mut twat_policy) -> i32 {
     })
 }
 
-/// Reads the figures: `hits` (logged ones), `sets`, `deletes`, `evictions`,
+/// Reads the statistics: `hits` (logged ones), `sets`, `deletes`, `evictions`,
 /// `rejected`, `entries`, `bytes` (the sum of costs) and the bounds.
 ///
 /// Errors: as `twat_cache_stats`.

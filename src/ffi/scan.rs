@@ -58,7 +58,7 @@ pub unsafe extern "C" fn twat_cache_scan(
 ///
 /// Ownership: release `*out_key` with `twat_bytes_free`.
 /// Errors: `TWAT_E_ARG` for NULL; `TWAT_E_CLOSED` when the cache was closed, or
-/// the process forked, since the walk began; what the medium answers.
+/// the process forked, since the walk began; engine errors.
 /// Since: 3.0.0
 ///
 /// # Safety

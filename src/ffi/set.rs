@@ -12,11 +12,11 @@ use crate::engine::Stored;
 use std::ffi::{c_char, c_void};
 use std::path::Path;
 
-/// As `ttl_ms`: the cache's own (option `ttl_ms`).
+/// As `ttl_ms`: the time to live of the cache (option `ttl_ms`).
 pub const TWAT_TTL_DEFAULT: u64 = 0;
-/// As `ttl_ms`: never expires.
+/// As `ttl_ms`: the entry does not expire.
 pub const TWAT_TTL_NEVER: u64 = u64::MAX;
-/// In `twat_set_options.flags`: only where nothing is stored yet.
+/// In `twat_set_options.flags`: store only if there is no entry yet.
 pub const TWAT_SET_ADD: u64 = 1;
 
 /// How `twat_cache_set_with` stores. Zero it, set `struct_size`, then what you
@@ -78,9 +78,9 @@ fn status_of(stored: Stored) -> i32 {
 
 /// Stores a value, replacing what was there. Key and value are copied.
 ///
-/// Errors: `TWAT_E_ARG`; `TWAT_E_TOO_LARGE` for what can never fit and
-/// `TWAT_E_FULL` where nothing may be evicted (both counted as rejected, what
-/// was stored stays); what the engine's medium answers.
+/// Errors: `TWAT_E_ARG`; `TWAT_E_TOO_LARGE` for a value that can never fit and
+/// `TWAT_E_FULL` where nothing may be evicted (both are counted as rejected, and the
+/// stored value is kept); engine errors.
 /// Since: 3.0.0
 ///
 /// # Safety
@@ -129,8 +129,7 @@ pub unsafe extern "C" fn twat_cache_add(
     })
 }
 
-/// Stores a value with everything that can be said about it (`options` may be
-/// NULL): `TWAT_OK`, or `TWAT_EXISTS` under `TWAT_SET_ADD`.
+/// Stores a value with options (`options` may be NULL): `TWAT_OK`, or `TWAT_EXISTS` under `TWAT_SET_ADD`.
 ///
 /// Errors: as `twat_cache_set`; `TWAT_E_ARG` for a `struct_size` below the
 /// first version's, for unknown flags, and for a field that is set and that this
@@ -215,8 +214,8 @@ pub unsafe extern "C" fn twat_cache_touch(
 
 /// Adds `delta` to a stored integer, atomically between threads and, in shared
 /// engines, processes; `*out_value` (which may be NULL) is the sum. A
-/// missing one starts at `initial` and gets `ttl_ms`; one that is there
-/// keeps its time and its tags.
+/// missing integer starts at `initial` and gets `ttl_ms`; an existing one
+/// keeps its time to live and its tags.
 ///
 /// A stored integer is a counter (format byte 4 and 8 bytes, little-endian) or a
 /// MessagePack integer (format byte 1), which is what the languages store for a
@@ -224,7 +223,7 @@ pub unsafe extern "C" fn twat_cache_touch(
 ///
 /// Errors: as `twat_cache_set`; `TWAT_E_UNSUPPORTED` where the key holds anything else (the
 /// text names it); `TWAT_E_TOO_LARGE` for a sum beyond 64 bits: sums never wrap around.
-/// What is stored stays then.
+/// The stored value is kept then.
 /// Since: 3.0.0
 ///
 /// # Safety

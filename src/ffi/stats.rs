@@ -26,9 +26,9 @@ pub struct twat_stats {
     pub sets: u64,
     /// Entries deleted by call.
     pub deletes: u64,
-    /// Entries that left for want of room.
+    /// Entries that were evicted.
     pub evictions: u64,
-    /// Entries that left because their time was over.
+    /// Entries that were removed because they had expired.
     pub expirations: u64,
     /// Values refused: too large, or no room.
     pub rejected: u64,
@@ -54,10 +54,10 @@ unsafe impl Growing for twat_stats {
     const FIRST: usize = 120;
 }
 
-/// Reads the figures.
+/// Reads the statistics.
 ///
 /// Errors: `TWAT_E_ARG` for NULL or a `struct_size` below the first version's;
-/// what the engine's medium answers.
+/// engine errors.
 /// Since: 3.0.0
 ///
 /// # Safety

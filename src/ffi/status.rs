@@ -5,39 +5,39 @@ use crate::base::error::{Code, Error};
 use std::cell::UnsafeCell;
 use std::ffi::c_char;
 
-/// It worked.
+/// Success.
 pub const TWAT_OK: i32 = 0;
-/// No such entry, or the end of a scan. Not an error.
+/// There is no such entry, or a scan has ended. Not an error.
 pub const TWAT_MISS: i32 = 1;
-/// The buffer is too small; the length written is the one needed.
+/// The buffer is too small. The length that is written is the length that is needed.
 pub const TWAT_TRUNCATED: i32 = 2;
-/// An add found an entry and changed nothing.
+/// An add found an entry and did not change it.
 pub const TWAT_EXISTS: i32 = 3;
 /// An argument is wrong.
 pub const TWAT_E_ARG: i32 = -1;
 /// An option is unknown, out of range, or contradicts another.
 pub const TWAT_E_CONFIG: i32 = -2;
-/// Memory could not be had.
+/// Out of memory.
 pub const TWAT_E_NOMEM: i32 = -3;
 /// The operating system refused a read or a write.
 pub const TWAT_E_IO: i32 = -4;
-/// No room: a full disk, or a cache that refuses new entries.
+/// There is no room: the disk is full, or the cache refuses new entries.
 pub const TWAT_E_FULL: i32 = -5;
-/// A key or value that can never fit.
+/// A key or value is larger than the engine can store.
 pub const TWAT_E_TOO_LARGE: i32 = -6;
-/// Somebody else holds what is needed.
+/// Another process or thread holds a lock that is needed.
 pub const TWAT_E_BUSY: i32 = -7;
-/// Stored bytes are not what was written.
+/// Stored bytes are damaged.
 pub const TWAT_E_CORRUPT: i32 = -8;
 /// A server is down or did not answer in time.
 pub const TWAT_E_UNAVAILABLE: i32 = -9;
 /// The handle is closed.
 pub const TWAT_E_CLOSED: i32 = -10;
-/// This engine cannot do that.
+/// The engine does not support the operation.
 pub const TWAT_E_UNSUPPORTED: i32 = -11;
-/// Written by a newer version of the library.
+/// A newer version of the library wrote the store or file.
 pub const TWAT_E_VERSION: i32 = -12;
-/// A bug in the library; the handle can only be closed.
+/// There is a bug in the library. The handle can only be closed.
 pub const TWAT_E_PANIC: i32 = -99;
 
 const CAPACITY: usize = 512;

@@ -50,7 +50,7 @@ def c_reference() -> str:
     """The header as a page: each declaration under its name, with its comment."""
     text = (ROOT / "include" / "twat_cache.h").read_text()
     kinds: dict[str, list[str]] = {"Functions": [], "Types": [], "Constants": []}
-    for comment, code in re.findall(r"/\*\*\n(.*?)\*/\n(.*?)(?=\n\n|\Z)", text, re.S):
+    for comment, code in re.findall(r"/\*\n(.*?)\*/\n(.*?)(?=\n\n|\Z)", text, re.S):
         kinds[kind_of(code)].append(f"### `{name_of(code)}`\n\n```c\n{code.strip()}\n```\n\n{words_of(comment)}\n")
     parts = [
         "# C header\n",
