@@ -21,9 +21,20 @@ case $verb in
 install | uninstall) ;;
 *) refuse "expected install or uninstall, got: $verb" ;;
 esac
-prefix=${prefix%/}
-libdir=${LIBDIR:-$prefix/lib}
-libdir=${libdir%/}
+# A path without doubled slashes, and without one at its end, but for / itself.
+tidy() {
+    local path=$1
+    while [[ $path == *//* ]]; do path=${path//\/\//\/}; done
+    [ "$path" = / ] || path=${path%/}
+    printf '%s/' "$path" # the slash keeps a newline at the end, which is refused below
+}
+tidied=$(tidy "$prefix")
+prefix=${tidied%/}
+# What paths below the prefix begin with: empty for /.
+root=${prefix%/}
+tidied=$(tidy "${LIBDIR:-$root/lib}")
+libdir=${tidied%/}
+destdir=${destdir%"${destdir##*[!/]}"}
 built=target/${TWAT_PROFILE:-library}
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 major=${version%%.*}
@@ -51,9 +62,9 @@ for name in PREFIX LIBDIR; do
 done
 
 lib=$destdir$libdir
-include=$destdir$prefix/include
+include=$destdir$root/include
 cmake=$lib/cmake/twat_cache
-man=$destdir$prefix/share/man/man3
+man=$destdir$root/share/man/man3
 headers=(bindings/c/twat_cache/*.hpp)
 
 # Every file of the package.
@@ -83,24 +94,28 @@ filled_in() {
 }
 
 pkgconfig_file() {
+    # Relative to the prefix, so that --define-prefix and a moved tree work; not below /, where
+    # that would be //lib.
+    local base='${prefix}'
     if [ -n "${TWAT_RELOCATABLE:-}" ]; then
         printf 'prefix=${pcfiledir}/../..\n'
     else
         printf 'prefix=%s\n' "$(pc_path "$prefix")"
+        [ -n "$root" ] || base=
     fi
     printf 'exec_prefix=${prefix}\n'
-    # Relative to the prefix, so that --define-prefix and a moved tree work.
     case $libdir in
-    "$prefix"/*) printf 'libdir=${prefix}/%s\n' "$(pc_path "${libdir#"$prefix"/}")" ;;
+    "$root"/*) printf 'libdir=%s/%s\n' "$base" "$(pc_path "${libdir#"$root"/}")" ;;
     *) printf 'libdir=%s\n' "$(pc_path "$libdir")" ;;
     esac
+    printf 'includedir=%s/include\n' "$base"
     filled_in bindings/c/twat_cache.pc.in
 }
 
 cmake_file() {
     local up
     # By the names alone, as CMake reads it: symbolic links may differ where it is installed.
-    up=$(realpath -ms --relative-to="$libdir/cmake/twat_cache" "$prefix/include")
+    up=$(realpath -ms --relative-to="$libdir/cmake/twat_cache" "$root/include")
     # In a bracket argument no character has a meaning.
     printf 'set(_twat_cache_include_from_here [==[%s]==])\n' "$up"
     filled_in bindings/c/cmake/twat_cache-config.cmake.in

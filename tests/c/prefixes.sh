@@ -66,6 +66,18 @@ put /usr "$destdir" >/dev/null
 left=$(find "$destdir" ! -type d)
 [ -z "$left" ] || fail "left behind in DESTDIR: $left"
 
+say "the root as the prefix, and slashes that are too many"
+put / "$rooms/root//" >/dev/null
+pc=$rooms/root/lib/pkgconfig/twat_cache.pc
+! grep -q '//' <(grep dir= "$pc") || fail "PREFIX=/: $(grep dir= "$pc")"
+[ "$(PKG_CONFIG_PATH=${pc%/*} pkg-config --variable=libdir twat_cache)" = /lib ] || fail "PREFIX=/: libdir"
+by_cmake "$rooms/root" >"$rooms/log" 2>&1 || { cat "$rooms/log"; fail "CMake: PREFIX=/"; }
+"$tree/tools/install.sh" uninstall // "$rooms/root" >/dev/null
+left=$(find "$rooms/root" ! -type d)
+[ -z "$left" ] || fail "left behind below /: $left"
+put "/usr//local///" "$rooms/root" >/dev/null
+grep -q '^prefix=/usr/local$' "$rooms/root/usr/local/lib/pkgconfig/twat_cache.pc" || fail "PREFIX with doubled slashes"
+
 say "a moved tree, LIBDIR, Meson"
 put "$rooms/first" >/dev/null
 mv "$rooms/first" "$rooms/second"

@@ -101,11 +101,24 @@ public:
             return apply({Step::a_number, name, {}, static_cast<std::uint64_t>(value), nullptr}, on);
         }
     }
-    // Durations, for the options that end in _ms.
+    // Durations, for the options that end in _ms. Parts of a millisecond are
+    // rounded up, since 0 has a meaning of its own.
     template <class Rep, class Period>
     Config& set(const std::string& name, std::chrono::duration<Rep, Period> value, OnError on = {})
     {
-        return set(name, std::chrono::duration_cast<std::chrono::milliseconds>(value).count(), on);
+        using Exact = std::chrono::duration<long double, std::milli>;
+        const long double exact = std::chrono::duration_cast<Exact>(value).count();
+        if (name.size() < 3 || name.compare(name.size() - 3, 3, "_ms") != 0) {
+            on.fail(errc::config, name + ": expected an option whose name ends in _ms, got a duration for this one");
+            return *this;
+        }
+        if (!(exact >= 0 && exact < 9e18L)) {
+            on.fail(errc::config, name + ": expected a duration from 0 to 9e18 ms, got one outside of that");
+            return *this;
+        }
+        auto ms = static_cast<std::uint64_t>(exact);
+        if (static_cast<long double>(ms) < exact) ++ms;
+        return set(name, ms, on);
     }
 
     // Lays a JSON object or a MessagePack map over the configuration.

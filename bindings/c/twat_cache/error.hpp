@@ -9,6 +9,9 @@
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#if defined(__cpp_exceptions) && defined(__GLIBCXX__)
+#include <cxxabi.h>
+#endif
 
 namespace twat {
 
@@ -105,6 +108,35 @@ public:
 private:
     std::error_code* code_ = nullptr;
 };
+
+namespace detail {
+
+// Runs a step without which the caller can do; false where it threw. Anything
+// may be thrown by a program's callbacks, copies and codecs, not only
+// std::exception.
+template <class Step> bool attempt(Step step)
+{
+#if defined(__cpp_exceptions)
+    try {
+        step();
+        return true;
+    }
+#if defined(__GLIBCXX__)
+    // The end of a thread by pthread_cancel or pthread_exit: whoever catches it ends the process.
+    catch (abi::__forced_unwind&) {
+        throw;
+    }
+#endif
+    catch (...) {
+        return false;
+    }
+#else
+    step();
+    return true;
+#endif
+}
+
+} // namespace detail
 
 } // namespace twat
 

@@ -2,6 +2,7 @@
 #ifndef TWAT_CACHE_JSON_HPP
 #define TWAT_CACHE_JSON_HPP
 
+#include <algorithm>
 #include <charconv>
 #include <string>
 #include <string_view>
@@ -95,11 +96,39 @@ private:
                 text.front() == '-' ? to.integer(negative) : to.integer(positive);
                 return true;
             }
-            if (whole.ec != std::errc::result_out_of_range) return false;
+            return whole.ec == std::errc::result_out_of_range && whole.ptr == end && big_integer(text, to);
         }
         double value = 0;
         if (!real(text, value)) return false;
         to.real(value);
+        return true;
+    }
+
+    // An integer beyond 64 bits, with every digit. False for more digits than any number of the
+    // languages is read from, since each costs a pass over all bytes.
+    static bool big_integer(const std::string& text, Writer& to)
+    {
+        constexpr std::size_t most_digits = 4300;
+        const bool below_zero = text.front() == '-';
+        if (text.size() > most_digits) return false;
+        std::string bytes; // the magnitude, lowest byte first
+        for (std::size_t i = below_zero ? 1 : 0; i < text.size(); i++) {
+            auto carry = static_cast<unsigned>(text[i] - '0');
+            for (char& byte : bytes) {
+                carry += static_cast<unsigned char>(byte) * 10u;
+                byte = static_cast<char>(carry & 0xff);
+                carry >>= 8;
+            }
+            if (carry != 0) bytes.push_back(static_cast<char>(carry));
+        }
+        bytes.push_back('\0');
+        std::reverse(bytes.begin(), bytes.end());
+        if (below_zero) detail::negate(bytes);
+        const char sign = below_zero ? '\xff' : '\0';
+        std::size_t first = 0;
+        while (first + 1 < bytes.size() && bytes[first] == sign && ((bytes[first + 1] ^ sign) & 0x80) == 0) first++;
+        bytes.erase(0, first);
+        to.extension(ext::big_integer, bytes);
         return true;
     }
 

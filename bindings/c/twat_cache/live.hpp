@@ -44,6 +44,9 @@ template <class K, class V> struct LiveOptions {
 // Counted since the cache was made.
 struct LiveStats {
     std::uint64_t hits = 0, misses = 0, sets = 0, evictions = 0, rejected = 0;
+    // Results of memoized calls that were not stored, or whose eviction was not reported to the
+    // end, since a copy, the weigher or the eviction callback threw.
+    std::uint64_t failures = 0;
 };
 
 template <class Signature, class Store> class LiveMemoized;
@@ -97,7 +100,8 @@ public:
     }
 
     // Stores, in place of what is there. False where the entry was not
-    // admitted: it weighs more than max_bytes, or policy "none" is full.
+    // admitted: it weighs more than max_bytes, policy "none" is full, or the key
+    // does not equal itself (a NaN).
     bool set(K key, V value, Ttl ttl = {}, OnError on = {})
     {
         return ttl.valid(on) && state_->set(std::move(key), std::move(value), ttl);
@@ -204,6 +208,12 @@ private:
         bool set(K key, V value, Ttl ttl)
         {
             Removed removed, evicted;
+            // A key that does not equal itself (a NaN) would never be found again.
+            if (!Equal()(key, key)) {
+                std::lock_guard<std::mutex> hold(mutex);
+                stats.rejected++;
+                return false;
+            }
             std::uint64_t weight = options.weigher ? options.weigher(key, value) : 1;
             std::uint64_t hashed = hash(key);
             auto made = std::make_unique<Item>(std::move(key), std::move(value), hashed, end_of(ttl));

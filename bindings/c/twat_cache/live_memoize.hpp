@@ -16,6 +16,7 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "borrows.hpp"
 #include "codec.hpp"
@@ -32,6 +33,13 @@ template <class T> constexpr bool is_pointer_to_object = std::is_pointer_v<T> &&
 template <class T> constexpr bool has_live_form = std::is_floating_point_v<T>;
 template <class T> constexpr bool has_live_form<std::optional<T>> = true;
 template <class T> constexpr bool has_live_form<std::shared_ptr<T>> = true;
+template <class... T> constexpr bool has_live_form<std::variant<T...>> = true;
+
+// std::filesystem::path, and what is made like it.
+template <class T, class = void> struct is_path : std::false_type {};
+template <class T>
+struct is_path<T, std::void_t<decltype(std::declval<const T&>().native()), typename T::string_type>>
+    : std::is_same<std::decay_t<decltype(std::declval<const T&>().native())>, typename T::string_type> {};
 
 // How one argument is kept in a key: `type` owns it, `of` makes one.
 // The default: by its canonical encoding.
@@ -50,9 +58,19 @@ template <class T, class = void> struct live_part {
 // Types that own their value and have a hash: themselves.
 template <class T>
 struct live_part<T, std::enable_if_t<std::is_default_constructible_v<std::hash<T>> && !borrows<T>::value &&
-                                     !has_live_form<T>>> {
+                                     !has_live_form<T> && !is_path<T>::value>> {
     using type = T;
-    static const T& of(const T& argument) { return argument; }
+    static const T& of(const T& argument)
+    {
+        static_assert(std::is_copy_constructible_v<T>, "twat::memoize: a key is a copy of the argument; expected a type "
+                                                       "with copies (a std::unique_ptr says nothing about its value)");
+        return argument;
+    }
+};
+// As its text: "a//b" equals "a/b" as a path, and a function can tell them apart.
+template <class T> struct live_part<T, std::enable_if_t<is_path<T>::value>> {
+    using type = typename T::string_type;
+    static const type& of(const T& argument) { return argument.native(); }
 };
 // As docs/format.md has it: -0.0 is 0.0, and there is one NaN.
 template <class T> struct live_part<T, std::enable_if_t<std::is_floating_point_v<T>>> {
@@ -85,6 +103,28 @@ template <class T> struct live_part<std::optional<T>> {
         return argument ? type(std::in_place, live_part<T>::of(*argument)) : type();
     }
 };
+template <class... T> struct live_part<std::variant<T...>> {
+    using type = std::variant<typename live_part<T>::type...>;
+    static type of(const std::variant<T...>& argument)
+    {
+        if (argument.valueless_by_exception())
+            OnError::raise(errc::arg, "memoize: argument: expected a variant with a value, got one without");
+        return made(argument, std::index_sequence_for<T...>());
+    }
+
+private:
+    template <std::size_t... I> static type made(const std::variant<T...>& argument, std::index_sequence<I...>)
+    {
+        std::optional<type> key;
+        auto add = [&](auto index) {
+            constexpr std::size_t i = index;
+            if (const auto* held = std::get_if<i>(&argument))
+                key.emplace(std::in_place_index<i>, live_part<std::variant_alternative_t<i, std::variant<T...>>>::of(*held));
+        };
+        (add(std::integral_constant<std::size_t, I>()), ...);
+        return *std::move(key);
+    }
+};
 // Its hash is that of the address: the object behind it may change between two calls.
 template <class T> struct live_part<std::shared_ptr<T>> {
     static_assert(std::is_const_v<T>, "twat::memoize: a pointer says nothing about the value behind it; take the "
@@ -102,6 +142,41 @@ template <class T> struct live_key<T> {
     using type = typename live_part<T>::type;
     static decltype(auto) of(const T& argument) { return live_part<T>::of(argument); }
 };
+
+// The key of a call in a cache of the caller's own: the canonical key, the
+// argument, the tuple of the arguments, or what is made of the canonical key
+// without losing any of it.
+template <class Key, class Live, class = void> struct is_made_of : std::false_type {};
+template <class Key, class Live>
+struct is_made_of<Key, Live, std::void_t<decltype(Key{std::declval<Live>()})>> : std::true_type {};
+// Their own constructors convert each part, and cut it.
+template <class K, class L> struct is_made_of<std::optional<K>, L> : std::false_type {};
+template <class K, class L> struct is_made_of<std::optional<K>, std::optional<L>> : is_made_of<K, L> {};
+template <class A, class B, class L> struct is_made_of<std::pair<A, B>, L> : std::false_type {};
+template <class... K, class L> struct is_made_of<std::tuple<K...>, L> : std::false_type {};
+template <class... K, class... L> struct is_made_of<std::tuple<K...>, std::tuple<L...>> {
+    template <class... Each> struct list {};
+    template <class... A, class... B, class = std::enable_if_t<sizeof...(A) == sizeof...(B)>>
+    static std::bool_constant<(is_made_of<A, B>::value && ...)> all(list<A...>, list<B...>);
+    static std::false_type all(...);
+    static constexpr bool value = decltype(all(list<K...>(), list<L...>()))::value;
+};
+
+template <class Key, class... T> decltype(auto) live_key_in(const T&... arguments)
+{
+    using Live = typename live_key<T...>::type;
+    if constexpr (std::is_same_v<Key, Live>) {
+        return live_key<T...>::of(arguments...);
+    } else if constexpr (sizeof...(T) == 1 && (std::is_same_v<Key, T> && ...)) {
+        return (arguments, ...);
+    } else if constexpr (std::is_same_v<Key, std::tuple<T...>>) {
+        return Key(arguments...);
+    } else {
+        static_assert(is_made_of<Key, Live>::value, "twat::memoize: the key type of the cache cannot be made from the "
+                                                    "arguments, or would cut them");
+        return Key{live_key<T...>::of(arguments...)};
+    }
+}
 
 // The hash of a key: std::hash, which knows no tuples.
 template <class T> struct live_hash : std::hash<T> {};
@@ -132,7 +207,9 @@ template <class R, class... A> struct live_cache_of<R(A...)> {
 
 // A memoized function over a live cache: call it like the function. Copies
 // share one cache. Thread-safe if the function is; threads that miss together
-// each call it. What the function throws is passed on and not stored.
+// each call it. What the function throws is passed on and not stored. What the
+// weigher, the eviction callback or a copy into the cache throws counts in
+// stats().failures, and the call returns its result.
 //
 // A function that returns a reference is memoized by value.
 template <class Signature, class Store = typename detail::live_cache_of<Signature>::type> class LiveMemoized;
@@ -147,14 +224,14 @@ public:
                   "iterator); return an owning type, such as std::string or std::shared_ptr");
     static_assert(std::is_copy_constructible_v<Result>,
                   "twat::memoize: each hit copies the result; return std::shared_ptr for a type without copies");
-    static_assert(std::is_constructible_v<typename Store::Key, typename detail::live_key_of<A...>::type>,
-                  "twat::memoize: the key type of the cache cannot be made from the arguments");
+    static_assert(!detail::borrows<typename Store::Key>::value,
+                  "twat::memoize: the key type of the cache refers to memory that the cache does not own");
 
     template <class F> LiveMemoized(Store cache, F function) : cache_(std::move(cache)), function_(std::move(function)) {}
 
     Return operator()(const std::decay_t<A>&... arguments) const
     {
-        decltype(auto) key = detail::live_key_of<A...>::of(arguments...);
+        decltype(auto) key = key_of(arguments...);
         {
             // Not get: the one copy of the result is the one that is returned.
             std::lock_guard<std::mutex> hold(cache_.state_->mutex);
@@ -167,10 +244,10 @@ public:
         }
         if constexpr (std::is_void_v<R>) {
             function_(arguments...);
-            Store(cache_).set(key, nullptr);
+            store(key, nullptr);
         } else {
             Result result = function_(arguments...);
-            Store(cache_).set(key, result);
+            store(key, result);
             return result;
         }
     }
@@ -178,18 +255,31 @@ public:
     // Forgets one call; whether it was stored.
     bool invalidate(const std::decay_t<A>&... arguments) const
     {
-        return Store(cache_).erase(detail::live_key_of<A...>::of(arguments...));
+        return Store(cache_).erase(key_of(arguments...));
     }
     // Whether a call would be a hit.
     bool contains(const std::decay_t<A>&... arguments) const
     {
-        return cache_.contains(detail::live_key_of<A...>::of(arguments...));
+        return cache_.contains(key_of(arguments...));
     }
     void clear() const { Store(cache_).clear(); }
     // The cache of the results.
     Store cache() const { return cache_; }
 
 private:
+    static decltype(auto) key_of(const std::decay_t<A>&... arguments)
+    {
+        return detail::live_key_in<typename Store::Key, std::decay_t<A>...>(arguments...);
+    }
+
+    // The caller gets the result whatever a copy, the weigher or a callback throws.
+    template <class Stored> void store(const typename Store::Key& key, const Stored& value) const
+    {
+        if (detail::attempt([&] { Store(cache_).set(key, value); })) return;
+        std::lock_guard<std::mutex> hold(cache_.state_->mutex);
+        cache_.state_->stats.failures++;
+    }
+
     Store cache_;
     std::function<R(const std::decay_t<A>&...)> function_;
 };
@@ -211,7 +301,8 @@ LiveMemoized<Signature> memoize_as(F&& function, typename LiveMemoized<Signature
 }
 
 // Memoizes a callable in a cache of the caller's: its key is the argument, or
-// a tuple of the arguments. Functions must not share one cache.
+// a tuple of the arguments, which its Equal compares. A key type that would cut
+// the argument is refused. Functions must not share one cache.
 template <class K, class V, class Hash, class Equal, class F,
           class Signature = typename detail::signature<std::decay_t<F>>::type>
 LiveMemoized<Signature, LiveCache<K, V, Hash, Equal>> memoize(const LiveCache<K, V, Hash, Equal>& cache, F&& function)

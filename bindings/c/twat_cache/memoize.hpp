@@ -74,7 +74,8 @@ template <class Signature> class Memoized;
 // time.
 //
 // A failure of the cache never fails the call: it counts in the statistics,
-// and the function runs. What the function throws is passed on, not stored.
+// and the function runs. The same holds for what a codec throws while the result
+// is read or written. What the function throws is passed on, not stored.
 template <class R, class... A> class Memoized<R(A...)> {
 public:
     using Result = std::conditional_t<std::is_void_v<R>, std::nullptr_t, std::decay_t<R>>;
@@ -118,12 +119,15 @@ public:
         std::error_code ignored;
         if constexpr (std::is_void_v<R>) {
             function_(arguments...);
-            cache_->set(stored_under, std::string("\1\xc0", 2), ttl_, ignored);
+            cache_->set(stored_under, View("\1\xc0", 2), ttl_, ignored);
         } else {
             Result result = function_(arguments...);
-            std::error_code encoding;
-            std::string bytes = encode<Result>(result, encoding);
-            if (!encoding) cache_->set(stored_under, bytes, ttl_, ignored);
+            // What a codec throws, or memory that is lacking, does not take the result from the caller.
+            detail::attempt([&] {
+                std::error_code encoding;
+                std::string bytes = encode<Result>(result, encoding);
+                if (!encoding) cache_->set(stored_under, bytes, ttl_, ignored);
+            });
             return result;
         }
     }
@@ -175,8 +179,10 @@ private:
     bool find(View key, Result& result) const
     {
         Bytes found;
-        return twat_cache_get(cache_->raw(), key.data(), key.size(), found.receive()) == TWAT_OK &&
-               detail::decode_value(View(found), result);
+        if (twat_cache_get(cache_->raw(), key.data(), key.size(), found.receive()) != TWAT_OK) return false;
+        bool decoded = false;
+        detail::attempt([&] { decoded = detail::decode_value(View(found), result); });
+        return decoded;
     }
 
     template <class T> void write(Writer& writer, int i, const T& argument) const

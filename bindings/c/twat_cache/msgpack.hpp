@@ -37,6 +37,16 @@ template <class T> constexpr bool is_wide_integer = false;
 template <class T>
 constexpr bool is_word_integer = std::is_integral_v<T> && sizeof(T) <= sizeof(std::uint64_t) && !is_wide_integer<T>;
 
+// Negates an integer in two's complement, highest byte first.
+inline void negate(std::string& bytes)
+{
+    unsigned carry = 1;
+    for (std::size_t i = bytes.size(); i-- > 0; carry >>= 8) {
+        carry += ~static_cast<unsigned>(static_cast<unsigned char>(bytes[i])) & 0xff;
+        bytes[i] = static_cast<char>(carry & 0xff);
+    }
+}
+
 } // namespace detail
 
 // Numbers of the extension types that languages share.
@@ -342,6 +352,7 @@ public:
     // Integers too: JavaScript writes its integral numbers so.
     bool real(double& out)
     {
+        if (is_extension(peek())) return wide_real(out);
         std::uint64_t bits = 0;
         bool negative = false;
         if (peek() == 0xcb || peek() == 0xca) {
@@ -495,6 +506,36 @@ private:
         Reader before = *this;
         std::string_view payload;
         if (extension(ext::big_integer, payload) && big_integer(payload, out)) return true;
+        *this = before;
+        return false;
+    }
+
+    // A big integer as the nearest double; false for one beyond the greatest.
+    bool wide_real(double& out)
+    {
+        Reader before = *this;
+        std::string_view payload;
+        if (extension(ext::big_integer, payload) && !payload.empty()) {
+            const bool below_zero = (payload.front() & 0x80) != 0;
+            std::string magnitude(payload);
+            if (below_zero) detail::negate(magnitude);
+            std::uint64_t high = 0;
+            int dropped = 0;
+            bool rest = false;
+            for (char c : magnitude) {
+                if (high >> 56 == 0) {
+                    high = high << 8 | static_cast<unsigned char>(c);
+                } else {
+                    dropped += 8;
+                    rest = rest || c != 0;
+                }
+            }
+            // `high` has at least 57 bits where any were dropped: its last one stands for those, so
+            // that the conversion rounds as for all of them.
+            out = std::ldexp(static_cast<double>(rest ? high | 1 : high), dropped);
+            if (below_zero) out = -out;
+            if (std::isfinite(out)) return true;
+        }
         *this = before;
         return false;
     }
