@@ -65,7 +65,7 @@ export TWAT_CACHE_DIR XDG_DATA_HOME
 TWAT_CACHE_DIR=$(mktemp -d); XDG_DATA_HOME=$TWAT_CACHE_DIR
 trap 'rm -rf "$TWAT_CACHE_DIR"' EXIT
 "$PYTHON" -m pytest -p no:cacheprovider --doctest-modules src/twat_cache \
-  --ignore=src/twat_cache/django.py --ignore=src/twat_cache/flask_caching.py --ignore=src/twat_cache/joblib_store.py \
+  --ignore-glob='*/django.py' --ignore-glob='*/flask*.py' --ignore-glob='*/joblib*.py' \
   --ignore-glob='*/_pyinstaller/hook-*.py'  # run by PyInstaller, which is not installed
 "$PYTHON" -m mypy --cache-dir "$caches/mypy"
 "$PYTHON" -m mypy --cache-dir "$caches/mypy" tests/typed_examples.py

@@ -179,7 +179,7 @@ test_chroot() {
     (cd "$room" && "$venv/bin/python" -m zipfile -e "$wheel" "$old/tmp/wheel")
     chroot "$old" python3 -c "
 import ctypes
-library = ctypes.CDLL('/tmp/wheel/twat_cache/_native/libtwat_cache.so')
+library = ctypes.CDLL('/tmp/wheel/twat_cache/_ffi/libtwat_cache.so')
 library.twat_version_string.restype = ctypes.c_char_p
 print(library.twat_version_string().decode())" >"$room/version" || fail "the library does not load there"
     [ "$(cat "$room/version")" = "$version" ] || fail "the library there is another"

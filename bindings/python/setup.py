@@ -78,7 +78,7 @@ class BuildPy(build_py):
         super().run()
         if self.editable_mode:
             return
-        place = Path(self.build_lib) / "twat_cache" / "_native" / NAME
+        place = Path(self.build_lib) / "twat_cache" / "_ffi" / NAME
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(build_library(), place)
         place.chmod(0o755)
@@ -87,7 +87,7 @@ class BuildPy(build_py):
             subprocess.run([strip, "--strip-unneeded", str(place)], check=False)
 
     def get_outputs(self, include_bytecode: bool = True) -> list[str]:
-        return [*super().get_outputs(include_bytecode), str(Path(self.build_lib) / "twat_cache" / "_native" / NAME)]
+        return [*super().get_outputs(include_bytecode), str(Path(self.build_lib) / "twat_cache" / "_ffi" / NAME)]
 
 
 def native_part() -> list[Extension]:

@@ -1,7 +1,7 @@
 /*
  * Reads MessagePack with our extension types (docs/format.md).
  *
- * What is read here is read as `_msgpack_read` does in Python, which has the last
+ * What is read here is read as `_serialize/msgpack_reader.py` does in Python, which has the last
  * word: bytes that this reader does not take for a value are read once more by that
  * one, whose answer or error it is. So this one refuses whatever is rare, deep or
  * malformed, and says no more about it.

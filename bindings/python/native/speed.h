@@ -54,7 +54,7 @@ struct speed {
 #define X(name) PyObject *name;
     SPEED_HOOKS(X)
 #undef X
-    PyObject *busy_name, *pointer_name; /* attributes of `_native._handle.Handle` */
+    PyObject *busy_name, *pointer_name; /* attributes of `_ffi/handle.py`, `Handle` */
     _Atomic(char *) room;               /* of store.c */
 };
 

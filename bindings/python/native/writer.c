@@ -1,8 +1,8 @@
 /*
- * Writes MessagePack with our extension types (docs/format.md): the bytes are those that `_msgpack` writes in Python.
+ * Writes MessagePack with our extension types (docs/format.md): the bytes are those that `_serialize/msgpack_writer.py` writes.
  *
  * A value is found by its exact type, so that a subclass never passes for its base. What is not known here
- * is described by Python (`_codec._rare`): as bytes, or as parts that are written here.
+ * is described by Python (`_serialize/values.py`, `_rare`): as bytes, or as parts that are written here.
  *
  * Python code may run between any two items, and may change what is being written: each item
  * is held while it is written, and a container that has changed is an error.
@@ -11,7 +11,7 @@
 #include "speed.h"
 #include "wire.h"
 
-/* As `_msgpack.MAX_DEPTH`. */
+/* As `MAX_DEPTH` of `_serialize/msgpack_writer.py`. */
 #define MAX_DEPTH 64
 #define FIRST_ROOM 448
 #define LONGEST UINT32_MAX

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import sys
 
-from twat_cache import _keys
-from twat_cache._codec import Codec
+from twat_cache._identity import call_keys
+from twat_cache._serialize.values import Codec
 from twat_cache.exceptions import TwatCacheError
 from vectors import ROOT, Counter, Json, Raw, declare, python
 
@@ -161,7 +161,7 @@ def keys():
         entry = {"name": name, "args": args, "kwargs": kwargs}
         positional = [_named_type(typed) for typed in args]
         keywords = {k: python(v) for k, v in kwargs}
-        yield {**entry, "hex": _keys.encode_call(_keys.prefix_of(name), positional, keywords).hex()}
+        yield {**entry, "hex": call_keys.encode_call(call_keys.prefix_of(name), positional, keywords).hex()}
     for typed in ERRORS:
         yield {"name": "f", "args": [typed], "kwargs": [], "error": True}
     # Two keys of one map that encode alike: a float's two zeros.

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from twat_cache import _codec
-from twat_cache import _msgpack_read as reader
-from twat_cache._msgpack import Unencodable
+from twat_cache._serialize import msgpack_reader as reader
+from twat_cache._serialize import values
+from twat_cache._serialize.msgpack_writer import Unencodable
 from twat_cache._speedups import speed
 
 
@@ -133,14 +133,14 @@ def read(decode: Any, data: bytes) -> Any:
     except Exception as error:  # noqa: BLE001
         return type(error)
     try:
-        return _codec.encode_here(made)
+        return values.encode_here(made)
     except (Unencodable, RecursionError):
         return repr(made)
 
 
 def compare_encoding(sample: Any) -> bytes | None:
     """The bytes of a value, which are the same in both forms, or None for one that both refuse."""
-    ours, pure = written(speed.encode, sample), written(_codec.encode_here, sample)
+    ours, pure = written(speed.encode, sample), written(values.encode_here, sample)
     assert ours == pure, (sample, ours, pure)
     return ours if isinstance(ours, bytes) else None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from twat_cache._native import _abi, _lib
+from twat_cache._ffi import abi, lib
 
 HEADER = Path(__file__).resolve().parents[3] / "include" / "twat_cache.h"
 pytestmark = pytest.mark.skipif(not HEADER.is_file(), reason="outside the repository there is no header")
@@ -37,17 +37,17 @@ def prototypes() -> dict[str, tuple[str, str]]:
 
 
 def test_every_symbol_of_the_header_is_declared_with_its_types():
-    assert prototypes() == _abi.SYMBOLS
-    assert len(_abi.SYMBOLS) > 50
+    assert prototypes() == abi.SYMBOLS
+    assert len(abi.SYMBOLS) > 50
 
 
 def test_every_struct_has_the_headers_fields_in_order():
     structs = {
-        "bytes": _abi.Bytes,
-        "option": _abi.Option,
-        "slice": _abi.Slice,
-        "set_options": _abi.SetOptions,
-        "stats": _abi.Stats,
+        "bytes": abi.Bytes,
+        "option": abi.Option,
+        "slice": abi.Slice,
+        "set_options": abi.SetOptions,
+        "stats": abi.Stats,
     }
     for name, struct in structs.items():
         body = re.search(rf"typedef struct twat_{name} \{{(.*?)\}}", header(), re.S).group(1)
@@ -61,12 +61,12 @@ def test_every_constant_has_the_headers_value():
     for name, text in constants.items():
         value = 2**64 - 1 if text == "UINT64_MAX" else int(text)
         ours = name.removeprefix("POLICY_")
-        assert getattr(_abi, ours) == value, name
+        assert getattr(abi, ours) == value, name
     assert len(constants) > 20
 
 
 def test_both_ways_of_calling_are_declared():
-    for library in (_lib.held, _lib.freed):
-        for name, (_, parameters) in _abi.SYMBOLS.items():
+    for library in (lib.held, lib.freed):
+        for name, (_, parameters) in abi.SYMBOLS.items():
             assert len(getattr(library, name).argtypes) == len(parameters)
-    assert isinstance(_lib.held, ctypes.PyDLL) and not isinstance(_lib.freed, ctypes.PyDLL)
+    assert isinstance(lib.held, ctypes.PyDLL) and not isinstance(lib.freed, ctypes.PyDLL)

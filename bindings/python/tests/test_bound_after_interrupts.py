@@ -12,15 +12,15 @@ import time
 import pytest
 
 import twat_cache as tc
-from twat_cache import _memory, _quick_keep
-from twat_cache._native import _policy
+from twat_cache._ffi import policy as _policy
+from twat_cache._memoize import live_table, quick_keep
 
 
 class Late(Exception):
     pass
 
 
-OURS = {_memory.__file__, _quick_keep.__file__, _policy.__file__, "<twat_cache wrapper>", "<twat_cache log>"}
+OURS = {live_table.__file__, quick_keep.__file__, _policy.__file__, "<twat_cache wrapper>", "<twat_cache log>"}
 
 
 class Interrupter:
@@ -68,13 +68,13 @@ def interrupted_calls(f, calls, at):
 def consistent(store):
     """Dictionary, places and core agree."""
     assert not store.inside
-    slots = {_memory._slot(entry) for entry in store.table.values()}
+    slots = {live_table._slot(entry) for entry in store.table.values()}
     assert slots == set(store.place) and len(store.table) == len(slots)
     if store.policy is not None:
         assert store.policy.stats()["entries"] == len(slots)
-    if store.needs == _memory._MARK:
+    if store.needs == live_table._MARK:
         marked = [id(entry) for entry in store.marked]
-        assert all(id(entry) in marked for entry in store.table.values() if entry[_memory.MARKED])
+        assert all(id(entry) in marked for entry in store.table.values() if entry[live_table.MARKED])
     if store.ttl is not None:
         assert {slot for _, slot in store._deadlines} >= slots
 
@@ -112,7 +112,7 @@ def test_an_interrupt_at_any_instruction_leaves_the_bound_to_the_next_call(kind)
 @in_a_thread
 def test_an_interrupt_leaves_no_weight_behind():
     rng = random.Random(7)
-    store = _memory.ObjectStore(max_bytes=100_000, sizeof=lambda cost: cost)
+    store = live_table.ObjectStore(max_bytes=100_000, sizeof=lambda cost: cost)
     for n in range(400):
         weights = [rng.choice((500, 1000, 20_000, 90_000, 100_001)) for _ in range(4)]
         interrupted_calls(lambda weight: store.put((n, weight), weight), weights, rng.randrange(1, 900))

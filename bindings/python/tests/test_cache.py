@@ -96,9 +96,9 @@ class Model(RuleBasedStateMachine):
 def _as_stored(key):
     """Text and its UTF-8 are one key; what is not UTF-8 stays bytes."""
     if isinstance(key, bytes):
-        from twat_cache import _keys
+        from twat_cache._identity import call_keys
 
-        return _keys.undirect(key)
+        return call_keys.undirect(key)
     return key
 
 

@@ -16,7 +16,8 @@ from operator import add
 import pytest
 
 import twat_cache as tc
-from twat_cache import _names, _open
+from twat_cache._config import opening
+from twat_cache._identity import function_names
 
 
 class Scale:
@@ -76,7 +77,7 @@ def fetched(x):
 
 @pytest.fixture(autouse=True)
 def _told_anew(monkeypatch):
-    monkeypatch.setattr(_open, "_warned", set())
+    monkeypatch.setattr(opening, "_warned", set())
 
 
 def make(thing):
@@ -305,4 +306,4 @@ def test_what_is_captured_and_holds_itself_does_not_hang(folder):
         return n != 0 and even(n - 1)
 
     assert tc.bcache(folder_name=folder)(even)(4) is True
-    assert _names.function_name(even) == _names.function_name(even)
+    assert function_names.function_name(even) == function_names.function_name(even)

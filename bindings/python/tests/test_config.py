@@ -15,7 +15,8 @@ import pytest
 import twat_cache as tc
 from twat_cache import backend_selector as bs
 from twat_cache import engines
-from twat_cache._native import _abi, _status
+from twat_cache._ffi import abi
+from twat_cache._ffi import status as _status
 from twat_cache.exceptions import ConfigurationError, EngineError, EngineNotAvailableError
 
 ENV = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -365,21 +366,21 @@ def test_clearing_and_figures_by_name(folder):
 @pytest.mark.parametrize(
     "status, opening, expected",
     [
-        (_abi.E_ARG, True, tc.ConfigurationError), (_abi.E_CONFIG, True, tc.ConfigurationError), (_abi.E_ARG, False, tc.CacheValueError),
-        (_abi.E_NOMEM, False, MemoryError), (_abi.E_IO, False, tc.ResourceError), (_abi.E_FULL, False, tc.ResourceError),
-        (_abi.E_BUSY, False, tc.ResourceError), (_abi.E_TOO_LARGE, False, tc.CacheValueError),
-        (_abi.E_CORRUPT, False, tc.CacheOperationError), (_abi.E_VERSION, False, tc.CacheOperationError),
-        (_abi.E_UNSUPPORTED, False, tc.CacheOperationError), (_abi.E_UNAVAILABLE, False, tc.EngineNotAvailableError),
-        (_abi.E_CLOSED, False, tc.CacheOperationError), (_abi.E_PANIC, False, tc.EngineError), (-55, False, tc.EngineError),
+        (abi.E_ARG, True, tc.ConfigurationError), (abi.E_CONFIG, True, tc.ConfigurationError), (abi.E_ARG, False, tc.CacheValueError),
+        (abi.E_NOMEM, False, MemoryError), (abi.E_IO, False, tc.ResourceError), (abi.E_FULL, False, tc.ResourceError),
+        (abi.E_BUSY, False, tc.ResourceError), (abi.E_TOO_LARGE, False, tc.CacheValueError),
+        (abi.E_CORRUPT, False, tc.CacheOperationError), (abi.E_VERSION, False, tc.CacheOperationError),
+        (abi.E_UNSUPPORTED, False, tc.CacheOperationError), (abi.E_UNAVAILABLE, False, tc.EngineNotAvailableError),
+        (abi.E_CLOSED, False, tc.CacheOperationError), (abi.E_PANIC, False, tc.EngineError), (-55, False, tc.EngineError),
     ],
 )  # fmt: skip
 def test_every_status_has_its_exception(status, opening, expected):
     assert type(_status.error_of(status, opening=opening)) is expected or issubclass(
         type(_status.error_of(status, opening=opening)), expected
     )
-    if status == _abi.E_PANIC:
+    if status == abi.E_PANIC:
         assert "report this" in str(_status.error_of(status))
-    if status == _abi.E_CLOSED:
+    if status == abi.E_CLOSED:
         assert str(_status.error_of(status)) == "already closed"
 
 

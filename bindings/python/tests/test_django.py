@@ -24,7 +24,7 @@ if not settings.configured:
 from django.core.cache import CacheHandler  # noqa: E402
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
 
-from twat_cache._native._bytecache import ByteCache  # noqa: E402
+from twat_cache._ffi.bytecache import ByteCache  # noqa: E402
 from twat_cache.exceptions import EngineNotAvailableError  # noqa: E402
 
 BACKEND = "twat_cache.django.TwatCache"

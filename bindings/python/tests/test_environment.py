@@ -68,11 +68,14 @@ PROGRAM = """
 """
 # What is loaded before the lack: nobody can load this package itself without descriptors.
 LOADED = """
-import importlib, pkgutil, twat_cache, twat_cache._native
-for package in (twat_cache, twat_cache._native):
-    for module in pkgutil.iter_modules(package.__path__):
-        if module.name not in ("__main__", "django", "flask_caching", "joblib_store", "_trio_flight"):
-            importlib.import_module(f"{package.__name__}.{module.name}")
+import importlib, pkgutil, twat_cache
+apart = ("__main__", "_pyinstaller", "django", "ext", "flask_caching", "joblib_store", "trio_flight")
+todo = [(twat_cache.__path__, "twat_cache")]
+for path, package in todo:
+    for module in pkgutil.iter_modules(path):
+        if module.name not in apart:
+            loaded = importlib.import_module(f"{package}.{module.name}")
+            todo += [(loaded.__path__, loaded.__name__)] if module.ispkg else []
 """
 NO_DESCRIPTORS = """
 resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80)); held = []
@@ -221,14 +224,14 @@ def test_results_that_are_held_do_not_use_up_the_maps_of_the_process(tmp_path, m
     import numpy as np
     import pandas as pd
 
-    from twat_cache._native import _values
+    from twat_cache._ffi import values
 
     small = tc.fcache(folder_name=str(tmp_path / "small"))(lambda n: np.arange(n))
     small(1000)
     held = [small(1000) for _ in range(70_000)]
     assert maps() < 100 and (held[0] == held[-1]).all() and not held[0].flags.writeable and held[0].flags.aligned
 
-    monkeypatch.setattr(_values, "_MOST_MAPS", len(_values._views) + 20)
+    monkeypatch.setattr(values, "_MOST_MAPS", len(values._views) + 20)
     large = tc.fcache(folder_name=str(tmp_path / "large"))(lambda n: np.arange(n * 1.0))
     frames = tc.fcache(folder_name=str(tmp_path / "frames"))(lambda n: pd.DataFrame({"a": np.arange(n * 1.0)}))
     expected, frame = large(30_000), frames(30_000)

@@ -11,16 +11,16 @@ import pytest
 
 import twat_cache as tc
 from test_keys_of_objects import Colour, Model, Pair, Perm, Point, Thin
-from twat_cache import _msgpack as mp
-from twat_cache import _msgpack_read
-from twat_cache._codec import Codec, Foreign
-from twat_cache._msgpack_read import Malformed
+from twat_cache._serialize import msgpack_format, msgpack_reader
+from twat_cache._serialize import msgpack_writer as mp
+from twat_cache._serialize.msgpack_format import Malformed
+from twat_cache._serialize.values import Codec, Foreign
 
 
 def named(inner, name="nobody.Knows"):
     text = bytes((0xA0 | len(name),)) + name.encode()
     out = bytearray()
-    mp.write_ext(out, mp.NAMED, b"\x92" + text + inner)
+    mp.write_ext(out, msgpack_format.NAMED, b"\x92" + text + inner)
     return bytes(out)
 
 
@@ -34,7 +34,7 @@ WRAPS = {
     "named": named, "date-time": lambda inner: named(b"\x93" + inner + b"\xc0\x00", "datetime.datetime"),
     "frozenset": lambda inner: named(b"\x91" + inner, "builtins.frozenset"),
 }  # fmt: skip
-for _kind in (mp.TUPLE, mp.SET, mp.ARRAY):
+for _kind in (msgpack_format.TUPLE, msgpack_format.SET, msgpack_format.ARRAY):
 
     def _wrap(inner, kind=_kind):
         out = bytearray()
@@ -47,12 +47,12 @@ for _kind in (mp.TUPLE, mp.SET, mp.ARRAY):
 @pytest.mark.parametrize("long", [0, 1 << 62], ids=["msgpack", "own"])
 @pytest.mark.parametrize("wrap", WRAPS)
 def test_nesting_that_cannot_be_read_costs_no_more_than_its_length(wrap, long, monkeypatch):
-    monkeypatch.setattr(_msgpack_read, "LONG", long)
+    monkeypatch.setattr(msgpack_reader, "LONG", long)
     start = time.perf_counter()
     for depth in (18, 60, 90):
         for inner in (b"\xc1", b"\xc0", b"\xdb\xff\xff\xff\xff", bytes(100_000)):
             with pytest.raises(Malformed):
-                _msgpack_read.decode(nested(WRAPS[wrap], depth, inner) + b"\xc0")
+                msgpack_reader.decode(nested(WRAPS[wrap], depth, inner) + b"\xc0")
     assert time.perf_counter() - start < 5
 
 
@@ -117,7 +117,7 @@ def test_the_type_text_of_an_array_is_never_parsed_as_python(text):
     with pytest.raises(Foreign):
         Codec().decode(b"k", head + bytes(-len(head) % 64) + bytes(8))
     with pytest.raises(Malformed):
-        _msgpack_read.read_extension(mp.ARRAY, [text, [1], "C", bytes(8)])
+        msgpack_reader.read_extension(msgpack_format.ARRAY, [text, [1], "C", bytes(8)])
 
 
 WRAP_VALUES = {

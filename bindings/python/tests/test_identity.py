@@ -12,7 +12,7 @@ import pytest
 
 import twat_cache as tc
 from frameworks import redis_server
-from twat_cache import _project
+from twat_cache._identity import project
 
 LOAD = "from twat_cache import bcache\n@bcache\ndef load(x):\n    print('ran', end=' ')\n    return x * {}\n"
 CALL = "import utils\nprint(utils.load(1))\n"
@@ -106,7 +106,7 @@ def test_the_name_that_a_project_file_states(text, name, tmp_path):
     (tmp_path / "pyproject.toml").write_text(text)
     inner = tmp_path / "a" / "b"
     inner.mkdir(parents=True)
-    assert _project.project_of_folder(str(inner)) == (None if name is None else (name, str(tmp_path)))
+    assert project.project_of_folder(str(inner)) == (None if name is None else (name, str(tmp_path)))
 
 
 def test_a_project_that_is_stated_goes_before_others(place, monkeypatch):
@@ -125,10 +125,10 @@ def test_a_project_that_is_stated_goes_before_others(place, monkeypatch):
 def test_an_installed_module_has_its_dotted_name_alone(tmp_path):
     import json
 
-    from twat_cache import _names
+    from twat_cache._identity import function_names
 
-    assert _names.function_name(json.loads) == "json.loads"
-    assert _names.function_name(pytest.importorskip) == "_pytest.outcomes.importorskip"
+    assert function_names.function_name(json.loads) == "json.loads"
+    assert function_names.function_name(pytest.importorskip) == "_pytest.outcomes.importorskip"
 
 
 @pytest.mark.parametrize("name", ["plugin", "plugin.a"])
@@ -337,26 +337,30 @@ def test_two_containers_with_one_path_and_one_server(place):
 
 
 def test_names_in_shared_stores_carry_the_code_and_the_machine(place, monkeypatch, recwarn):
-    from twat_cache import _names, _open
+    from twat_cache._config import opening
+    from twat_cache._identity import function_names
 
-    monkeypatch.setattr(_open, "_warned", set())
+    monkeypatch.setattr(opening, "_warned", set())
     scope = {"__name__": "nowhere"}
     path = place.file("x.py", "def f(x): return x\ndef g(x): return x + 1\n")
     exec(compile(path.read_text(), str(path), "exec"), scope)
     monkeypatch.setenv("XDG_DATA_HOME", str(place.root / "m1"))
     with pytest.warns(UserWarning, match="name= or namespace=.*project"):
-        one = _names.stored_name(scope["f"], shared=True).text
-    assert one == _names.stored_name(scope["f"], shared=True).text and one.startswith(f"{path}:__main__.f#")
+        one = function_names.stored_name(scope["f"], shared=True).text
+    assert one == function_names.stored_name(scope["f"], shared=True).text and one.startswith(f"{path}:__main__.f#")
     monkeypatch.setenv("XDG_DATA_HOME", str(place.root / "m2"))
-    two = _names.stored_name(scope["f"], shared=True).text
+    two = function_names.stored_name(scope["f"], shared=True).text
     assert one != two and one.partition("!")[0] == two.partition("!")[0]
     assert len(two.partition("!")[2].partition("~")[0]) == 32
     monkeypatch.setenv("XDG_DATA_HOME", "/proc/nowhere")
-    assert _names.stored_name(scope["f"], shared=True).text == _names.stored_name(scope["f"], shared=True).text
-    assert _names.stored_name(scope["f"], shared=True, spaced=True).text == one.partition("!")[0] + "".join(
+    assert (
+        function_names.stored_name(scope["f"], shared=True).text
+        == function_names.stored_name(scope["f"], shared=True).text
+    )
+    assert function_names.stored_name(scope["f"], shared=True, spaced=True).text == one.partition("!")[0] + "".join(
         one.partition("~")[1:]
     )
-    assert "!" not in _names.stored_name(place_of_a_project, shared=True).text
+    assert "!" not in function_names.stored_name(place_of_a_project, shared=True).text
 
 
 def place_of_a_project():

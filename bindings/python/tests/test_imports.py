@@ -70,9 +70,9 @@ def test_a_value_that_somebody_else_wrote_imports_nothing(place):
     namespace = "f"
     key = "f.cache_key(1)"
     place.file("write.py", path.read_text().replace("print(f(1)[0].x)\n", "") +
-               f"from twat_cache._native._bytecache import ByteCache\nb = ByteCache('disk', {{'path': {store!r}, 'namespace': {namespace!r}}})\n"
-               "from twat_cache import _msgpack as mp, _codec\nout = bytearray(b'\\x01')\n"
-               f"mp.write_named(_codec._ENCODER, out, 'evil.Pt', {{'x': 1}})\nb.set({key}, bytes(out), 0)\n")  # fmt: skip
+               f"from twat_cache._ffi.bytecache import ByteCache\nb = ByteCache('disk', {{'path': {store!r}, 'namespace': {namespace!r}}})\n"
+               "from twat_cache._serialize import msgpack_writer as mp, values\nout = bytearray(b'\\x01')\n"
+               f"mp.write_named(values._ENCODER, out, 'evil.Pt', {{'x': 1}})\nb.set({key}, bytes(out), 0)\n")  # fmt: skip
     place.run("write.py")
     assert place.run("a.py") == "ran imported 1"
 
@@ -97,9 +97,9 @@ def test_a_mapping_reads_what_this_user_wrote(place):
 
 
 def test_nothing_is_listed_for_memory(monkeypatch, tmp_path):
-    from twat_cache import _named
+    from twat_cache._serialize import named_types
 
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    monkeypatch.setattr(_named, "written", {"a.b": None})
+    monkeypatch.setattr(named_types, "written", {"a.b": None})
     assert tc.ucache(engine="memory", serializer="msgpack")(lambda x: [x])(1) == [1]
     assert not (tmp_path / "twat_cache").exists()

@@ -6,15 +6,15 @@ import datetime as dt
 
 import pytest
 
-from twat_cache import _keys
-from twat_cache._freeze import Frozen, _freeze
+from twat_cache._identity import call_keys
+from twat_cache._identity.hashable import Frozen, _freeze
 from twat_cache.exceptions import CacheKeyError
 
 np, pd = pytest.importorskip("numpy"), pytest.importorskip("pandas")
 
 
 def key(value):
-    return _keys.encode_call(b"", [value])
+    return call_keys.encode_call(b"", [value])
 
 
 def all_differ(values):

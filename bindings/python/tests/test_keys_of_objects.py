@@ -19,7 +19,7 @@ import pytest
 
 import twat_cache as tc
 from test_keys_of_libraries import all_differ, key
-from twat_cache._codec import Codec, Foreign
+from twat_cache._serialize.values import Codec, Foreign
 from twat_cache.exceptions import CacheKeyError
 
 T = typing.TypeVar("T")

@@ -8,7 +8,7 @@ import os
 import pytest
 
 import twat_cache as tc
-from twat_cache._native import _abi, _values
+from twat_cache._ffi import abi, values
 
 
 def test_no_size_beyond_a_c_int_reaches_string_at(monkeypatch):
@@ -20,7 +20,7 @@ def test_no_size_beyond_a_c_int_reaches_string_at(monkeypatch):
         return real(address, size)
 
     monkeypatch.setattr(ctypes, "string_at", string_at)
-    monkeypatch.setattr(_values, "INT_MAX", 99)
+    monkeypatch.setattr(values, "INT_MAX", 99)
     data = bytes(range(256)) * 4
     with tc.Cache("memory") as cache:
         for value in (data, "x" * 70_000, {"a": data}, {1, 2}):
@@ -34,13 +34,13 @@ def test_sizes_at_the_border_are_read_whole_or_not_at_all(monkeypatch):
     asked = []
     monkeypatch.setattr(ctypes, "string_at", lambda address, size: asked.append(ctypes.c_int(size).value) or b"")
     for size in (2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**32 + 5):
-        if size <= _values.INT_MAX:
-            _values.bytes_at(0, size)
+        if size <= values.INT_MAX:
+            values.bytes_at(0, size)
             assert asked == [size]
         else:
             with pytest.raises((ValueError, MemoryError)):
-                monkeypatch.setattr(_values, "memoryview", lambda view: _Whole(ctypes.sizeof(view)), raising=False)
-                _values.bytes_at(1, size)
+                monkeypatch.setattr(values, "memoryview", lambda view: _Whole(ctypes.sizeof(view)), raising=False)
+                values.bytes_at(1, size)
     assert _Whole.sizes == [2**31, 2**32 - 1, 2**32, 2**32 + 5]
 
 
@@ -55,10 +55,10 @@ class _Whole:
 
 
 def test_every_length_of_the_abi_is_as_wide_as_an_address():
-    for name, (_, parameters) in _abi.SYMBOLS.items():
+    for name, (_, parameters) in abi.SYMBOLS.items():
         for pair in ("pn", "sn"):
-            assert all(ctypes.sizeof(_abi._TYPES[letter]) == 8 for letter in pair if letter in parameters), name
-    for structure in (_abi.Bytes, _abi.Slice):
+            assert all(ctypes.sizeof(abi._TYPES[letter]) == 8 for letter in pair if letter in parameters), name
+    for structure in (abi.Bytes, abi.Slice):
         assert dict(structure._fields_)["len"] is ctypes.c_size_t
 
 

@@ -10,12 +10,12 @@ import textwrap
 import pytest
 
 import twat_cache as tc
-from twat_cache import _open
+from twat_cache._config import opening
 
 
 @pytest.fixture(autouse=True)
 def _told_anew(monkeypatch):
-    monkeypatch.setattr(_open, "_warned", set())
+    monkeypatch.setattr(opening, "_warned", set())
 
 
 @pytest.fixture
@@ -392,14 +392,14 @@ def test_cells_of_one_text_in_two_notebooks_that_read_other_globals(tmp_path):
 
 
 def test_a_notebook_that_its_front_end_names(tmp_path, monkeypatch):
-    from twat_cache import _names
+    from twat_cache._identity import function_names
 
     scope = sys.modules["__main__"].__dict__
     monkeypatch.setitem(scope, "__vsc_ipynb_file__", str(tmp_path / "a.ipynb"))
     monkeypatch.setitem(scope, "__spec__", None)  # as IPython makes the module
     monkeypatch.delitem(scope, "__file__", raising=False)
     exec(compile("def of_a_cell(x): return 1", "<cell>", "exec"), scope)
-    assert _names.function_name(scope.pop("of_a_cell")).startswith(f"{tmp_path}/a.ipynb:__main__.of_a_cell#")
+    assert function_names.function_name(scope.pop("of_a_cell")).startswith(f"{tmp_path}/a.ipynb:__main__.of_a_cell#")
 
 
 def test_what_a_cell_reads_and_has_no_form_stays_in_the_process(folder):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from twat_cache._native._lib import EXPECTED, FILE_NAME, library_path
+from twat_cache._ffi.lib import EXPECTED, FILE_NAME, library_path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "twat_cache"
 USE = "import twat_cache\ntwat_cache.mcache(lambda x: x)(1)"
@@ -44,7 +44,7 @@ def test_a_package_inside_of_an_archive_says_what_to_do(tmp_path):
     with zipfile.ZipFile(archive, "w") as zipped:
         for file in (place / "twat_cache").rglob("*"):
             zipped.write(file, file.relative_to(place))
-        zipped.write(library_path(), f"twat_cache/_native/{FILE_NAME}")
+        zipped.write(library_path(), f"twat_cache/_ffi/{FILE_NAME}")
     text, frames = fails(tmp_path, path=archive, TWAT_CACHE_LIBRARY=None)
     assert "inside of the archive" in text and str(archive) in text and "sys.path" in text, text
     assert frames <= 3, frames

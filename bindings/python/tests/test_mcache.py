@@ -56,8 +56,8 @@ def test_exact_lru_order_over_many_hits(ran):
 
 
 def test_an_interrupted_insertion_leaves_no_evicted_entry_behind(monkeypatch):
-    from twat_cache import _memory
-    from twat_cache._native import _policy
+    from twat_cache._ffi import policy as _policy
+    from twat_cache._memoize import live_table
 
     class Interrupted:
         def __getattr__(self, name):
@@ -66,7 +66,7 @@ def test_an_interrupted_insertion_leaves_no_evicted_entry_behind(monkeypatch):
             return getattr(held, name)
 
     held = _policy.held
-    store = _memory.ObjectStore(max_bytes=100_000, sizeof=lambda cost: cost)
+    store = live_table.ObjectStore(max_bytes=100_000, sizeof=lambda cost: cost)
     for i in range(100):
         store.put(i, 1000)
     with monkeypatch.context() as patched:

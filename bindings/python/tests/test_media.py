@@ -14,7 +14,9 @@ ENV = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 BEFORE = """
 import asyncio, logging, os, resource, subprocess, sys
 import twat_cache as tc
-from twat_cache import decorators, _byte_memo, _async_flight, _secret, paths
+from twat_cache import decorators, paths
+from twat_cache._memoize import async_flight, stored
+from twat_cache._serialize import signing
 warnings = []
 class Note(logging.Handler):
     def emit(self, record):

@@ -73,7 +73,7 @@ def test_the_decorator_and_the_module_of_one_name():
 
 
 def test_importing_loads_neither_ctypes_nor_the_core():
-    code = "import sys, twat_cache; print({'ctypes', 'asyncio', 'inspect', 'twat_cache._native'} & set(sys.modules))"
+    code = "import sys, twat_cache; print({'ctypes', 'asyncio', 'inspect', 'twat_cache._ffi'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-S", "-c", code], text=True, env=ENV).strip() == "set()"
 
 

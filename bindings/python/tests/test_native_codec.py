@@ -12,9 +12,10 @@ import tracemalloc
 import pytest
 
 import native_values as nv
-from twat_cache import _codec, _speedups
-from twat_cache import _msgpack_read as reader
-from twat_cache._msgpack import Unencodable
+from twat_cache import _speedups
+from twat_cache._serialize import values as _codec
+from twat_cache._serialize.msgpack_format import Malformed
+from twat_cache._serialize.msgpack_writer import Unencodable
 from twat_cache._speedups import speed
 
 pytestmark = pytest.mark.skipif(speed is None, reason=_speedups.why_not)
@@ -205,7 +206,7 @@ def test_a_thread_with_a_small_stack_reads_the_deepest_value():
         thread.join()
     finally:
         threading.stack_size(before)
-    assert len(found) == 1 and nv.read(speed.decode, small) is reader.Malformed
+    assert len(found) == 1 and nv.read(speed.decode, small) is Malformed
 
 
 def test_hooks_and_addresses_of_the_wrong_kind_are_refused():
@@ -217,12 +218,12 @@ def test_hooks_and_addresses_of_the_wrong_kind_are_refused():
     with pytest.raises(TypeError):
         speed.decode("text", 0)
     for start in (-1, 5):
-        with pytest.raises((reader.Malformed, TypeError, ValueError)):
+        with pytest.raises((Malformed, TypeError, ValueError)):
             speed.decode(b"\xc0", start)
 
 
 def test_the_environment_switches_it_off():
-    code = "from twat_cache import _codec, _speedups; print(_speedups.form(), _codec._decode(_codec._encode([1]), 1))"
+    code = "from twat_cache import _speedups; from twat_cache._serialize import values; print(_speedups.form(), values._decode(values._encode([1]), 1))"
     for value, form in (("1", "pure Python (TWAT_CACHE_PURE is set)"), ("0", "native"), ("", "native")):
         env = {**os.environ, "TWAT_CACHE_PURE": value}
         found = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)

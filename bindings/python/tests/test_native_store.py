@@ -9,7 +9,8 @@ import threading
 import pytest
 
 import twat_cache as tc
-from twat_cache import _codec, _speedups
+from twat_cache import _speedups
+from twat_cache._serialize import values
 from twat_cache._speedups import speed
 from twat_cache.exceptions import CacheOperationError
 
@@ -55,7 +56,7 @@ def test_a_value_that_cannot_be_read_is_the_same_error_as_without_it(cache):
         b"\x01\xa1\xff",
     ):
         cache._store.set(b"key", data)
-        with pytest.raises(_codec.Foreign) as pure:
+        with pytest.raises(values.Foreign) as pure:
             cache._codec.decode(b"key", data)
         with pytest.raises(CacheOperationError) as ours:
             cache.get("key")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from twat_cache._native._lib import FILE_NAME, library_path
+from twat_cache._ffi.lib import FILE_NAME, library_path
 
 HERE = Path(__file__).resolve().parents[1]
 ROOT = HERE.parents[1]
@@ -116,7 +116,7 @@ def test_with_a_c_compiler_the_wheel_is_for_this_python_and_has_the_native_part(
         meta = email.message_from_bytes(archive.read(f"twat_cache-{version}.dist-info/METADATA"))
         points = archive.read(f"twat_cache-{version}.dist-info/entry_points.txt").decode()
     assert f"twat_cache/_speed{sysconfig.get_config_var('EXT_SUFFIX')}" in files
-    assert f"twat_cache/_native/{FILE_NAME}" in files and "twat_cache/py.typed" in files
+    assert f"twat_cache/_ffi/{FILE_NAME}" in files and "twat_cache/py.typed" in files
     sources = {f"twat_cache/{path.relative_to(HERE / 'src/twat_cache')}" for path in
                (HERE / "src/twat_cache").rglob("*.py")}  # fmt: skip
     assert sources <= files, sorted(sources - files)
@@ -128,7 +128,7 @@ def test_with_a_c_compiler_the_wheel_is_for_this_python_and_has_the_native_part(
 def test_the_wheel_works_in_an_empty_environment(empty, tmp_path):
     code = """
 import json, twat_cache as tc
-from twat_cache._native._lib import library_path
+from twat_cache._ffi.lib import library_path
 ran = []
 @tc.mcache(maxsize=10)
 def square(x):
@@ -187,7 +187,7 @@ def test_the_source_distribution_builds_where_cargo_is(sdist, tmp_path):
     assert made.returncode == 0, made.stdout + made.stderr
     [wheel] = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        assert archive.getinfo(f"twat_cache/_native/{FILE_NAME}").file_size > 100_000
+        assert archive.getinfo(f"twat_cache/_ffi/{FILE_NAME}").file_size > 100_000
 
 
 def test_without_cargo_the_source_distribution_says_what_is_missing(sdist, tmp_path):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import twat_cache as tc
-from twat_cache._flight import Call
+from twat_cache._memoize.single_flight import Call
 from twat_cache.exceptions import ConfigurationError, EngineError
 
 

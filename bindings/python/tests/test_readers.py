@@ -13,9 +13,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from twat_cache import _keys, _msgpack_c, _msgpack_read
-from twat_cache._codec import Codec
-from twat_cache._msgpack_read import Malformed
+from twat_cache._identity import call_keys
+from twat_cache._serialize import msgpack_package, msgpack_reader
+from twat_cache._serialize.msgpack_format import Malformed
+from twat_cache._serialize.values import Codec
 from vectors import same
 
 NUMBERS = st.integers(-(2**70), 2**70) | st.floats() | st.integers(0, 300) | st.integers(0x10000, 0xFFFFFFFF)
@@ -36,10 +37,10 @@ VALUES = st.recursive(
 
 
 def both(data, monkeypatch):
-    monkeypatch.setattr(_msgpack_read, "LONG", 0)
-    assert _msgpack_c.long_reader(_msgpack_read.read_extension) is not None, "the tests have msgpack"
+    monkeypatch.setattr(msgpack_reader, "LONG", 0)
+    assert msgpack_package.long_reader(msgpack_reader.read_extension) is not None, "the tests have msgpack"
     results = []
-    for read in (lambda: _msgpack_read.decode(data, 1), lambda: _in_python(data, monkeypatch)):
+    for read in (lambda: msgpack_reader.decode(data, 1), lambda: _in_python(data, monkeypatch)):
         try:
             results.append(read())
         except Malformed:
@@ -49,8 +50,8 @@ def both(data, monkeypatch):
 
 def _in_python(data, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(_msgpack_read, "LONG", 1 << 62)
-        return _msgpack_read.decode(data, 1)
+        patch.setattr(msgpack_reader, "LONG", 1 << 62)
+        return msgpack_reader.decode(data, 1)
 
 
 @settings(max_examples=150, deadline=None)
@@ -129,7 +130,7 @@ def test_numbers_written_at_one_go_are_written_as_ever(one, other, n, at):
     value[at % n] = other
     assert bytes(Codec().encode(b"k", value))[1:] == msgpack.packb(value)
     numbers = [x + 0.0 if type(x) is float else x for x in value]  # a key has one zero
-    assert _keys.ENCODER.encode(value) == msgpack.packb(numbers)
+    assert call_keys.ENCODER.encode(value) == msgpack.packb(numbers)
     truths = [*value[:-1], True]
     assert bytes(Codec().encode(b"k", truths))[1:] == msgpack.packb(truths)
 
@@ -138,7 +139,7 @@ def test_without_the_package_the_reader_in_python_reads_all():
     code = """if True:
         import sys
         sys.modules["msgpack"] = None
-        from twat_cache._codec import Codec
+        from twat_cache._serialize.values import Codec
         value = [(n, str(n), n / 3) for n in range(2000)]
         assert Codec().decode(b"k", bytes(Codec().encode(b"k", value))) == value
     """

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import twat_cache as tc
-from twat_cache import _keys, _names
+from twat_cache._identity import call_keys, function_names
 from twat_cache.exceptions import CacheKeyError, ConfigurationError
 
 
@@ -40,15 +40,17 @@ def test_names_of_functions():
     def inner():
         pass
 
-    assert _names.function_name(len) == "builtins.len"
-    assert _names.function_name(inner).startswith(f"twat-cache:{__name__}.test_names_of_functions.<locals>.inner@")
+    assert function_names.function_name(len) == "builtins.len"
+    assert function_names.function_name(inner).startswith(
+        f"twat-cache:{__name__}.test_names_of_functions.<locals>.inner@"
+    )
     a, b = (lambda x: 1), (lambda x: 2)
-    assert _names.function_name(a) != _names.function_name(b)
+    assert function_names.function_name(a) != function_names.function_name(b)
     scope = {"__name__": "__main__"}
     exec("def f(x): return 1", scope)
-    first = _names.function_name(scope["f"])
+    first = function_names.function_name(scope["f"])
     exec("def f(x): return 2", scope)
-    assert first != _names.function_name(scope["f"]) and first.startswith("__main__.f#")
+    assert first != function_names.function_name(scope["f"]) and first.startswith("__main__.f#")
 
 
 def test_functions_of_one_def_are_told_apart_by_what_they_captured(folder, ran):
@@ -67,7 +69,7 @@ def test_functions_of_one_def_are_told_apart_by_what_they_captured(folder, ran):
     assert [f(3) for f in kept] == [3, 6, -3] and ran.n == 3
     again = tc.bcache(folder_name=folder)(two)
     assert again(3) == 6 and ran.n == 3, "a variable that the function rebinds is no part of its name"
-    assert _names.function_name(one) == _names.function_name(make(1, abs))
+    assert function_names.function_name(one) == function_names.function_name(make(1, abs))
 
 
 @pytest.mark.parametrize("kind", ["script", "stdin"])
@@ -143,9 +145,9 @@ def test_hit_does_not_depend_on_the_order_of_a_set_or_dict(folder, ran):
 
 
 def test_namespace_of_a_long_name():
-    assert _keys.namespace_of("short") == "short"
-    long = _keys.namespace_of("é" * 300)
-    assert len(long.encode()) <= 200 and long != _keys.namespace_of("é" * 301)
+    assert call_keys.namespace_of("short") == "short"
+    long = call_keys.namespace_of("é" * 300)
+    assert len(long.encode()) <= 200 and long != call_keys.namespace_of("é" * 301)
 
 
 def test_callables_that_are_no_functions(folder, ran):

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import twat_cache as tc
-from twat_cache import _codec, _secret
+from twat_cache._serialize import signing, values
 from twat_cache.exceptions import ConfigurationError, SerializationError
 
 
@@ -135,11 +135,11 @@ def test_a_planted_pickle_is_never_loaded(folder, tmp_path, ran):
     f = tc.bcache(folder_name=folder, name="victim")(lambda x: ran(Custom(x)))
     f(1)
     key, body = f.cache_key(1), pickle.dumps(Evil())
-    foreign = _codec.Codec("pickle", "victim")
+    foreign = values.Codec("pickle", "victim")
     for planted in (
         b"\x10" + bytes(32) + body,
-        b"\x11" + bytes(32) + _codec._HEAD_17.pack(0, len(body)) + body,
-        b"\x10" + _codec.Codec("pickle", "another")._sign(key, body) + body,
+        b"\x11" + bytes(32) + values._HEAD_17.pack(0, len(body)) + body,
+        b"\x10" + values.Codec("pickle", "another")._sign(key, body) + body,
         b"\x10" + foreign._sign(b"another key", body) + body,
         b"\x10", b"\x11", b"\x10" + bytes(31), b"\x11" + bytes(40),
     ):  # fmt: skip
@@ -158,9 +158,9 @@ def test_a_named_type_is_never_imported(folder, tmp_path, ran):
     try:
         f = tc.bcache(folder_name=folder)(lambda: ran(1))
         out = bytearray(b"\x01")
-        from twat_cache import _msgpack as mp
+        from twat_cache._serialize import msgpack_writer as mp
 
-        mp.write_named(_codec._ENCODER, out, "leaves_a_mark.P", {"x": 1})
+        mp.write_named(values._ENCODER, out, "leaves_a_mark.P", {"x": 1})
         f()
         f.cache.store.set(f.cache_key(), bytes(out))
         assert f() == 1 and ran.n == 2 and not (tmp_path / "mark").exists()
@@ -171,13 +171,13 @@ def test_a_named_type_is_never_imported(folder, tmp_path, ran):
 def test_the_secret_is_private_and_made_once(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.delenv("TWAT_CACHE_SECRET", raising=False)
-    secret = _secret.secret()
+    secret = signing.secret()
     path = tmp_path / "twat_cache" / "secret"
     assert path.read_bytes() == secret and len(secret) == 32 and stat.S_IMODE(path.stat().st_mode) == 0o600
     monkeypatch.setenv("TWAT_CACHE_SECRET", "00" * 32)
-    assert _secret.secret() == bytes(32)
+    assert signing.secret() == bytes(32)
     monkeypatch.setenv("TWAT_CACHE_SECRET", "any text")
-    assert len(_secret.secret()) == 32 and _secret.secret() != secret
+    assert len(signing.secret()) == 32 and signing.secret() != secret
 
 
 def test_a_damaged_value_is_computed_anew(folder, ran):

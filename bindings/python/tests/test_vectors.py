@@ -7,8 +7,8 @@ import json
 import pytest
 
 from make_vectors import _named_type
-from twat_cache import _keys
-from twat_cache._codec import Codec, Foreign
+from twat_cache._identity import call_keys
+from twat_cache._serialize.values import Codec, Foreign
 from twat_cache.exceptions import CacheKeyError
 from vectors import ROOT, Counter, Json, NotInPython, Raw, python, same
 
@@ -33,13 +33,13 @@ def test_key_vector(entry):
         except NotInPython:
             return  # a dict cannot hold both
         with pytest.raises(CacheKeyError):
-            _keys.encode_call(_keys.prefix_of(entry["name"]), args, {})
+            call_keys.encode_call(call_keys.prefix_of(entry["name"]), args, {})
         return
     args = [_named_type(typed) for typed in entry["args"]]
     kwargs = {name: python(typed) for name, typed in entry["kwargs"]}
-    assert _keys.encode_call(_keys.prefix_of(entry["name"]), args, kwargs).hex() == entry["hex"]
+    assert call_keys.encode_call(call_keys.prefix_of(entry["name"]), args, kwargs).hex() == entry["hex"]
     backwards = dict(reversed(kwargs.items()))
-    assert _keys.encode_call(_keys.prefix_of(entry["name"]), args, backwards).hex() == entry["hex"]
+    assert call_keys.encode_call(call_keys.prefix_of(entry["name"]), args, backwards).hex() == entry["hex"]
 
 
 @pytest.mark.parametrize("entry", load("values.json"), ids=short)

@@ -102,13 +102,13 @@ def date_time(fields):
 
 
 def default(name):
-    from twat_cache._msgpack_read import Omitted
+    from twat_cache._serialize.msgpack_reader import Omitted
 
     return Omitted(name)
 
 
 def undefined(_):
-    from twat_cache._msgpack_read import Undefined
+    from twat_cache._serialize.msgpack_reader import Undefined
 
     return Undefined()
 

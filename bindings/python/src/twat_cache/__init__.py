@@ -14,58 +14,17 @@ TYPE_CHECKING = False  # importing typing for its own costs more than all of thi
 if TYPE_CHECKING:
     from typing import Any
 
-    from twat_cache import backend_selector as backend_selector
     from twat_cache import config as config
-    from twat_cache import context as context
     from twat_cache import decorators as decorators
-    from twat_cache import engines as engines
     from twat_cache import exceptions as exceptions
     from twat_cache import keys as keys
     from twat_cache import logging as logging
     from twat_cache import paths as paths
-    from twat_cache import type_defs as type_defs
-    from twat_cache import utils as utils
     from twat_cache._cache import (
         Cache as Cache,
     )
-    from twat_cache._project import (
+    from twat_cache._identity.project import (
         set_project as set_project,
-    )
-    from twat_cache.backend_selector import (
-        AccessPattern as AccessPattern,
-    )
-    from twat_cache.backend_selector import (
-        ConcurrencyLevel as ConcurrencyLevel,
-    )
-    from twat_cache.backend_selector import (
-        DataPersistence as DataPersistence,
-    )
-    from twat_cache.backend_selector import (
-        DataSize as DataSize,
-    )
-    from twat_cache.backend_selector import (
-        configure_for_images as configure_for_images,
-    )
-    from twat_cache.backend_selector import (
-        configure_for_json as configure_for_json,
-    )
-    from twat_cache.backend_selector import (
-        configure_for_numpy as configure_for_numpy,
-    )
-    from twat_cache.backend_selector import (
-        configure_for_pandas as configure_for_pandas,
-    )
-    from twat_cache.backend_selector import (
-        configure_for_type as configure_for_type,
-    )
-    from twat_cache.backend_selector import (
-        hybrid_cache_config as hybrid_cache_config,
-    )
-    from twat_cache.backend_selector import (
-        select_backend_for_data as select_backend_for_data,
-    )
-    from twat_cache.backend_selector import (
-        smart_cache_config as smart_cache_config,
     )
     from twat_cache.cache import (
         clear_cache as clear_cache,
@@ -73,20 +32,61 @@ if TYPE_CHECKING:
     from twat_cache.cache import (
         get_stats as get_stats,
     )
+    from twat_cache.compat import backend_selector as backend_selector
+    from twat_cache.compat import context as context
+    from twat_cache.compat import engines as engines
+    from twat_cache.compat import type_defs as type_defs
+    from twat_cache.compat import utils as utils
+    from twat_cache.compat.backend_selector import (
+        AccessPattern as AccessPattern,
+    )
+    from twat_cache.compat.backend_selector import (
+        ConcurrencyLevel as ConcurrencyLevel,
+    )
+    from twat_cache.compat.backend_selector import (
+        DataPersistence as DataPersistence,
+    )
+    from twat_cache.compat.backend_selector import (
+        DataSize as DataSize,
+    )
+    from twat_cache.compat.backend_selector import (
+        configure_for_images as configure_for_images,
+    )
+    from twat_cache.compat.backend_selector import (
+        configure_for_json as configure_for_json,
+    )
+    from twat_cache.compat.backend_selector import (
+        configure_for_numpy as configure_for_numpy,
+    )
+    from twat_cache.compat.backend_selector import (
+        configure_for_pandas as configure_for_pandas,
+    )
+    from twat_cache.compat.backend_selector import (
+        configure_for_type as configure_for_type,
+    )
+    from twat_cache.compat.backend_selector import (
+        hybrid_cache_config as hybrid_cache_config,
+    )
+    from twat_cache.compat.backend_selector import (
+        select_backend_for_data as select_backend_for_data,
+    )
+    from twat_cache.compat.backend_selector import (
+        smart_cache_config as smart_cache_config,
+    )
+    from twat_cache.compat.context import (
+        CacheContext as CacheContext,
+    )
+    from twat_cache.compat.context import (
+        engine_context as engine_context,
+    )
+    from twat_cache.compat.context import (
+        get_or_create_engine as get_or_create_engine,
+    )
     from twat_cache.config import (
         CacheConfig as CacheConfig,
     )
     from twat_cache.config import (
         create_cache_config as create_cache_config,
-    )
-    from twat_cache.context import (
-        CacheContext as CacheContext,
-    )
-    from twat_cache.context import (
-        engine_context as engine_context,
-    )
-    from twat_cache.context import (
-        get_or_create_engine as get_or_create_engine,
     )
     from twat_cache.decorators import (
         acache as acache,
@@ -153,25 +153,25 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "Cache": "_cache",
-    "AccessPattern": "backend_selector",
-    "ConcurrencyLevel": "backend_selector",
-    "DataPersistence": "backend_selector",
-    "DataSize": "backend_selector",
-    "configure_for_images": "backend_selector",
-    "configure_for_json": "backend_selector",
-    "configure_for_numpy": "backend_selector",
-    "configure_for_pandas": "backend_selector",
-    "configure_for_type": "backend_selector",
-    "hybrid_cache_config": "backend_selector",
-    "select_backend_for_data": "backend_selector",
-    "smart_cache_config": "backend_selector",
+    "AccessPattern": "compat.backend_selector",
+    "ConcurrencyLevel": "compat.backend_selector",
+    "DataPersistence": "compat.backend_selector",
+    "DataSize": "compat.backend_selector",
+    "configure_for_images": "compat.backend_selector",
+    "configure_for_json": "compat.backend_selector",
+    "configure_for_numpy": "compat.backend_selector",
+    "configure_for_pandas": "compat.backend_selector",
+    "configure_for_type": "compat.backend_selector",
+    "hybrid_cache_config": "compat.backend_selector",
+    "select_backend_for_data": "compat.backend_selector",
+    "smart_cache_config": "compat.backend_selector",
     "clear_cache": "cache",
     "get_stats": "cache",
     "CacheConfig": "config",
     "create_cache_config": "config",
-    "CacheContext": "context",
-    "engine_context": "context",
-    "get_or_create_engine": "context",
+    "CacheContext": "compat.context",
+    "engine_context": "compat.context",
+    "get_or_create_engine": "compat.context",
     "acache": "decorators",
     "bcache": "decorators",
     "cache": "decorators",
@@ -192,7 +192,7 @@ _NAMES = {
     "SerializationError": "exceptions",
     "TwatCacheError": "exceptions",
     "get_cache_path": "paths",
-    "set_project": "_project",
+    "set_project": "_identity.project",
 }
 _MODULES = frozenset(
     (
@@ -244,7 +244,7 @@ def _loaded(name: str, home: str | None) -> Any:
         return getattr(importlib.import_module(f"twat_cache.{home}"), name)
     if name != "__version__":
         return importlib.import_module(f"twat_cache.{name}")
-    from twat_cache._native._lib import version
+    from twat_cache._ffi.lib import version
 
     return version()
 

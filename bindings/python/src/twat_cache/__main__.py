@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from twat_cache import _tally, paths
+from twat_cache import paths
+from twat_cache._memoize import tally
 from twat_cache._speedups import form
 from twat_cache.exceptions import TwatCacheError
 from twat_cache.paths import get_cache_path as get_cache_path
@@ -22,13 +23,13 @@ _ENGINES = ("memory", "disk", "file", "redis", "tiered", "null")
 
 def report() -> dict[str, Any]:
     """Everything that is shown."""
-    from twat_cache._native import _lib
+    from twat_cache._ffi import lib
 
     return {
-        "version": _lib.version(),
-        "library": str(_lib.library_path()),
+        "version": lib.version(),
+        "library": str(lib.library_path()),
         "form": form(),
-        "engines": {name: _lib.has_engine(name) for name in _ENGINES},
+        "engines": {name: lib.has_engine(name) for name in _ENGINES},
         "auto": chosen(),
         "cache_dir": str(paths.get_cache_dir()),
         "stores": stores(),
@@ -51,7 +52,7 @@ def chosen() -> dict[str, Any]:
 
 def stores() -> list[dict[str, Any]]:
     """The stores of the cache directory and those elsewhere that programs told of, by name."""
-    counts = _tally.read()
+    counts = tally.read()
     root = paths.get_cache_dir()
     found = {str(path) for path in root.glob("*") if path.is_dir() and paths.is_store(path)} if root.is_dir() else set()
     found |= {place for place in counts if paths.is_store(place)}

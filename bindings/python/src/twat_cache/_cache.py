@@ -7,11 +7,13 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
 
-from twat_cache import _keys, _open, _options
-from twat_cache._codec import Codec, Foreign
-from twat_cache._native._abi import TTL_NEVER
-from twat_cache._native._bytecache import ByteCache
-from twat_cache._types import Types
+from twat_cache._config import opening
+from twat_cache._config import options as _options
+from twat_cache._ffi.abi import TTL_NEVER
+from twat_cache._ffi.bytecache import ByteCache
+from twat_cache._identity import call_keys
+from twat_cache._serialize.trusted_types import Types
+from twat_cache._serialize.values import Codec, Foreign
 from twat_cache.exceptions import CacheOperationError, CacheValueError, ConfigurationError
 from twat_cache.paths import absolute, text_of
 
@@ -50,11 +52,11 @@ class Cache(MutableMapping[Any, Any]):
 
     def _core_options(self, engine: str, path: Any, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         if engine not in ("auto", "tiered"):
-            engine = _open.order(engine)
+            engine = opening.order(engine)
         options.pop("serializer", None)
         core: dict[str, Any] = {}
         if not _options.truth("secure", options.pop("secure", True)):
-            core.update(_open.modes(False))
+            core.update(opening.modes(False))
         compress = options.pop("compress", None)
         if compress is not None and _options.truth("compress", compress):
             core["compression"] = "zstd"
@@ -62,7 +64,7 @@ class Cache(MutableMapping[Any, Any]):
             core["compression"] = "none"  # said: without it the store's own holds
         if "ttl" in options:
             ttl = _options.seconds("ttl", options.pop("ttl"))
-            core["ttl_ms"] = _open.milliseconds(ttl)
+            core["ttl_ms"] = opening.milliseconds(ttl)
         if path is not None:
             core["path"] = path
         elif engine in ("disk", "file"):
@@ -77,7 +79,7 @@ class Cache(MutableMapping[Any, Any]):
 
     def get(self, key: Any, default: Any = None) -> Any:
         """The value of a key, or the default. An error for one that cannot be read here."""
-        found = self._get(_keys.direct(key))
+        found = self._get(call_keys.direct(key))
         return default if found is _MISSING else found
 
     def _get(self, key: bytes) -> Any:
@@ -94,15 +96,17 @@ class Cache(MutableMapping[Any, Any]):
         except Foreign as error:
             if error.corrupt:
                 return _MISSING
-            raise CacheOperationError(f"the value of key {_keys.undirect(key)!r} cannot be read: {error}") from error
+            raise CacheOperationError(
+                f"the value of key {call_keys.undirect(key)!r} cannot be read: {error}"
+            ) from error
 
     def set(self, key: Any, value: Any, ttl: float | None = None, tag: Tag = None) -> None:
         """Stores a value; ``ttl`` in seconds, None for the cache's own, infinity for ever."""
-        self._set(_keys.direct(key), value, ttl, tag, add=False)
+        self._set(call_keys.direct(key), value, ttl, tag, add=False)
 
     def add(self, key: Any, value: Any, ttl: float | None = None, tag: Tag = None) -> bool:
         """Stores a value where there is none; whether it did."""
-        return self._set(_keys.direct(key), value, ttl, tag, add=True)
+        return self._set(call_keys.direct(key), value, ttl, tag, add=True)
 
     def _set(self, key: bytes, value: Any, ttl: float | None, tag: Tag, *, add: bool) -> bool:
         data = bytes(self._codec.encode(key, value))
@@ -118,7 +122,7 @@ class Cache(MutableMapping[Any, Any]):
 
     def setdefault(self, key: Any, default: Any = None, ttl: float | None = None, tag: Tag = None) -> Any:
         """The value of a key, or the default, stored. Of several callers one stores, and all get its value."""
-        name = _keys.direct(key)
+        name = call_keys.direct(key)
         for _ in range(_ROUNDS):
             found = self._get(name)
             if found is not _MISSING or self._set(name, default, ttl, tag, add=True):
@@ -131,11 +135,11 @@ class Cache(MutableMapping[Any, Any]):
 
     def delete(self, key: Any) -> bool:
         """Removes an entry; whether there was one."""
-        return self._store.delete(_keys.direct(key))
+        return self._store.delete(call_keys.direct(key))
 
     def pop(self, key: Any, default: Any = _MISSING) -> Any:
         """Removes an entry and returns its value, or the default, or raises KeyError. One of several callers has it."""
-        name = _keys.direct(key)
+        name = call_keys.direct(key)
         found = self._get(name)
         if found is _MISSING or not self._store.delete(name):
             if default is _MISSING:
@@ -148,7 +152,7 @@ class Cache(MutableMapping[Any, Any]):
         for name in self._store.keys():
             found = self._get(name)
             if found is not _MISSING and self._store.delete(name):
-                return _keys.undirect(name), found
+                return call_keys.undirect(name), found
         raise KeyError("the cache is empty")
 
     def incr(self, key: Any, delta: int = 1, default: int = 0, ttl: float | None = None) -> int:
@@ -170,7 +174,7 @@ class Cache(MutableMapping[Any, Any]):
         for what, number in (("delta", delta), ("default", default)):
             if not isinstance(number, int) or not -(2**63) <= number < 2**63:
                 raise CacheOperationError(f"{what}: expected an integer of 64 bits, found: {number!r}")
-        name, ttl_ms = _keys.direct(key), _ttl(ttl)
+        name, ttl_ms = call_keys.direct(key), _ttl(ttl)
         if ttl_ms is None:
             # A time to live is that of a new counter, and with 0 there is none. One that is there keeps its own.
             if not self._store.contains(name):
@@ -191,14 +195,14 @@ class Cache(MutableMapping[Any, Any]):
         ttl_ms = _ttl(ttl)
         if ttl_ms is None:
             return self.delete(key)
-        return self._store.touch(_keys.direct(key), ttl_ms)
+        return self._store.touch(call_keys.direct(key), ttl_ms)
 
     # Many entries
 
     def get_many(self, keys: Iterable[Any]) -> dict[Any, Any]:
         """The values of those keys that there are."""
         wanted = list(keys)
-        names = [_keys.direct(key) for key in wanted]
+        names = [call_keys.direct(key) for key in wanted]
         found: dict[Any, Any] = {}
         for key, name, data in zip(wanted, names, self._store.get_many(names)):
             if data is not None:
@@ -209,7 +213,7 @@ class Cache(MutableMapping[Any, Any]):
 
     def set_many(self, items: Mapping[Any, Any], ttl: float | None = None, tag: Tag = None) -> None:
         """Stores all or, where the engine has transactions, none."""
-        names = [_keys.direct(key) for key in items]
+        names = [call_keys.direct(key) for key in items]
         ttl_ms = _ttl(ttl)
         if ttl_ms is None:
             self._store.delete_many(names)
@@ -219,7 +223,7 @@ class Cache(MutableMapping[Any, Any]):
 
     def delete_many(self, keys: Iterable[Any]) -> int:
         """Removes entries; how many there were."""
-        return self._store.delete_many([_keys.direct(key) for key in keys])
+        return self._store.delete_many([call_keys.direct(key) for key in keys])
 
     def evict(self, tag: str) -> bool:
         """Makes every entry with a tag a miss, in constant time; whether any ever had it."""
@@ -238,7 +242,7 @@ class Cache(MutableMapping[Any, Any]):
     # As a mapping
 
     def __getitem__(self, key: Any) -> Any:
-        found = self._get(_keys.direct(key))
+        found = self._get(call_keys.direct(key))
         if found is _MISSING:
             raise KeyError(key)
         return found
@@ -251,12 +255,12 @@ class Cache(MutableMapping[Any, Any]):
             raise KeyError(key)
 
     def __contains__(self, key: object) -> bool:
-        return self._store.contains(_keys.direct(key))
+        return self._store.contains(call_keys.direct(key))
 
     def iterkeys(self, prefix: Any = None) -> Iterator[Any]:
         """The keys that begin with a text, in no particular order."""
-        for name in self._store.keys(b"" if prefix is None else _keys.direct(prefix)):
-            yield _keys.undirect(name)
+        for name in self._store.keys(b"" if prefix is None else call_keys.direct(prefix)):
+            yield call_keys.undirect(name)
 
     def __iter__(self) -> Iterator[Any]:
         return self.iterkeys()
@@ -302,7 +306,7 @@ class Cache(MutableMapping[Any, Any]):
 
     def memoize(self, ttl: Any = None, **options: Any) -> Callable[..., Any]:
         """A decorator, with or without parentheses, that keeps results in this cache, under keys of their own."""
-        from twat_cache._cache_memo import memoize
+        from twat_cache._memoize.in_cache import memoize
 
         if callable(ttl):
             return memoize(self, None, options)(ttl)  # type: ignore[no-any-return]
@@ -349,7 +353,7 @@ class Cache(MutableMapping[Any, Any]):
     async def _later(self, function: Callable[..., Any], *args: Any) -> Any:
         if self._store.local:
             return function(*args)
-        from twat_cache._byte_memo import to_thread
+        from twat_cache._memoize.stored import to_thread
 
         return await to_thread(function, *args)
 
@@ -404,7 +408,7 @@ def _ttl(ttl: float | None) -> int | None:
     value = _options.seconds("ttl", ttl)
     if value == 0:
         return None
-    return _open.milliseconds(value)
+    return opening.milliseconds(value)
 
 
 def tags_of(tag: Tag) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
-from twat_cache import _registry
+from twat_cache._memoize import registry
 from twat_cache.exceptions import TwatCacheError
 
 __all__ = ["CacheEntry", "CacheStats", "clear_cache", "get_stats", "register_cache", "update_stats"]
@@ -59,7 +59,7 @@ def clear_cache(name: str | None = None, *, folder_name: Any = None, cache_dir: 
         _clear_stores(folder_name, cache_dir)
         return
     failed: list[TwatCacheError] = []
-    for memo in _registry.live(name):
+    for memo in registry.live(name):
         try:
             memo.clear()
         except TwatCacheError as error:
@@ -78,7 +78,7 @@ def _clear_stores(folder_name: Any, cache_dir: Any) -> None:
 
     root = str(paths.get_cache_path(folder_name, create=False, cache_dir=cache_dir))
     is_open = False
-    for memo in _registry.live():
+    for memo in registry.live():
         folder = memo.parameters.get("folder")
         if folder and (folder == root or (folder_name is None and os.path.dirname(folder) == root)):
             memo.clear()
@@ -94,7 +94,7 @@ def get_stats(name: str | None = None) -> dict[str, Any]:
     >>> get_stats("no such function")["hits"]
     0
     """
-    figures = [memo.stats for memo in _registry.live(name)]
+    figures = [memo.stats for memo in registry.live(name)]
     figures += [entry.stats._asdict() for key, entry in _entries.items() if name in (None, key)]
     total: dict[str, Any] = {field: sum(one[field] for one in figures) for field in ("hits", "misses", "size")}
     bounds = [one["maxsize"] for one in figures]

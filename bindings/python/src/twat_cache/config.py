@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from twat_cache import _settings
-from twat_cache._open import ALIASES, milliseconds, warn_once
-from twat_cache._options import no_more, seconds, truth, whole
+from twat_cache._config import sources
+from twat_cache._config.opening import ALIASES, milliseconds, warn_once
+from twat_cache._config.options import no_more, seconds, truth, whole
 from twat_cache.exceptions import ConfigurationError
 
 __all__ = ["CacheConfig", "EvictionPolicy", "create_cache_config"]
@@ -84,7 +84,7 @@ class CacheConfig:
         secure = options.get("secure")
         if secure is False:
             values.update(dir_permissions=0o755, file_permissions=0o644)
-        for source, found in (("file", _settings.from_file()), ("environment", self._environment())):
+        for source, found in (("file", sources.from_file()), ("environment", self._environment())):
             for name, value in found.items():
                 if name not in FIELDS:
                     warn_once(f"the {source} has an option that is unknown and left out: {name}")
@@ -100,7 +100,7 @@ class CacheConfig:
 
     @staticmethod
     def _environment() -> dict[str, Any]:
-        return _settings.from_environment({name: kind for name, (kind, _) in FIELDS.items()})
+        return sources.from_environment({name: kind for name, (kind, _) in FIELDS.items()})
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in FIELDS:
@@ -216,7 +216,7 @@ def _path(name: str, value: Any) -> str | None:
 
 
 def _policy(name: str, value: Any) -> str:
-    from twat_cache._native._config import Config
+    from twat_cache._ffi.config import Config
 
     if not isinstance(value, str):
         raise ConfigurationError(f"{name}: expected a name, found: {value!r}")
@@ -225,7 +225,7 @@ def _policy(name: str, value: Any) -> str:
 
 
 def _bytes(name: str, value: Any) -> int | None:
-    from twat_cache._native._config import Config
+    from twat_cache._ffi.config import Config
 
     whole(name, value)
     with Config("memory", {"max_bytes": value}):
@@ -239,7 +239,7 @@ def _cache_type(name: str, value: Any) -> str | None:
 
 
 def _serializer(name: str, value: Any) -> Any:
-    from twat_cache._codec import Codec
+    from twat_cache._serialize.values import Codec
 
     if not callable(value) or hasattr(value, "dumps"):
         Codec(value)

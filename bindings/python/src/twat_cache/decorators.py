@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
-from twat_cache import _options
-from twat_cache._functions import is_coroutine_function
-from twat_cache._open import EngineName, order, resolve, warn_once, warn_user
-from twat_cache._options import seconds, truth, whole
-from twat_cache._persistent import KNOWN, Wanted, build_persistent, prepare
-from twat_cache._travel import Recipe
-from twat_cache._typing import Cached, Decorator, P, R
+from twat_cache._config import options as _options
+from twat_cache._config.opening import EngineName, order, resolve, warn_once, warn_user
+from twat_cache._config.options import seconds, truth, whole
+from twat_cache._identity.functions import is_coroutine_function
+from twat_cache._memoize.build import KNOWN, build_persistent, prepare
+from twat_cache._memoize.function_store import Wanted
+from twat_cache._memoize.pickling import Recipe
 from twat_cache.config import CacheConfig
 from twat_cache.exceptions import ConfigurationError
+from twat_cache.typing import Cached, Decorator, P, R
 
 __all__ = ["acache", "bcache", "cache", "fcache", "hybrid_cache", "make_key", "mcache", "smart_cache", "ucache"]
 
@@ -27,7 +28,7 @@ _TYPES = ("CacheDecorator", "AsyncCacheDecorator")
 
 def __getattr__(name: str) -> Any:
     if name in _TYPES:
-        from twat_cache import type_defs
+        from twat_cache.compat import type_defs
 
         return getattr(type_defs, name)
     raise AttributeError(f"module 'twat_cache.decorators' has no attribute {name!r}")
@@ -49,7 +50,7 @@ def _decorate(name: str, first: Any, given: dict[str, Any], build: Callable[[Any
             return type(target)(apply(target.__func__, argument))
         _options.check_function(target)
         made = build(target, argument)
-        made.cache.recipe = Recipe(name, argument, given)
+        made.cache.recipe = Recipe(globals()[name], argument, given)
         return made
 
     if isinstance(first, (staticmethod, classmethod)) or callable(first):
@@ -66,8 +67,8 @@ def _memory(
     target: Any, *, maxsize: Any, ttl: Any, policy: Any, options: dict[str, Any],
     typed: bool = False, sizeof: Any = None, copy: Any = None,
 ) -> Any:  # fmt: skip
-    from twat_cache._object_memo import ObjectMemo
-    from twat_cache._registry import register_memo
+    from twat_cache._memoize.live import ObjectMemo
+    from twat_cache._memoize.registry import register_memo
 
     rest = dict(options)
     for name in ("path", "folder_name", "url"):
@@ -440,7 +441,7 @@ def _select(settings: CacheConfig, is_async: bool, folder: Any) -> list[str]:
 
 
 def _has(engine: str) -> bool:
-    from twat_cache._native._lib import has_engine
+    from twat_cache._ffi.lib import has_engine
 
     return has_engine(engine)
 
@@ -472,7 +473,7 @@ def hybrid_cache(
     large_engine = order(chosen("large_result_engine", large_result_engine, "disk"), "large_result_engine")
 
     def in_memory(value: Any) -> bool:
-        from twat_cache.backend_selector import estimate_data_size
+        from twat_cache.compat.backend_selector import estimate_data_size
 
         small = not analyze or int(estimate_data_size(value)) <= limit
         return (small_engine if small else large_engine) == "memory"
@@ -509,7 +510,7 @@ def smart_cache(config: Config = None, analyze_every_call: bool = False, **optio
     >>> squares(3), squares(3)
     ([0, 1, 4], [0, 1, 4])
     """
-    from twat_cache.backend_selector import detect_result_type, select_backend_for_data
+    from twat_cache.compat.backend_selector import detect_result_type, select_backend_for_data
 
     if isinstance(config, dict):
         analyze_every_call = config.get("analyze_every_call", analyze_every_call)
@@ -536,8 +537,8 @@ def _routed(
     target: Any, small: CacheConfig, large: CacheConfig, in_memory: Callable[[Any], bool], options: dict[str, Any],
     implied: bool = False,
 ) -> Any:  # fmt: skip
-    from twat_cache._registry import register_memo
-    from twat_cache._routed import RoutedMemo
+    from twat_cache._memoize.registry import register_memo
+    from twat_cache._memoize.routed import RoutedMemo
 
     engine = resolve(large.preferred_engine or "disk")
     engines = [engine if engine in ("disk", "file", "redis") and _has(engine) else "disk", "memory"]
@@ -588,7 +589,7 @@ def get_cache_dir(folder_name: str | None = None) -> Any:
 
 def _create_engine(config: CacheConfig, engine_name: str | None = None) -> Any:
     """An engine for a configuration, as twat-cache 2.x made it."""
-    from twat_cache.engines.manager import get_engine_manager
+    from twat_cache.compat.engines.manager import get_engine_manager
 
     return get_engine_manager().make(config, engine_name)
 

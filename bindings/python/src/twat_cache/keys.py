@@ -32,7 +32,7 @@ def methodkey(self: object, /, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
 
 
 def _canonical(args: Any, kwargs: Any) -> bytes:
-    from twat_cache._keys import encode_call, prefix_of
+    from twat_cache._identity.call_keys import encode_call, prefix_of
 
     return encode_call(prefix_of(""), args, kwargs)
 
@@ -44,6 +44,6 @@ def stringkey(*args: Any, **kwargs: Any) -> str:
 
 def digestkey(*args: Any, **kwargs: Any) -> str:
     """The BLAKE3 of the canonical form, 64 hexadecimal digits whatever the arguments."""
-    from twat_cache._native._digest import blake3
+    from twat_cache._ffi.digest import blake3
 
     return blake3(_canonical(args, kwargs)).hex()

@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-from twat_cache.engines import *  # noqa: F403
-from twat_cache.engines import __all__ as __all__
+from twat_cache.compat.engines import *  # noqa: F403
+from twat_cache.compat.engines import __all__ as __all__

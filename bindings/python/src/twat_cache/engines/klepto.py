@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twat_cache.engines.builtin import DiskEngine
+from twat_cache.compat.engines.builtin import DiskEngine
 
 KleptoEngine = DiskEngine
 

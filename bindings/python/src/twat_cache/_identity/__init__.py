@@ -1,0 +1,1 @@
+"""What tells functions and calls apart: names of functions, state that they captured, keys of arguments."""

@@ -1,0 +1,1 @@
+"""Results as bytes and back: MessagePack with extension types, arrays, named types, signed pickles."""

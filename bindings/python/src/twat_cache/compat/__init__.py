@@ -1,0 +1,1 @@
+"""What programs written for twat-cache 2.x import."""
