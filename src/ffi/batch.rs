@@ -32,7 +32,7 @@ pub unsafe extern "C" fn twat_cache_get_many(
         if n > 0 {
             ptr::out("out_values", out_values)?;
         }
-        // SAFETY: as above.
+        // SAFETY: the caller promises that the handle is NULL or live.
         let found = unsafe { with(cache, |cache| cache.get_many(&keys)) }?;
         for (i, value) in found.into_iter().enumerate().take(n) {
             let bytes = value.map_or(twat_bytes::EMPTY, twat_bytes::of);
@@ -65,7 +65,7 @@ pub unsafe extern "C" fn twat_cache_set_many(
         // SAFETY: this function's own contract, for both.
         let (keys, values) = unsafe { (slices("keys", keys, n)?, slices("values", values, n)?) };
         let pairs: Vec<_> = keys.into_iter().zip(values).collect();
-        // SAFETY: as above.
+        // SAFETY: the caller promises that the handle is NULL or live.
         unsafe {
             with(cache, |cache| {
                 with_set_options(options, |options| {
@@ -100,9 +100,9 @@ pub unsafe extern "C" fn twat_cache_delete_many(
     guard(|| {
         // SAFETY: this function's own contract.
         let keys = unsafe { slices("keys", keys, n) }?;
-        // SAFETY: as above.
+        // SAFETY: NULL or writable, as the caller promises.
         let deleted = unsafe { with(cache, |cache| cache.delete_many(&keys)) }?;
-        // SAFETY: as above.
+        // SAFETY: NULL or writable, as the caller promises.
         unsafe { ptr::write_if_wanted(out_deleted, deleted) };
         Ok(TWAT_OK)
     })
@@ -127,9 +127,9 @@ pub unsafe extern "C" fn twat_cache_delete_prefix(
     guard(|| {
         // SAFETY: this function's own contract.
         let prefix = unsafe { ptr::bytes("prefix", prefix, prefix_len) }?;
-        // SAFETY: as above.
+        // SAFETY: NULL or writable, as the caller promises.
         let deleted = unsafe { with(cache, |cache| cache.delete_prefix(prefix)) }?;
-        // SAFETY: as above.
+        // SAFETY: NULL or writable, as the caller promises.
         unsafe { ptr::write_if_wanted(out_deleted, deleted) };
         Ok(TWAT_OK)
     })

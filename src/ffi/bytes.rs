@@ -79,7 +79,7 @@ pub(super) unsafe fn slices<'a>(
 ) -> Result<Vec<&'a [u8]>> {
     // SAFETY: this function's own contract.
     let slices = unsafe { ptr::array(what, slices, n) }?;
-    // SAFETY: as above, for each slice.
+    // SAFETY: the caller promises that each slice is readable.
     slices.iter().map(|slice| unsafe { ptr::bytes(what, slice.data, slice.len) }).collect()
 }
 
@@ -97,7 +97,7 @@ pub(super) unsafe fn slices<'a>(
 pub unsafe extern "C" fn twat_bytes_free(bytes: *mut twat_bytes) {
     // SAFETY: this function's own contract.
     unsafe { free_at_once(bytes) }
-        // SAFETY: as above.
+        // SAFETY: this function's own contract is that of the callee.
         .unwrap_or_else(|| unsafe { other_free(bytes) });
 }
 

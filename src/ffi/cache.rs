@@ -111,7 +111,7 @@ pub unsafe extern "C" fn twat_cache_delete(
     guard(|| {
         // SAFETY: this function's own contract.
         let key = unsafe { ptr::bytes("key", key, key_len) }?;
-        // SAFETY: as above.
+        // SAFETY: the caller promises that the handle is NULL or live.
         unsafe { with(cache, |cache| cache.delete(key)) }.map(found)
     })
 }
@@ -133,7 +133,7 @@ pub unsafe extern "C" fn twat_cache_contains(
     guard(|| {
         // SAFETY: this function's own contract.
         let key = unsafe { ptr::bytes("key", key, key_len) }?;
-        // SAFETY: as above.
+        // SAFETY: the caller promises that the handle is NULL or live.
         unsafe { with(cache, |cache| cache.contains(key)) }.map(found)
     })
 }
@@ -179,7 +179,7 @@ pub unsafe extern "C" fn twat_cache_invalidate_tag(
     guard(|| {
         // SAFETY: this function's own contract.
         let tag = unsafe { ptr::bytes("tag", tag, tag_len) }?;
-        // SAFETY: as above.
+        // SAFETY: the caller promises that the handle is NULL or live.
         unsafe { with(cache, |cache| cache.invalidate_tag(tag)) }.map(found)
     })
 }
@@ -197,7 +197,7 @@ pub unsafe extern "C" fn twat_cache_expire(cache: *mut twat_cache, out_removed: 
     guard(|| {
         // SAFETY: this function's own contract.
         let removed = unsafe { with(cache, Cache::expire) }?;
-        // SAFETY: as above.
+        // SAFETY: NULL or writable, as the caller promises.
         unsafe { ptr::write_if_wanted(out_removed, removed) };
         Ok(TWAT_OK)
     })
@@ -300,9 +300,9 @@ pub unsafe extern "C" fn twat_cache_export(
     guard(|| {
         // SAFETY: this function's own contract.
         let path = Path::new(unsafe { ptr::text("path", path) }?);
-        // SAFETY: as above.
+        // SAFETY: NULL or writable, as the caller promises.
         let entries = unsafe { with(cache, |cache| cache.export(path)) }?;
-        // SAFETY: as above.
+        // SAFETY: NULL or writable, as the caller promises.
         unsafe { ptr::write_if_wanted(out_entries, entries) };
         Ok(TWAT_OK)
     })
@@ -326,9 +326,9 @@ pub unsafe extern "C" fn twat_cache_import(
     guard(|| {
         // SAFETY: this function's own contract.
         let path = Path::new(unsafe { ptr::text("path", path) }?);
-        // SAFETY: as above.
+        // SAFETY: NULL or writable, as the caller promises.
         let entries = unsafe { with(cache, |cache| cache.import(path)) }?;
-        // SAFETY: as above.
+        // SAFETY: NULL or writable, as the caller promises.
         unsafe { ptr::write_if_wanted(out_entries, entries) };
         Ok(TWAT_OK)
     })

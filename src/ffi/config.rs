@@ -156,7 +156,7 @@ pub unsafe extern "C" fn twat_config_add_tier(
         // SAFETY: this function's own contract. The tier is copied before
         // the mutable borrow begins, so even one handle given twice is sound.
         let tier = unsafe { ptr::handle("tier", tier) }?.config.clone();
-        // SAFETY: as above.
+        // SAFETY: the caller promises a live handle that no other thread uses.
         let config = unsafe { ptr::handle_mut("config", config) }?;
         config.config.add_tier(tier).map(|()| TWAT_OK)
     })
@@ -211,7 +211,7 @@ pub unsafe extern "C" fn twat_option_info(index: usize, inout_option: *mut twat_
             std::array::from_fn(|column| row[column].as_ptr());
         let struct_size = out.size();
         let row = twat_option { struct_size, name, type_name, default_value, range, engines, doc };
-        // SAFETY: as above.
+        // SAFETY: not NULL, and the caller promises that it is writable.
         unsafe { out.write(&row) };
         Ok(TWAT_OK)
     })

@@ -31,7 +31,7 @@ pub unsafe extern "C" fn twat_cache_get(
 ) -> i32 {
     // SAFETY: this function's own contract.
     unsafe { get_at_once::<true>(cache, key, key_len, out_value) }
-        // SAFETY: as above.
+        // SAFETY: this function's own contract is that of the callee.
         .unwrap_or_else(|| unsafe { other_get(cache, key, key_len, out_value) })
 }
 
@@ -75,7 +75,7 @@ unsafe extern "C" fn other_get(
         let Some(found) =
             (unsafe { quick_get(cache, key, key_len, out_value.is_null(), Cache::quick_get) })
         else {
-            // SAFETY: as above.
+            // SAFETY: this function's own contract is that of the callee.
             return unsafe { slow_get(cache, key, key_len, out_value) }.answer();
         };
         let Some(value) = found else { return TWAT_MISS };
@@ -147,7 +147,7 @@ unsafe fn slow_get(
     let out = ptr::out("out_value", out_value)?;
     // SAFETY: this function's own contract.
     let key = unsafe { ptr::bytes("key", key, key_len) }?;
-    // SAFETY: as above.
+    // SAFETY: the caller promises that the handle is NULL or live.
     let found = unsafe { with(cache, |cache| cache.slow_get(key)) }?;
     let Some(value) = found else { return Ok(TWAT_MISS) };
     // SAFETY: not NULL; the caller promises that it is writable.
@@ -176,7 +176,7 @@ pub unsafe extern "C" fn twat_cache_get_into(
 ) -> i32 {
     // SAFETY: this function's own contract.
     unsafe { read_at_once::<true>(cache, key, key_len, buffer, capacity, out_len) }
-        // SAFETY: as above.
+        // SAFETY: this function's own contract is that of the callee.
         .unwrap_or_else(|| unsafe { other_read(cache, key, key_len, buffer, capacity, out_len) })
 }
 
@@ -194,7 +194,7 @@ unsafe fn read_at_once<const PLAIN: bool>(
     let wrong = out_len.is_null() || buffer.is_null();
     // SAFETY: this function's own contract.
     let (memory, key) = unsafe { at_once(cache, key, key_len, wrong) }?;
-    // SAFETY: as above; neither pointer is NULL.
+    // SAFETY: not NULL, and the caller promises that it is writable.
     let take = |_: &Counted, value: &[u8], _| unsafe {
         out_len.write(value.len());
         copy_out(value, buffer, capacity);
@@ -228,13 +228,13 @@ unsafe extern "C" fn other_read(
         // SAFETY: this function's own contract.
         let Some(found) = (unsafe { quick_get(cache, key, key_len, wrong, Cache::get_in_memory) })
         else {
-            // SAFETY: as above.
+            // SAFETY: this function's own contract is that of the callee.
             return unsafe { slow_get_into(cache, key, key_len, (buffer, capacity), out_len) }
                 .answer();
         };
         let Some(value) = found else { return TWAT_MISS };
         let value = value.value();
-        // SAFETY: as above; `out_len` is not NULL.
+        // SAFETY: not NULL, and the caller promises that it is writable.
         unsafe {
             copy_out(value, buffer, capacity);
             out_len.write(value.len());
@@ -275,10 +275,10 @@ unsafe fn slow_get_into(
     let mut len = 0;
     let mut sink = |value: &[u8]| {
         len = value.len();
-        // SAFETY: as above.
+        // SAFETY: the caller promises that `buffer` has room for `capacity`.
         unsafe { copy_out(value, buffer, capacity) };
     };
-    // SAFETY: as above.
+    // SAFETY: the caller promises that the handle is NULL or live.
     if !unsafe { with(cache, |cache| cache.slow_read(key, &mut sink)) }? {
         return Ok(TWAT_MISS);
     }

@@ -158,7 +158,7 @@ pub unsafe extern "C" fn twat_policy_insert(
         }
         // SAFETY: this function's own contract.
         let hits = unsafe { ptr::array("hits", hits, n_hits) }?;
-        // SAFETY: as above.
+        // SAFETY: the caller promises that the handle is NULL or live.
         unsafe {
             with(policy, |policy| {
                 policy.hits(hits);
@@ -235,7 +235,7 @@ pub unsafe extern "C" fn twat_policy_hits(
     guard(|| {
         // SAFETY: this function's own contract.
         let hits = unsafe { ptr::array("hits", hits, n_hits) }?;
-        // SAFETY: as above.
+        // SAFETY: the caller promises that the handle is NULL or live.
         unsafe {
             with(policy, |policy| {
                 policy.hits(hits);

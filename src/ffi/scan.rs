@@ -44,7 +44,7 @@ pub unsafe extern "C" fn twat_cache_scan(
         let out = ptr::out("out_scan", out_scan)?;
         // SAFETY: this function's own contract.
         let prefix = unsafe { ptr::bytes("prefix", prefix, prefix_len) }?;
-        // SAFETY: as above.
+        // SAFETY: the caller promises that the handle is NULL or live.
         let scan = Mutex::new(unsafe { with(cache, |cache| cache.scan(prefix)) }?);
         let made = fork::generation();
         let scan = Box::new(twat_scan { scan, made, poison: Poison::default() });

@@ -98,7 +98,7 @@ pub unsafe extern "C" fn twat_cache_set(
         // SAFETY: this function's own contract, for both.
         let (key, value) =
             unsafe { (ptr::bytes("key", key, key_len)?, ptr::bytes("value", value, value_len)?) };
-        // SAFETY: as above.
+        // SAFETY: the caller promises that the handle is NULL or live.
         unsafe { with(cache, |cache| cache.set(key, value, ttl_ms)) }.map(|()| TWAT_OK)
     })
 }
@@ -124,7 +124,7 @@ pub unsafe extern "C" fn twat_cache_add(
         // SAFETY: this function's own contract, for both.
         let (key, value) =
             unsafe { (ptr::bytes("key", key, key_len)?, ptr::bytes("value", value, value_len)?) };
-        // SAFETY: as above.
+        // SAFETY: the caller promises that the handle is NULL or live.
         unsafe { with(cache, |cache| cache.add(key, value, ttl_ms)) }.map(status_of)
     })
 }
@@ -152,7 +152,7 @@ pub unsafe extern "C" fn twat_cache_set_with(
         // SAFETY: this function's own contract, for both.
         let (key, value) =
             unsafe { (ptr::bytes("key", key, key_len)?, ptr::bytes("value", value, value_len)?) };
-        // SAFETY: as above, for both.
+        // SAFETY: the caller promises a live handle, and options as documented.
         let stored = unsafe {
             with(cache, |cache| with_set_options(options, |o| cache.set_with(key, value, o)))
         };
@@ -180,7 +180,7 @@ pub unsafe extern "C" fn twat_cache_set_file(
     guard(|| {
         // SAFETY: this function's own contract, for both.
         let (key, path) = unsafe { (ptr::bytes("key", key, key_len)?, ptr::text("path", path)?) };
-        // SAFETY: as above, for both.
+        // SAFETY: the caller promises a live handle, and options as documented.
         let stored = unsafe {
             with(cache, |cache| {
                 with_set_options(options, |o| cache.set_file(key, Path::new(path), o))
@@ -207,7 +207,7 @@ pub unsafe extern "C" fn twat_cache_touch(
     guard(|| {
         // SAFETY: this function's own contract.
         let key = unsafe { ptr::bytes("key", key, key_len) }?;
-        // SAFETY: as above.
+        // SAFETY: the caller promises that the handle is NULL or live.
         unsafe { with(cache, |cache| cache.touch(key, ttl_ms)) }.map(found)
     })
 }
@@ -242,9 +242,9 @@ pub unsafe extern "C" fn twat_cache_incr(
     guard(|| {
         // SAFETY: this function's own contract.
         let key = unsafe { ptr::bytes("key", key, key_len) }?;
-        // SAFETY: as above.
+        // SAFETY: NULL or writable, as the caller promises.
         let value = unsafe { with(cache, |cache| cache.incr(key, delta, initial, ttl_ms)) }?;
-        // SAFETY: as above.
+        // SAFETY: NULL or writable, as the caller promises.
         unsafe { ptr::write_if_wanted(out_value, value) };
         Ok(TWAT_OK)
     })

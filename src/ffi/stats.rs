@@ -101,7 +101,7 @@ pub(super) unsafe fn answer(
         max_bytes: stats.engine.max_bytes,
         flags: if stats.engine.entries_inexact { 0 } else { TWAT_STATS_EXACT },
     };
-    // SAFETY: as above.
+    // SAFETY: not NULL, and the caller promises that it is writable.
     unsafe { out.write(&ours) };
     Ok(TWAT_OK)
 }

@@ -118,7 +118,7 @@ pub struct Counted(NonNull<Head>);
 // SAFETY: what is in a block is `Send + Sync`, and the count is atomic.
 unsafe impl Send for Counted {}
 #[expect(unsafe_code, reason = "shared between threads")]
-// SAFETY: as above.
+// SAFETY: shared references only read; the count is atomic.
 unsafe impl Sync for Counted {}
 
 /// How many bytes a key takes in front of a value.
