@@ -48,7 +48,7 @@ test-node: ## the Node package
 test-docs: ## every code block of every page, every link
 	tests/run-docs.sh
 
-test-adapters: ## jest, Node 22 and 24, Bun, Deno and Next.js; TWAT_QUICK=1 runs jest alone (1 GB of downloads)
+test-adapters: ## jest, Node 22 and 24, Bun, Deno, Next.js, ncc and Vite; TWAT_QUICK=1 runs jest alone (1 GB of downloads)
 	tests/run-adapters.sh
 
 test-redis: ## the redis engine and tiers alone (test-core has them too)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Hosts and frameworks that the packages are used in: jest; Node 22 and 24, Bun, Deno, Next.js.
+# Hosts and frameworks that the packages are used in: jest; Node 22 and 24, Bun, Deno, Next.js, ncc, Vite.
 # They are large downloads, so they are no part of `make test`.
 #
 #   tests/run-adapters.sh     all; TWAT_QUICK=1 runs jest alone
@@ -14,7 +14,7 @@ if [ "${TWAT_QUICK:-}" = 1 ]; then
   tests=(jest.test.mjs)
   omit=(--omit=optional)
 else
-  tests=(jest.test.mjs hosts.test.mjs next.test.mjs)
+  tests=(jest.test.mjs hosts.test.mjs bundlers.test.mjs next.test.mjs)
   omit=()
 fi
 
