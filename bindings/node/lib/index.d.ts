@@ -232,6 +232,8 @@ export interface ObjectCache {
   readonly size: number
   stats(): MemoizedStats
   invalidateTag(tag: string | Uint8Array): boolean
+  /** The same as `invalidateTag`. */
+  evict(tag: string | Uint8Array): boolean
   clear(): void
   close(): void
 }
@@ -248,6 +250,8 @@ export interface MemoizedMembers<A extends any[], R = unknown> {
   peek(...args: A): R | Awaited<R> | undefined
   /** Forgets every call with the tag; false where none had it. */
   invalidateTag(tag: string | Uint8Array): boolean
+  /** The same as `invalidateTag`. */
+  evict(tag: string | Uint8Array): boolean
   stats(): MemoizedStats
 }
 

@@ -7,7 +7,7 @@ const { describeArray, inOrderC } = require('./arrays.js')
 const { formOfMemory } = require('./forms.js')
 const { types, isPlain } = require('./kinds.js')
 const { isBranded } = require('./brand.js')
-const { levels, requireWhole } = require('./wholeness.js')
+const { levels, hasFields, requireWhole } = require('./wholeness.js')
 const { named, tuple, list, set, date, extension, arrayExtension, encodedApart, hasTextKeys, UNDEFINED } = require('./encode.js')
 const { wrongType, describe } = require('./errors.js')
 const { native } = require('./binding.js')
@@ -86,16 +86,23 @@ function builtInKey(w, value) {
 function listKey(w, value) {
   requireBuiltIn(value, 2)
   const { length } = value
+  const isMore = hasFields(value, true)
+  if (!isMore && isDense(value)) return list(w, value, encodeKey)
   const names = Object.keys(value)
-  const isTemplate = Object.hasOwn(value, 'raw')
-  if (names.length === length && (length === 0 || names[length - 1] === String(length - 1)) && !isTemplate) return list(w, value, encodeKey)
-  if (isTemplate) names.push('raw')
+  if (Object.hasOwn(value, 'raw') && !names.includes('raw')) names.push('raw')
+  // The length is a field as well.
+  requireSeen(value, names.length + 1)
   named(w, 'js.Array', () => {
     w.array(2)
     w.integer(length)
     w.array(names.length)
     for (const name of names) list(w, [name, value[name]], encodeKey)
   })
+}
+
+function isDense(items) {
+  for (let i = 0; i < items.length; i++) if (items[i] === undefined && !Object.hasOwn(items, i)) return false
+  return true
 }
 
 /** A Map whose keys are all text is told apart from an object of the same fields. */
@@ -107,7 +114,7 @@ function mapKey(w, value) {
 
 /** A Uint8Array (a Buffer is one) is bytes, as in other languages. */
 function memoryKey(w, value) {
-  if (Object.getPrototypeOf(value) !== Buffer.prototype) requireBuiltIn(value, ArrayBuffer.isView(value) && !types.isDataView(value) ? 3 : 2)
+  requireWhole(value)
   if (types.isUint8Array(value)) return w.exact && !Buffer.isBuffer(value) ? named(w, 'js.Uint8Array', () => w.bin(value)) : w.bin(value)
   const form = formOfMemory(value)
   if (form) return named(w, form[0], () => encodeKey(w, form[1]))

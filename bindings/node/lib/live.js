@@ -49,6 +49,10 @@ class ObjectCache {
     return dropTag(this.#store, tag)
   }
 
+  evict(tag) {
+    return this.invalidateTag(tag)
+  }
+
   clear() {
     this.#store.clear()
   }
@@ -213,6 +217,7 @@ function withMembers(memoized, store, failures, find) {
     invalidate,
     delete: invalidate,
     invalidateTag: (tag) => dropTag(store, tag),
+    evict: (tag) => dropTag(store, tag),
   })
 }
 

@@ -210,6 +210,10 @@ function overBytes(fn, options) {
     flights.clear()
   }
   const invalidate = (...args) => cache.delete(keyOf(undefined, args))
+  const invalidateTag = (tag) => {
+    forget()
+    return cache.invalidateTag(tag)
+  }
   return Object.assign(memoized, {
     cache,
     clear() {
@@ -221,10 +225,8 @@ function overBytes(fn, options) {
     peek: (...args) => cache.get(keyOf(undefined, args)),
     invalidate,
     delete: invalidate,
-    invalidateTag(tag) {
-      forget()
-      return cache.invalidateTag(tag)
-    },
+    invalidateTag,
+    evict: invalidateTag,
   })
 }
 

@@ -45,6 +45,7 @@ test('tags of memoized calls: templates by index and path, a function, a list; w
       assert.equal(memo.invalidateTag('none'), false)
       assert.equal(memo.invalidateTag('user:7'), true)
       assert.deepEqual([memo.has({ id: 7 }), memo.has({ id: 8 })], [false, true])
+      assert.deepEqual([memo.evict('user:8'), memo.has({ id: 8 }), memo.cache.evict('none')], [true, false, false])
     }
   }
   for (const memo of both(t, async (id) => { await sleep(20); return { id } }, { tags: ['user:{0}'] })) {

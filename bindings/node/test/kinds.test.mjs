@@ -151,7 +151,7 @@ test('arguments with more than is looked at are told apart, or refused', () => {
   const memo = twat.memoize(() => ++calls)
   const parts = (strings) => strings
   const told = ['xay'.match(/a/), ['a'], [, 1], [undefined, 1], Object.assign([1], { total: 5 }), [1], Object.assign([, 2], { x: 1 }), [1, 2], // eslint-disable-line no-sparse-arrays
-    parts`A`, parts`\x41`, ['A'], [['a'].length]]
+    parts`A`, parts`\x41`, ['A'], Object.assign(Object.create(null), { a: 1 }), { a: 1 }, Object.create(null), {}, [['a'].length]]
   const results = told.map((value) => memo(value))
   assert.deepEqual([new Set(results).size, told.map((value) => memo(value))], [told.length - 1, results], 'the last is [1] again')
   class Stack extends Array {}
@@ -159,7 +159,10 @@ test('arguments with more than is looked at are told apart, or refused', () => {
   class Bytes extends Uint8Array {}
   class Moment extends Date {}
   for (const value of [Stack.of(1), new Registry(), new Bytes(2), new Moment(5), new (class extends Set {})(), new (class extends ArrayBuffer {})(1),
-    Object.assign(new Map(), { x: 1 }), Object.assign(new Date(5), { zone: 1 }), Object.defineProperty({}, 'hidden', { value: 1 }), { [Symbol('s')]: 1 }]) {
+    Object.assign(new Map(), { x: 1 }), Object.assign(new Date(5), { zone: 1 }), Object.assign([1], { [Symbol('s')]: 1 }),
+    Object.defineProperty([1], 'hidden', { value: 1 }), Object.defineProperty(new Array(500).fill(1), 'hidden', { value: 1 }),
+    Object.assign(new Float64Array(2), { x: 1 }), Object.assign(Buffer.from('a'), { x: 1 }), Object.assign(Buffer.alloc(500), { x: 1 }),
+    Object.assign(new ArrayBuffer(1), { x: 1 }), Object.setPrototypeOf(new Map([[1, 2]]), null), Object.setPrototypeOf(new Map([[1, 2]]), Object.prototype), Object.defineProperty({}, 'hidden', { value: 1 }), { [Symbol('s')]: 1 }]) {
     assert.throws(() => memo(value), { code: 'TWAT_E_ARG', message: /argument 1 .*key/ })
     assert.throws(() => memo([value]), TypeError)
   }

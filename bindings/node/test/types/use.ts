@@ -49,7 +49,7 @@ const tagged = memoize((user: User): User => user, {
   onEvict: (value, { args: [first], reason }) => void [value.name, first.id, reason], clock: () => 1,
 })
 const peeked: User | undefined = tagged.peek({ id: 1, name: 'x' })
-const forgotten: boolean = tagged.invalidate({ id: 1, name: 'x' }) && tagged.invalidateTag('user:1')
+const forgotten: boolean = tagged.invalidate({ id: 1, name: 'x' }) && tagged.invalidateTag('user:1') && tagged.evict('user:1') && tagged.cache.evict('user:1')
 const failures: number = tagged.stats().failures
 const anything: unknown = new Cache().get('k')
 const looked: User | null = cache.lookup('k', null)
