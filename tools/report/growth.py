@@ -22,7 +22,6 @@ from typing import Any
 
 import cachetools
 import diskcache
-
 import twat_cache
 
 ROUNDS = 3

@@ -22,18 +22,31 @@ import matplotlib.pyplot as plt
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "docs" / "images"
-AREAS = {"memory": "Core, memory", "disk": "Core, disk", "tiers": "Core, tiers", "python": "Python", "node": "Node", "cpp": "C++"}
+AREAS = {
+    "memory": "Core, memory",
+    "disk": "Core, disk",
+    "tiers": "Core, tiers",
+    "python": "Python",
+    "node": "Node",
+    "cpp": "C++",
+}
 OURS, PEERS = "#3f51b5", ("#9e9e9e", "#ff8f00", "#26a69a")
 
 
 def machine() -> list[tuple[str, str]]:
     """What the figures depend on."""
     model = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.processor(),
     )
     node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout.strip()
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     peers = ("diskcache", "joblib", "cachetools", "cachebox", "aiocache", "msgpack", "redis")
     versions = [f"{name} {metadata.version(name)}" for name in peers if _has(name)]
     return [
@@ -114,7 +127,10 @@ def main(bench: Path) -> None:
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "twat-cache"  # the same figures give the same file
     mpl.rcParams["svg.fonttype"] = "none"
-    parts = ["# Benchmarks\n", "Times of this library beside its peers, each row in one run. Below 1 this library is faster.\n"]
+    parts = [
+        "# Benchmarks\n",
+        "Times of this library beside its peers, each row in one run. Below 1 this library is faster.\n",
+    ]
     parts += ["| | |\n|---|---|", *(f"| {name} | {text} |" for name, text in machine()), ""]
     for area, title in AREAS.items():
         file = bench / f"{area}.json"
