@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import collections
+import configparser
+import contextvars
+import io
 import types
 
 import numpy as np
@@ -47,6 +51,12 @@ def _handed_on(box):
     return lambda x: read(box)
 
 
+def _parser():
+    parser = configparser.ConfigParser()
+    parser.read_dict({"s": {"k": "1"}})
+    return parser
+
+
 # Each: what is captured, a function of it, and a change in place that keeps the length.
 LARGE = {
     "list": (lambda: list(range(20_000)), lambda v: lambda x: v[x], lambda v: v.__setitem__(3, 99)),
@@ -80,6 +90,12 @@ REACHED = {
     "length": (Reader, lambda v: lambda x: len(v), lambda v: setattr(v, "n", 5)),
     "subclass of list": (lambda: Items([Box(n=1)]), lambda v: lambda x: v[0].n, lambda v: setattr(v[0], "n", 5)),
     "items of a subclass": (lambda: Items([Box(n=1)]), lambda v: lambda x: len(v), lambda v: v.append(1)),
+    "ChainMap": (lambda: collections.ChainMap({"a": 1}), lambda v: lambda x: v["a"], lambda v: v.__setitem__("a", 5)),
+    "UserDict": (lambda: collections.UserDict(a=1), lambda v: lambda x: v["a"], lambda v: v.__setitem__("a", 5)),
+    "parser": (_parser, lambda v: lambda x: v["s"]["k"], lambda v: v["s"].__setitem__("k", "5")),
+    "text": (lambda: io.StringIO("1"), lambda v: lambda x: v.getvalue(), lambda v: v.write("5")),
+    "variable": (lambda: contextvars.ContextVar("n", default=1), lambda v: lambda x: v.get(1), lambda v: v.set(5)),
+    "arguments": (lambda: argparse.Namespace(n=1), _handed_on, lambda v: setattr(v, "n", 5)),
     "class": (lambda: type("K", (), {"n": 1}), lambda v: lambda x: v.n, lambda v: setattr(v, "n", 5)),
     "module": (lambda: types.ModuleType("m"), lambda v: lambda x: getattr(v, "__doc__", 0) or v.__doc__,
                lambda v: setattr(v, "__doc__", "n")),

@@ -13,6 +13,7 @@ import os
 import tempfile
 import threading
 import time
+import urllib.response
 
 import attrs
 import pytest
@@ -40,6 +41,7 @@ ONCE = {
     "bytes file": lambda: io.BytesIO(b"x"), "text file": lambda: io.StringIO("x"), "raw file": lambda: open(os.devnull, "rb", buffering=0),
     "scandir": lambda: os.scandir("/"), "reader": lambda: csv.reader(["a"]), "dict reader": lambda: csv.DictReader(["a"]),
     "temporary file": tempfile.NamedTemporaryFile, "memoryview": lambda: memoryview(bytearray(1)), "context": _context, "cursor": Cursor,
+    "pipe": lambda: os.popen("true"), "response": lambda: urllib.response.addinfo(io.BytesIO(), {}),
     "generator": lambda: (x for x in [1]),
 }  # fmt: skip
 

@@ -192,9 +192,13 @@ def _is_once(value: Any, kind: type) -> bool:
     if kind is memoryview or hasattr(kind, "__next__") or hasattr(kind, "__anext__") or hasattr(kind, "cr_await"):
         return True
     # Context managers made of generators, and wrappers of files, which find their methods when asked.
-    return kind.__name__.startswith(("_GeneratorContextManager", "_AsyncGeneratorContextManager")) or (
-        kind.__module__ == "tempfile" and hasattr(value, "file")
+    return any(
+        base.__name__.startswith(_ONCE_NAMES) or (base.__module__ == "tempfile" and hasattr(value, "file"))
+        for base in kind.__mro__
     )
+
+
+_ONCE_NAMES = ("_GeneratorContextManager", "_AsyncGeneratorContextManager", "_wrap_close")
 
 
 def refuse_read_once(value: Any) -> None:

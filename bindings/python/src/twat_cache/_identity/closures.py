@@ -337,9 +337,7 @@ class Captured:
         if len(self._walked) > _OBJECTS:
             raise _TooLarge
         found = {name: readers.instance_attribute(value, name) for name in readers.own_names(value)}
-        root = next((base for base in type(value).__mro__[1:] if base in _CONTAINERS), None)
-        if root is not None:
-            found[""] = dict(value) if issubclass(root, dict) else list(value)
+        found[""] = readers.inside(value)
         return {name: inner for name, inner in found.items() if inner is not UNBOUND}
 
     def _attributes(self, value: Any, use: Use) -> dict[str, Any]:
@@ -357,8 +355,11 @@ class Captured:
             form = None if inner is UNBOUND else self._attribute(inner)
             if form is not None:
                 found[name] = form
-        if use.called and not constant and isinstance(value, tuple(_CONTAINERS)):
-            found[""] = self._live_form(self._content(value).get(""))
+        held = UNBOUND if constant or self._frozen else readers.inside(value)
+        form = None if held is UNBOUND else self._attribute(held)
+        if form is not None:
+            found[""] = form
+            self.volatile = True
         return found
 
     def _attribute(self, value: Any) -> bytes | None:

@@ -146,10 +146,30 @@ def instance_attribute(value: Any, name: str) -> Any:
     return UNBOUND
 
 
+# Modules of the standard library whose objects hold what the program puts into them.
+_DATA_MODULES = frozenset(("argparse", "collections", "configparser", "optparse", "types"))
+
+
+def inside(value: Any) -> Any:
+    """Return what an object holds besides its attributes, as far as it tells without running the program's code."""
+    kind = type(value)
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    if name in ("_io.StringIO", "_io.BytesIO"):
+        return [value.closed, None if value.closed else [value.getvalue(), value.tell()]]
+    if name in ("_contextvars.ContextVar", "builtins.ContextVar"):
+        return value.get(None)
+    for root in kind.__mro__[1:]:
+        if root is dict:
+            return dict(dict.items(value))
+        if root in (list, set, bytearray, deque):
+            return list(root.__iter__(value))
+    return UNBOUND
+
+
 def own_names(value: Any) -> set[str]:
     """Return the names of all data that an object of one of the program's own classes holds."""
     kind = type(value)
-    if is_of_library(kind.__module__):
+    if kind.__module__ not in _DATA_MODULES and is_of_library(kind.__module__):
         return set()
     found = {name for name in own(value) if isinstance(name, str)}
     for base in kind.__mro__:
