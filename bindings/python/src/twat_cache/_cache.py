@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import copyreg
+import functools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
+from typing import Any, TypeVar
 
 from twat_cache._config import opening
 from twat_cache._config import options as _options
 from twat_cache._ffi.abi import TTL_NEVER
 from twat_cache._ffi.bytecache import ByteCache
 from twat_cache._identity import call_keys
+from twat_cache._identity.functions import is_coroutine_function
+from twat_cache._memoize.single_flight import Flight
 from twat_cache._serialize.trusted_types import Types
 from twat_cache._serialize.values import Codec, Foreign
-from twat_cache.exceptions import CacheOperationError, CacheValueError, ConfigurationError
+from twat_cache.exceptions import CacheOperationError, CacheValueError, ConfigurationError, TwatCacheError
 from twat_cache.paths import absolute, text_of
 
+T = TypeVar("T")
 _MISSING: Any = object()
 # Look-ups of ``setdefault`` beside others that store and delete.
 _ROUNDS = 50
@@ -47,6 +51,7 @@ class Cache(MutableMapping[Any, Any]):
         self._core = core
         self._store = self._open()
         self._find = self._codec.finder(self._store, _MISSING)
+        self._flight = Flight()
         if not self._store.local:
             self._codec.types = Types()
 
@@ -225,11 +230,146 @@ class Cache(MutableMapping[Any, Any]):
         """Removes entries; how many there were."""
         return self._store.delete_many([call_keys.direct(key) for key in keys])
 
-    def evict(self, tag: str) -> bool:
-        """Makes every entry with a tag a miss, in constant time; whether any ever had it."""
+    def delete_prefix(self, prefix: str | bytes) -> int:
+        """Remove every entry whose key begins with a text.
+
+        Args:
+            prefix: The beginning of the keys, as text or bytes.
+
+        Returns:
+            How many entries there were.
+
+        Raises:
+            ConfigurationError: The prefix is empty, or neither text nor bytes; ``clear`` removes all.
+
+        Example:
+            >>> cache = Cache("memory")
+            >>> cache.update({"user:1": "a", "user:2": "b", "report": "c"})
+            >>> cache.delete_prefix("user:"), list(cache)
+            (2, ['report'])
+        """
+        if not isinstance(prefix, (str, bytes)) or not prefix:
+            raise ConfigurationError(f"prefix: expected text or bytes that are not empty, got: {prefix!r}")
+        return self._store.delete_prefix(call_keys.direct(prefix))
+
+    def invalidate_tag(self, tag: str) -> bool:
+        """Make every entry with a tag a miss, in constant time.
+
+        Args:
+            tag: A tag that ``set`` was given.
+
+        Returns:
+            Whether any entry ever had it.
+
+        Raises:
+            ConfigurationError: The tag is not text.
+
+        Example:
+            >>> cache = Cache("memory")
+            >>> cache.set("a", 1, tag="user:7")
+            >>> cache.invalidate_tag("user:7"), cache.get("a")
+            (True, None)
+        """
         if not isinstance(tag, str):
             raise ConfigurationError(f"tag: expected text, got: {tag!r}")
         return self._store.invalidate_tag(_tag(tag))
+
+    def evict(self, tag: str) -> bool:
+        """Make every entry with a tag a miss: ``invalidate_tag`` under diskcache's name."""
+        return self.invalidate_tag(tag)
+
+    # Get or compute
+
+    def get_or_set(self, key: Any, compute: Callable[[], T], ttl: float | None = None, tag: Tag = None) -> T:
+        """Return the value of a key; compute and store it if there is none.
+
+        Of several threads of this process that ask for one key, one computes, and the others get its value.
+
+        Args:
+            key: As for ``set``.
+            compute: A callable without arguments. Its exceptions are raised and not stored.
+            ttl: As for ``set``.
+            tag: As for ``set``.
+
+        Returns:
+            The stored or computed value.
+
+        Raises:
+            ConfigurationError: ``compute`` is not a callable, or is a coroutine function.
+
+        Example:
+            >>> cache = Cache("memory")
+            >>> cache.get_or_set("a", lambda: 6 * 7), cache.get_or_set("a", lambda: 0)
+            (42, 42)
+        """
+        _check_compute(compute, "get_or_set", coroutine=False)
+        name = call_keys.direct(key)
+        found = self._get(name)
+        if found is not _MISSING:
+            return found  # type: ignore[no-any-return]
+
+        def look_or_compute() -> Any:
+            if self._flight.landed_lately(name):
+                stored = self._get(name)
+                if stored is not _MISSING:
+                    return stored
+            value = compute()
+            self._set(name, value, ttl, tag, add=False)
+            return value
+
+        return self._flight.run(name, look_or_compute)  # type: ignore[no-any-return]
+
+    async def aget_or_set(
+        self, key: Any, compute: Callable[[], Awaitable[T] | T], ttl: float | None = None, tag: Tag = None
+    ) -> T:
+        """Return the value of a key; compute and store it if there is none.
+
+        Of several tasks of an event loop that ask for one key, one computes, and the others wait for its value.
+
+        Args:
+            key: As for ``set``.
+            compute: A callable or coroutine function without arguments. Its exceptions are raised and not stored.
+            ttl: As for ``set``.
+            tag: As for ``set``.
+
+        Returns:
+            The stored or computed value.
+
+        Raises:
+            ConfigurationError: ``compute`` is not a callable.
+
+        Example:
+            >>> import asyncio
+            >>> cache = Cache("memory")
+            >>> async def compute():
+            ...     return 42
+            >>> asyncio.run(cache.aget_or_set("a", compute))
+            42
+        """
+        _check_compute(compute, "aget_or_set", coroutine=True)
+        name = call_keys.direct(key)
+        found = await self.aget(key, _MISSING)
+        if found is not _MISSING:
+            return found  # type: ignore[no-any-return]
+
+        async def look_or_compute() -> Any:
+            if self._async_flight.landed_lately(name):
+                stored = await self.aget(key, _MISSING)
+                if stored is not _MISSING:
+                    return stored
+            value: Any = compute()
+            if hasattr(value, "__await__"):
+                value = await value
+            await self.aset(key, value, ttl, tag)
+            return value
+
+        return await self._async_flight.run(name, look_or_compute)  # type: ignore[no-any-return]
+
+    @functools.cached_property
+    def _async_flight(self) -> Any:
+        from twat_cache._memoize.async_flight import AsyncFlight
+
+        return AsyncFlight()
 
     def expire(self) -> int:
         """Removes what is expired; how many entries."""
@@ -338,10 +478,32 @@ class Cache(MutableMapping[Any, Any]):
             setattr(self, name, value)
 
     def __repr__(self) -> str:
-        import json
+        facts = [repr(self.engine)]
+        facts += [f"{name}={'…' if name in ('url', 'password') else value!r}" for name, value in self._core.items()]
+        facts += [f"{name}={value}" for name, value in self._figures().items()]
+        return f"Cache({', '.join(facts)})"
 
-        shown = {k: "…" if k in ("url", "password") else v for k, v in self._core.items()}
-        return f"Cache({self.engine!r}, {json.dumps(shown)})"
+    def _repr_html_(self) -> str:
+        """Return what notebooks show: a table of the same facts."""
+        from html import escape
+
+        facts = {"engine": self.engine, **self._core, **self._figures()}
+        shown = {name: "…" if name in ("url", "password") else value for name, value in facts.items()}
+        rows = "".join(
+            f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in shown.items()
+        )
+        return f"<table>{rows}</table>"
+
+    def _figures(self) -> dict[str, Any]:
+        """Entries and bytes. A server is not asked for them, so that showing a cache never waits."""
+        if self._store.closed:
+            return {"closed": True}
+        if self._store.networked:
+            return {}
+        try:
+            return {"entries": self._store.count(), "bytes": self.volume()}
+        except TwatCacheError:
+            return {}
 
     __hash__ = object.__hash__
 
@@ -396,7 +558,14 @@ class Cache(MutableMapping[Any, Any]):
         await self.aclose()
 
 
-_OURS = frozenset(("_codec", "_core", "_find", "_settings", "_store", "_tiers", "engine"))
+_OURS = frozenset(("_async_flight", "_codec", "_core", "_find", "_flight", "_settings", "_store", "_tiers", "engine"))
+
+
+def _check_compute(compute: Any, method: str, *, coroutine: bool) -> None:
+    if not callable(compute):
+        raise ConfigurationError(f"compute: expected a callable without arguments, got: {compute!r}")
+    if not coroutine and is_coroutine_function(compute):
+        raise ConfigurationError(f"compute: {method} takes no coroutine function; use aget_or_set")
 
 
 def _ttl(ttl: float | None) -> int | None:

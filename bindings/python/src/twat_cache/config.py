@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from twat_cache._config import sources
 from twat_cache._config.opening import ALIASES, milliseconds, warn_once
-from twat_cache._config.options import no_more, seconds, truth, whole
+from twat_cache._config.options import no_more, seconds, size, truth, whole
 from twat_cache.exceptions import ConfigurationError
 
 __all__ = ["CacheConfig", "EvictionPolicy", "create_cache_config"]
@@ -227,7 +227,7 @@ def _policy(name: str, value: Any) -> str:
 def _bytes(name: str, value: Any) -> int | None:
     from twat_cache._ffi.config import Config
 
-    whole(name, value)
+    value = size(name, value)
     with Config("memory", {"max_bytes": value}):
         return value  # type: ignore[no-any-return]
 

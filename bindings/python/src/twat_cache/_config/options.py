@@ -63,7 +63,7 @@ def common(func: Callable[..., Any], options: dict[str, Any]) -> Common:
         exceptions=_exceptions(options.pop("cache_exceptions", None)),
         callback=_callable("callback", options.pop("callback", None)),
         max_entries=whole("max_entries", options.pop("max_entries", None)),
-        max_bytes=whole("max_bytes", options.pop("max_bytes", None)),
+        max_bytes=size("max_bytes", options.pop("max_bytes", None)),
         secure=truth("secure", options.pop("secure", True)),
     )
 
@@ -92,10 +92,29 @@ def whole(name: str, value: Any) -> int | None:
     return value
 
 
+def size(name: str, value: Any) -> int | None:
+    """A bound in bytes: as ``whole``, or a text such as ``500 MB``."""
+    if not isinstance(value, str):
+        return whole(name, value)
+    from twat_cache._ffi.texts import size_bytes
+
+    try:
+        return size_bytes(value)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{name}: {error}") from None
+
+
 def seconds(name: str, value: Any) -> float | None:
-    """A time to live: None or seconds that are not negative; infinity is None."""
+    """A time to live: None, seconds that are not negative, a timedelta or a text; infinity is None."""
     if value is None:
         return None
+    if isinstance(value, str):
+        from twat_cache._ffi.texts import duration_ms
+
+        try:
+            return duration_ms(value) / 1000
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{name}: {error}") from None
     if hasattr(value, "total_seconds"):
         value = value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
