@@ -25,7 +25,9 @@ pub mod engine;
 pub mod ffi;
 pub mod files;
 pub mod format;
+#[cfg(unix)]
 pub mod integrity;
+#[cfg(unix)]
 pub mod lmdb;
 pub mod mem;
 pub mod policy;

@@ -8,42 +8,21 @@
 //! is read anew once per second of the latter, and a suspend is noticed within a second
 //! of running.
 
+use crate::base::os;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 static WALL_SHIFT_MS: AtomicI64 = AtomicI64::new(0);
 
-#[cfg(target_os = "linux")]
-const WALL: rustix::time::ClockId = rustix::time::ClockId::RealtimeCoarse;
-#[cfg(target_os = "linux")]
-const MONOTONIC: rustix::time::ClockId = rustix::time::ClockId::MonotonicCoarse;
-#[cfg(not(target_os = "linux"))]
-const WALL: rustix::time::ClockId = rustix::time::ClockId::Realtime;
-#[cfg(not(target_os = "linux"))]
-const MONOTONIC: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
-
-fn read(clock: rustix::time::ClockId, shift: &AtomicI64) -> u64 {
-    ms(rustix::time::clock_gettime(clock)).saturating_add_signed(shift.load(Ordering::Relaxed))
-}
-
-fn ms(time: rustix::time::Timespec) -> u64 {
-    // A wall clock before 1970 is one that was never set: the beginning of time.
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    seconds.saturating_mul(1000).saturating_add(time.tv_nsec as u64 / 1_000_000)
-}
-
 /// Milliseconds since 1970, for deadlines that outlive the process.
 pub fn unix_ms() -> u64 {
-    read(WALL, &WALL_SHIFT_MS)
+    os::wall_ms().saturating_add_signed(WALL_SHIFT_MS.load(Ordering::Relaxed))
 }
 
 /// Milliseconds of a clock that no one sets and that goes on while the machine is
 /// suspended, for deadlines within the process.
 #[inline]
 pub fn boot_ms() -> u64 {
-    let now = rustix::time::clock_gettime(MONOTONIC);
-    // (It began with 0 when the machine did: nothing here overflows.)
-    let now = (now.tv_sec as u64).wrapping_mul(1000).wrapping_add(now.tv_nsec as u64 / 1_000_000);
-    let now = now.wrapping_add_signed(BOOT.shift.load(Ordering::Relaxed));
+    let now = os::monotonic_ms().wrapping_add_signed(BOOT.shift.load(Ordering::Relaxed));
     if now < BOOT.reread_at.load(Ordering::Acquire) {
         return now.wrapping_add(BOOT.asleep.load(Ordering::Relaxed));
     }
@@ -67,31 +46,14 @@ static BOOT: Boot =
 
 #[cold]
 fn read_asleep(now: u64) -> u64 {
-    let (least, most) = asleep_between();
+    let shift = ASLEEP_SHIFT_MS.load(Ordering::Relaxed);
+    let (least, most) = os::asleep_between();
+    let (least, most) = (least.saturating_add_signed(shift), most.saturating_add_signed(shift));
     // What was known stands while it may be right: time must not go back and forth.
     let asleep = BOOT.asleep.load(Ordering::Relaxed).clamp(least, most.max(least));
     BOOT.asleep.store(asleep, Ordering::Relaxed);
     BOOT.reread_at.store((now / 1000).wrapping_add(1).wrapping_mul(1000), Ordering::Release);
     now.wrapping_add(asleep)
-}
-
-/// Bounds of the time asleep: the thread may have had to wait between two readings.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn asleep_between() -> (u64, u64) {
-    use rustix::time::ClockId::{Boottime, Monotonic};
-    let still = AtomicI64::new(0);
-    let before = read(Monotonic, &still);
-    let boot = read(Boottime, &ASLEEP_SHIFT_MS);
-    let after = read(Monotonic, &still);
-    // Each reading is rounded down to whole milliseconds.
-    (boot.saturating_sub(after + 1), (boot + 1).saturating_sub(before))
-}
-
-/// Elsewhere the monotonic clock is the one there is.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn asleep_between() -> (u64, u64) {
-    let shift = ASLEEP_SHIFT_MS.load(Ordering::Relaxed).unsigned_abs();
-    (shift, shift)
 }
 
 static ASLEEP_SHIFT_MS: AtomicI64 = AtomicI64::new(0);
@@ -132,11 +94,10 @@ mod tests {
                 BOOT.reread_at.store(0, Ordering::Relaxed);
             }
         }
-        #[cfg(target_os = "linux")]
-        {
-            let boot = read(rustix::time::ClockId::Boottime, &BOOT.shift);
-            let boot = boot.saturating_add_signed(ASLEEP_SHIFT_MS.load(Ordering::Relaxed));
-            assert!(boot.abs_diff(boot_ms()) < 1000, "{boot} and {}", boot_ms());
-        }
+        let (least, most) = os::asleep_between();
+        let asleep = u64::midpoint(least, most);
+        let shift = BOOT.shift.load(Ordering::Relaxed) + ASLEEP_SHIFT_MS.load(Ordering::Relaxed);
+        let boot = (os::monotonic_ms() + asleep).saturating_add_signed(shift);
+        assert!(boot.abs_diff(boot_ms()) < 1000, "{boot} and {}", boot_ms());
     }
 }

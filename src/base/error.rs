@@ -112,13 +112,10 @@ impl Error {
     /// An operating-system error with what was being done.
     /// `ENOSPC`, `EDQUOT` and `EFBIG` become [`Code::Full`].
     pub fn io(doing: impl fmt::Display, error: &std::io::Error) -> Self {
-        let full = matches!(
-            error.raw_os_error(),
-            Some(libc::ENOSPC) | Some(libc::EDQUOT) | Some(libc::EFBIG)
-        );
+        use std::io::ErrorKind as Kind;
         let code = match error.kind() {
-            _ if full => Code::Full,
-            std::io::ErrorKind::OutOfMemory => Code::NoMem,
+            Kind::StorageFull | Kind::QuotaExceeded | Kind::FileTooLarge => Code::Full,
+            Kind::OutOfMemory => Code::NoMem,
             _ => Code::Io,
         };
         Self::new(code, format!("{doing}: {error}"))

@@ -6,7 +6,8 @@
 
 use super::{Cache, SetOptions, TTL_NEVER};
 use crate::base::error::{Code, Error, Result};
-use crate::files::blobs::fresh_name;
+use crate::base::os::{largest_file, sync_directory};
+use crate::files::names::fresh_name;
 use crate::files::{is_in_a_store, not_regular, open_regular};
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,6 @@ use serde_bytes::ByteBuf;
 use std::fs::{File, OpenOptions};
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::num::NonZeroU64;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -121,15 +121,14 @@ struct Limited {
 
 impl Limited {
     fn new(file: File) -> Self {
-        let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
-        Self { file, left: limit.unwrap_or(u64::MAX) }
+        Self { file, left: largest_file().unwrap_or(u64::MAX) }
     }
 }
 
 impl Write for Limited {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         if bytes.len() as u64 > self.left {
-            return Err(rustix::io::Errno::FBIG.into());
+            return Err(std::io::ErrorKind::FileTooLarge.into());
         }
         let n = self.file.write(bytes)?;
         self.left -= n as u64;
@@ -189,7 +188,6 @@ impl Cache {
         let file = OpenOptions::new()
             .write(true)
             .create_new(true)
-            .custom_flags(libc::O_NOFOLLOW)
             .open(temporary)
             .map_err(|error| io("writing", temporary, &error))?;
         let written = self.export_to(file, temporary).and_then(|n| {
@@ -201,8 +199,7 @@ impl Cache {
         } else {
             let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
             let parent = parent.unwrap_or(Path::new("."));
-            let synced = File::open(parent).and_then(|parent| parent.sync_all());
-            synced.map_err(|error| io("syncing", parent, &error))?;
+            sync_directory(parent).map_err(|error| io("syncing", parent, &error))?;
         }
         written
     }

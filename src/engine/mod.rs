@@ -2,6 +2,10 @@
 
 pub mod auto;
 pub mod counter;
+#[cfg(unix)]
+pub mod disk;
+#[cfg(not(unix))]
+#[path = "no_disk.rs"]
 pub mod disk;
 pub mod memory;
 pub mod null;
@@ -353,7 +357,7 @@ pub fn build(config: &Config) -> Result<Box<dyn Engine>> {
     match config.kind() {
         EngineKind::Memory => memory::open(config),
         EngineKind::Null => Ok(Box::new(null::Null)),
-        EngineKind::Disk | EngineKind::File => Ok(Box::new(disk::open::open(config)?)),
+        EngineKind::Disk | EngineKind::File => disk::open(config),
         EngineKind::Redis => Ok(Box::new(redis::Redis::open(config)?)),
         EngineKind::Tiered => Ok(Box::new(tiered::Tiered::open(config)?)),
         EngineKind::Auto => Err(Error::unsupported("auto", "implementation of its own")),
@@ -362,5 +366,8 @@ pub fn build(config: &Config) -> Result<Box<dyn Engine>> {
 
 /// Whether an engine of this name can be built here.
 pub fn is_known(name: &str) -> bool {
-    EngineKind::find(name).is_some()
+    match EngineKind::find(name) {
+        Some(EngineKind::Disk | EngineKind::File) => disk::IS_HERE,
+        found => found.is_some(),
+    }
 }

@@ -8,8 +8,11 @@
 
 #![expect(unsafe_code, reason = "mapping a file")]
 
-use super::{make_dir, not_regular, open_at_once, open_own};
+use super::dirs::make_dir;
+use super::names::{self, fresh_id, hex};
+use super::{not_regular, open_own};
 use crate::base::error::{Code, Error, Result};
+use crate::base::os::open_at_once;
 use crate::mem::value::{Mapped, Value};
 use crossbeam::queue::SegQueue;
 use rustix::fs::FlockOperation;
@@ -19,14 +22,13 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 /// Published blobs that a flush remembers one by one.
 const MOST_UNSYNCED: usize = 1024;
 
 /// Name of a blob: random, so that no two writes ever share one.
-pub type BlobId = [u8; 16];
+pub type BlobId = names::Id;
 
 /// What a row says about its blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,30 +84,6 @@ pub struct Draft {
     path: PathBuf,
     reference: BlobRef,
     kept: bool,
-}
-
-fn fresh_id() -> BlobId {
-    // RandomState takes its keys from the system once a thread and then counts
-    // up; a process number and a counter keep forked children apart.
-    use std::hash::{BuildHasher, RandomState};
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let stamp = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| since.as_nanos() as u64);
-    let seed = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed), stamp);
-    let mut id = [0; 16];
-    id[..8].copy_from_slice(&RandomState::new().hash_one(seed).to_be_bytes());
-    id[8..].copy_from_slice(&RandomState::new().hash_one(seed).to_be_bytes());
-    id
-}
-
-/// A file name that nobody can guess or has used before.
-pub fn fresh_name() -> String {
-    hex(&fresh_id())
-}
-
-fn hex(id: &BlobId) -> String {
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn unhex(name: &str) -> Option<BlobId> {

@@ -4,6 +4,7 @@
 //! On a full disk there is none, and the system ends the process with SIGBUS. So
 //! the blocks are reserved before the file is mapped: no room is an error then.
 
+use super::LOCK;
 use crate::base::error::{Code, Error, Result};
 use rustix::fs::{FallocateFlags, Mode, OFlags, fallocate, fchmod, openat};
 use rustix::io::Errno;
@@ -11,8 +12,6 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// LMDB's table of readers and its mutexes, mapped by each of its users.
-pub const LOCK: &str = "lock.mdb";
 /// Slots of the reader table, for all processes of a store.
 pub const MAX_READERS: u32 = 1024;
 
@@ -142,7 +141,7 @@ pub fn prepare_lock(dir: &Path, readers: u32, mode: u32, others: Others) -> Resu
 /// nobody maps it before they are there.
 fn make_lock(dir: &Path, size: u64, mode: u32) -> io::Result<()> {
     let at = rustix::fs::open(dir, PLACE | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    let draft = format!("{LOCK}.{}", super::blobs::fresh_name());
+    let draft = format!("{LOCK}.{}", super::names::fresh_name());
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mode = Mode::from_raw_mode(mode as rustix::fs::RawMode);
     let mut file = File::from(openat(&at, draft.as_str(), flags, mode)?);

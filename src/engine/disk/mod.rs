@@ -9,7 +9,7 @@ mod check;
 mod evict;
 mod expire;
 mod keys;
-pub mod open;
+mod open;
 mod read;
 mod record;
 mod recount;
@@ -23,14 +23,27 @@ mod write;
 use super::{Changes, Engine, Entry, Identity, Place, Put, ScanState, Stored};
 use crate::base::error::Result;
 use crate::base::stats::EngineStats;
+use crate::config::Config;
 use crate::lmdb::env_registry::StoreRef;
 use crate::mem::counted::Counted;
 use crate::mem::value::{Hit, Value};
 use serde_json::{Map, Value as Json};
 use shared::Shared;
+
 use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
+
+/// Whether this system has the engine.
+pub const IS_HERE: bool = true;
+
+/// Opens the engine of a validated configuration.
+///
+/// # Errors
+/// Those of the store's files; `Config` for options that contradict what is there.
+pub fn open(config: &Config) -> Result<Box<dyn Engine>> {
+    Ok(Box::new(open::open(config)?))
+}
 
 /// An open store, seen through one namespace.
 pub struct Disk {

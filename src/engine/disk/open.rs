@@ -7,8 +7,9 @@ use super::shared::{Databases, Policy, Shared};
 use super::totals::{Reading, Totals};
 use crate::base::error::{Code, Error, Result};
 use crate::config::{Config, EngineKind};
+use crate::files::DATA;
 use crate::files::blobs::Blobs;
-use crate::files::{DATA, set_dir_mode};
+use crate::files::dirs::set_dir_mode;
 use crate::integrity::boot::{self, Check, Decision, Guard, Opening};
 use crate::lmdb::env_registry::{self, Attached, Setting, Settings, StoreRef};
 use crate::lmdb::txn::{Env, EnvOptions, MAIN};
@@ -27,7 +28,7 @@ pub const NAMES: [&str; 4] = ["order", "expiry", "tags", "blobs"];
 const MAP_SIZE: u64 = 64 << 30;
 
 /// Opens the engine of a validated configuration.
-pub fn open(config: &Config) -> Result<Disk> {
+pub(super) fn open(config: &Config) -> Result<Disk> {
     Policy::of(config)?;
     let given = Path::new(config.text("path"));
     if config.given("max_bytes").is_none() && !given.join(DATA).exists() {

@@ -18,6 +18,7 @@ mod write;
 use super::counter::Counter;
 use super::{Engine, Entry, Put, ScanState, Stored, words};
 use crate::base::error::{Error, Result};
+use crate::base::os::processors;
 use crate::base::stats::EngineStats;
 use crate::config::{Bounds, Config, EngineKind};
 use crate::mem::lock::Lock;
@@ -199,17 +200,7 @@ fn shards(bounds: Bounds, asked: u64) -> u64 {
     if small {
         return 1;
     }
-    (4 * cores()).next_power_of_two().min(1024)
-}
-
-/// Processors this process may run on. (The standard library's answer also
-/// reads cgroups' quotas of time, which say nothing of how many run at once.)
-fn cores() -> u64 {
-    #[cfg(target_os = "linux")]
-    let found = rustix::thread::sched_getaffinity(None).map(|set| u64::from(set.count()));
-    #[cfg(not(target_os = "linux"))]
-    let found = std::thread::available_parallelism().map(|n| n.get() as u64);
-    found.unwrap_or(4)
+    (4 * processors().unwrap_or(4)).next_power_of_two().min(1024)
 }
 
 impl Engine for Memory {

@@ -1,15 +1,12 @@
 //! Connects to the first of several addresses that answers ("happy eyeballs",
 //! RFC 8305): each next one is tried while those before it are still silent.
 
+use super::os::{OwnedFd, is_under_way, set_keep_idle, socket};
 use super::words::io_reason;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketType, connect, sockopt};
+use rustix::net::{AddressFamily, connect, sockopt};
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The pauses between two tries: a half of the time is for the last one.
@@ -76,31 +73,13 @@ fn all_failed(addresses: &[SocketAddr], failed: Vec<(SocketAddr, io::Error)>) ->
     format!("none of its {} addresses answers ({})", addresses.len(), shown.join("; "))
 }
 
-/// A socket that does not block and that no child program inherits.
-#[cfg(not(target_vendor = "apple"))]
-fn socket(family: AddressFamily) -> io::Result<OwnedFd> {
-    let flags = rustix::net::SocketFlags::CLOEXEC | rustix::net::SocketFlags::NONBLOCK;
-    Ok(rustix::net::socket_with(family, SocketType::STREAM, flags, None)?)
-}
-
-/// The same where a socket is not made with flags. A write to a closed one must
-/// be an error: SIGPIPE would end the process.
-#[cfg(target_vendor = "apple")]
-fn socket(family: AddressFamily) -> io::Result<OwnedFd> {
-    let socket = rustix::net::socket(family, SocketType::STREAM, None)?;
-    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
-    rustix::io::ioctl_fionbio(&socket, true)?;
-    sockopt::set_socket_nosigpipe(&socket, true)?;
-    Ok(socket)
-}
-
 /// Begins to connect.
 fn begin(address: &SocketAddr) -> io::Result<OwnedFd> {
     let family = if address.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
     let socket = socket(family)?;
     match connect(&socket, address) {
-        Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => Ok(socket),
-        Err(error) => Err(error.into()),
+        Err(error) if !is_under_way(error) => Err(error.into()),
+        _ => Ok(socket),
     }
 }
 
@@ -126,20 +105,10 @@ fn ended(socket: OwnedFd) -> io::Result<TcpStream> {
     sockopt::socket_error(&socket)??;
     // Neither is needed for an answer: a kernel that refuses is no reason to fail.
     let _ = sockopt::set_socket_keepalive(&socket, true)
-        .and_then(|()| sockopt::set_tcp_keepidle(&socket, KEEP_ALIVE));
+        .and_then(|()| set_keep_idle(&socket, KEEP_ALIVE));
     let stream = TcpStream::from(socket);
     stream.set_nonblocking(false)?;
     stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
-/// Connects to a socket file without waiting: a stopped server with a full
-/// queue would hold a blocking connect forever.
-pub fn unix(path: &Path) -> io::Result<UnixStream> {
-    let fd = socket(AddressFamily::UNIX)?;
-    connect(&fd, &rustix::net::SocketAddrUnix::new(path)?)?;
-    let stream = UnixStream::from(fd);
-    stream.set_nonblocking(false)?;
     Ok(stream)
 }
 

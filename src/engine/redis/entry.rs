@@ -10,6 +10,7 @@ use super::resp::Value;
 use super::server::Server;
 use super::words::refused;
 use crate::base::error::{Code, Error, Result};
+use crate::base::os::random;
 use crate::format::envelope::{self, Meta, Refused};
 use std::collections::HashMap;
 
@@ -23,24 +24,10 @@ pub fn unique() -> u64 {
     let mut bytes = [0u8; 8];
     if !random(&mut bytes) {
         // Before the kernel's pool is ready at boot: the clock and the process.
-        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-        let seed = (now.tv_sec, now.tv_nsec, std::process::id());
+        let seed = (std::time::Instant::now(), std::process::id());
         bytes = foldhash_of(&seed).to_le_bytes();
     }
     u64::from_le_bytes(bytes)
-}
-
-/// Fills the bytes from the kernel's pool; false where it has none yet.
-#[cfg(target_os = "linux")]
-fn random(bytes: &mut [u8; 8]) -> bool {
-    matches!(rustix::rand::getrandom(bytes, rustix::rand::GetRandomFlags::empty()), Ok(8))
-}
-
-/// Fills the bytes from the system's source of random numbers.
-#[cfg(not(target_os = "linux"))]
-fn random(bytes: &mut [u8; 8]) -> bool {
-    use ring::rand::SecureRandom;
-    ring::rand::SystemRandom::new().fill(bytes).is_ok()
 }
 
 fn foldhash_of(what: &impl std::hash::Hash) -> u64 {

@@ -14,6 +14,7 @@ mod entry;
 mod greet;
 mod names;
 mod node;
+mod os;
 mod parameters;
 mod pem;
 mod read;

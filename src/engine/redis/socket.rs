@@ -4,6 +4,7 @@
 
 use super::address::Address;
 use super::dial;
+use super::os::{AsFd, BorrowedFd, UnixStream, connect_unix, receive_now};
 use super::resolve::Resolver;
 use super::tls::Tls;
 use super::words::{down, transport};
@@ -12,8 +13,6 @@ use rustix::net::RecvFlags;
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 /// A time-out already set on a socket is kept when it is this near: one
@@ -89,8 +88,7 @@ fn transfer(
 impl Read for Timed {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if !self.waiting {
-            let (_, n) = rustix::net::recv(&self.raw, into, RecvFlags::DONTWAIT)?;
-            return Ok(n);
+            return receive_now(&self.raw, into, RecvFlags::empty());
         }
         transfer(self, READ, |raw| match raw {
             Raw::Tcp(tcp) => tcp.read(into),
@@ -135,7 +133,7 @@ impl Socket {
                 (Raw::Tcp(stream), host.as_str(), Some(peer))
             }
             Address::Unix(path) => {
-                let stream = dial::unix(path).map_err(|error| transport(address, &error))?;
+                let stream = connect_unix(path).map_err(|error| transport(address, &error))?;
                 (Raw::Unix(stream), "", None)
             }
         };
@@ -184,9 +182,8 @@ impl Socket {
     /// server sends unasked is the end of a connection, or an answer to a
     /// call that gave up.
     pub fn rests(&mut self) -> bool {
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        let peeked = rustix::net::recv(&self.timed().raw, &mut [0u8; 1], flags);
-        matches!(peeked, Err(rustix::io::Errno::AGAIN))
+        let peeked = receive_now(&self.timed().raw, &mut [0u8; 1], RecvFlags::PEEK);
+        peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
     }
 }
 

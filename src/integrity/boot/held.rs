@@ -7,8 +7,7 @@
 use super::mark::{FileId, Files};
 use super::{DATA, MARK};
 use crate::base::error::{Code, Error, Result};
-use crate::files::blocks::LOCK;
-use crate::files::open_own;
+use crate::files::{LOCK, open_own};
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
 use std::io;
