@@ -27,29 +27,43 @@ static PyObject *connect_core(PyObject *module, PyObject *addresses)
     Py_RETURN_NONE;
 }
 
+/* Takes hooks by name; all of a list, or none. */
+#define FIND(name)                                                                                                     \
+    if (PyDict_GetItemString(hooks, #name) == NULL) {                                                                  \
+        PyErr_SetString(PyExc_ValueError, "expected the hook " #name ", got none");                                    \
+        return NULL;                                                                                                   \
+    }
+#define TAKE(name) Py_XSETREF(speed->name, Py_NewRef(PyDict_GetItemString(hooks, #name)));
+
 static PyObject *configure_codec(PyObject *module, PyObject *hooks)
 {
     struct speed *speed = speed_of(module);
     if (!PyDict_Check(hooks)) {
-        PyErr_Format(PyExc_TypeError, "configure: expected a dictionary of functions and classes, got: %R", hooks);
+        PyErr_Format(PyExc_TypeError, "configure: expected a dictionary of hooks, got: %R", hooks);
         return NULL;
     }
-#define X(name)                                                                                                        \
-    if (PyDict_GetItemString(hooks, #name) == NULL) {                                                                  \
-        PyErr_SetString(PyExc_ValueError, "configure: expected " #name ", got none");                                  \
-        return NULL;                                                                                                   \
+    SPEED_HOOKS(FIND)
+    SPEED_HOOKS(TAKE)
+    Py_RETURN_NONE;
+}
+
+static PyObject *configure_keys(PyObject *module, PyObject *hooks)
+{
+    struct speed *speed = speed_of(module);
+    if (!PyDict_Check(hooks)) {
+        PyErr_SetString(PyExc_TypeError, "configure_keys: expected a dictionary of hooks");
+        return NULL;
     }
-    SPEED_HOOKS(X)
-#undef X
-#define X(name) Py_XSETREF(speed->name, Py_NewRef(PyDict_GetItemString(hooks, #name)));
-    SPEED_HOOKS(X)
-#undef X
+    SPEED_KEY_HOOKS(FIND)
+    SPEED_KEY_HOOKS(TAKE)
     Py_RETURN_NONE;
 }
 
 static PyMethodDef functions[] = {
     {"connect", connect_core, METH_O, "Take the addresses of the core's functions, by name (see CORE)."},
     {"configure", configure_codec, METH_O, "Take what Python does for the codec, by name."},
+    {"configure_keys", configure_keys, METH_O, "Take what Python does for keys, by name."},
+    {"encode_call", (PyCFunction)(void (*)(void))speed_encode_call, METH_FASTCALL, "The key of a call."},
     {"decode", (PyCFunction)(void (*)(void))speed_decode, METH_FASTCALL, "The one value that bytes are from a place on."},
     {"fetch", (PyCFunction)(void (*)(void))speed_fetch, METH_FASTCALL, "The value of a key of a store."},
     {"encode", speed_encode, METH_O, "A value as bytes of format 1."},
@@ -92,6 +106,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     struct speed *speed = speed_of(module);
 #define X(name) Py_VISIT(speed->name);
     SPEED_HOOKS(X)
+    SPEED_KEY_HOOKS(X)
 #undef X
     return 0;
 }
@@ -101,6 +116,7 @@ static int module_clear(PyObject *module)
     struct speed *speed = speed_of(module);
 #define X(name) Py_CLEAR(speed->name);
     SPEED_HOOKS(X)
+    SPEED_KEY_HOOKS(X)
 #undef X
     Py_CLEAR(speed->busy_name);
     Py_CLEAR(speed->pointer_name);

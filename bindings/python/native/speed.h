@@ -47,12 +47,21 @@ struct core {
 #define SPEED_HOOKS(X)                                                                                                 \
     X(malformed) X(unencodable) X(read_pure) X(read_extension) X(read_datetime) X(rebuild) X(write_rare) X(error_of)
 
+/*
+ * What Python does for keys (`configure_keys`):
+ *
+ *   write_key(value)                              a bytearray: the canonical form of what is rare
+ *   key_pure(prefix, arguments, keywords, names)  the key, or the error that names the argument
+ */
+#define SPEED_KEY_HOOKS(X) X(write_key) X(key_pure)
+
 /* What one module object holds. */
 struct speed {
     struct core core;
     bool connected;
 #define X(name) PyObject *name;
     SPEED_HOOKS(X)
+    SPEED_KEY_HOOKS(X)
 #undef X
     PyObject *busy_name, *pointer_name; /* attributes of `_ffi/handle.py`, `Handle` */
     _Atomic(char *) room;               /* of store.c */
@@ -75,6 +84,7 @@ PyObject *speed_decode(PyObject *module, PyObject *const *args, Py_ssize_t n);
 
 /* writer.c */
 PyObject *speed_encode(PyObject *module, PyObject *value);
+PyObject *speed_encode_call(PyObject *module, PyObject *const *args, Py_ssize_t n);
 
 /* store.c */
 PyObject *speed_fetch(PyObject *module, PyObject *const *args, Py_ssize_t n);

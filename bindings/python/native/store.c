@@ -7,10 +7,10 @@
 
 #include "speed.h"
 
-/* Larger values are read in place, from the core's own copy. As `_bytecache._BUFFER`. */
+/* Larger values are read in place, from the core's own copy. As `_ffi.bytecache._BUFFER`. */
 #define ROOM (64 * 1024)
 
-/* What a call knows of its store and codec; `_bytecache` has the same numbers. */
+/* What a call knows of its store and codec; `_serialize.values` has the same numbers. */
 enum {
     QUICK = 1,      /* a look-up of a small value never waits */
     LOCAL = 2,      /* nor does one of a large value */

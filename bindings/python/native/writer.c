@@ -6,6 +6,9 @@
  *
  * Python code may run between any two items, and may change what is being written: each item
  * is held while it is written, and a container that has changed is an error.
+ *
+ * Keys of calls are written canonically: what Python's own `encode_call` would write. It is asked for whatever is
+ * refused here, so that it has the last word on errors and on values of many levels.
  */
 
 #include "speed.h"
@@ -21,6 +24,7 @@ struct writer {
     PyObject *bytes;
     uint8_t *start, *at, *end;
     int depth;
+    bool canonical;
 };
 
 static bool write_value(struct writer *w, PyObject *value);
@@ -222,8 +226,12 @@ static bool write_int(struct writer *w, PyObject *value)
 static bool write_float(struct writer *w, PyObject *value)
 {
     double number = PyFloat_AS_DOUBLE(value);
+    if (w->canonical)
+        number += 0.0; /* -0.0 + 0.0 is 0.0 */
     uint64_t bits;
     memcpy(&bits, &number, 8);
+    if (number != number && w->canonical)
+        bits = UINT64_C(0x7FF8000000000000);
     return reserve(w, 9) && write_wide(w, 0xCB, bits, 8);
 }
 
@@ -322,56 +330,27 @@ static bool write_tuple(struct writer *w, PyObject *tuple)
     return end_extension(w, start, EXT_TUPLE);
 }
 
-static bool write_pairs(struct writer *w, PyObject *map, Py_ssize_t n)
-{
-    Py_ssize_t at = 0, written = 0;
-    PyObject *key, *item;
-    while (PyDict_GET_SIZE(map) == n && PyDict_Next(map, &at, &key, &item)) {
-        Py_INCREF(item);
-        bool done = write_held(w, Py_NewRef(key));
-        if (!write_held(w, item) || !done) /* always both: each was taken */
-            return false;
-        written++;
-    }
-    if (written == n && PyDict_GET_SIZE(map) == n)
-        return true;
-    PyErr_SetString(PyExc_RuntimeError, "dictionary changed size during iteration");
-    return false;
-}
+/* Items of sets, and pairs of maps in keys, are sorted by the bytes of the item or of the pair's key. */
 
-static bool write_map(struct writer *w, PyObject *map)
-{
-    Py_ssize_t n = PyDict_GET_SIZE(map);
-    if (!write_map_head(w, (size_t)n) || !enter(w))
-        return false;
-    bool done;
-#ifdef Py_GIL_DISABLED
-    Py_BEGIN_CRITICAL_SECTION(map);
-    done = write_pairs(w, map, n);
-    Py_END_CRITICAL_SECTION();
-#else
-    done = write_pairs(w, map, n);
-#endif
-    w->depth--;
-    return done;
-}
-
-/* Sets: the items are sorted by their bytes. */
+struct size {
+    size_t sorted_by, all;
+};
 
 struct piece {
     const uint8_t *at;
-    size_t n;
+    struct size size;
 };
 
 static int compare_pieces(const void *left, const void *right)
 {
     const struct piece *a = left, *b = right;
-    int order = memcmp(a->at, b->at, a->n < b->n ? a->n : b->n);
-    return order != 0 ? order : (a->n > b->n) - (a->n < b->n);
+    size_t n = a->size.sorted_by, m = b->size.sorted_by;
+    int order = memcmp(a->at, b->at, n < m ? n : m);
+    return order != 0 ? order : (n > m) - (n < m);
 }
 
-/* Puts the items that were written from `start` on, each `sizes[i]` bytes long, into their order. */
-static bool sort_items(struct writer *w, size_t start, const size_t *sizes, size_t n)
+/* Puts the items that were written from `start` on, of these sizes, into their order. */
+static bool sort_items(struct writer *w, size_t start, const struct size *sizes, size_t n)
 {
     size_t total = (size_t)(w->at - w->start) - start;
     uint8_t *copy = PyMem_Malloc(total + 1);
@@ -380,14 +359,14 @@ static bool sort_items(struct writer *w, size_t start, const size_t *sizes, size
     if (done) {
         memcpy(copy, w->start + start, total);
         const uint8_t *from = copy;
-        for (size_t i = 0; i < n; from += sizes[i++])
+        for (size_t i = 0; i < n; from += sizes[i++].all)
             pieces[i] = (struct piece){from, sizes[i]};
         qsort(pieces, n, sizeof *pieces, compare_pieces);
         uint8_t *to = w->start + start;
-        for (size_t i = 0; i < n; to += pieces[i++].n) {
+        for (size_t i = 0; i < n; to += pieces[i++].size.all) {
             if (i > 0 && compare_pieces(&pieces[i - 1], &pieces[i]) == 0)
-                done = unencodable(w, "a set with two items that encode alike");
-            memcpy(to, pieces[i].at, pieces[i].n);
+                done = unencodable(w, "a set with two items, or a map with two keys, that encode alike");
+            memcpy(to, pieces[i].at, pieces[i].size.all);
         }
     } else {
         PyErr_NoMemory();
@@ -402,7 +381,8 @@ static bool write_set_items(struct writer *w, PyObject *set)
     PyObject *items = PySequence_List(set); /* nobody changes this one */
     if (items == NULL)
         return false;
-    size_t n = (size_t)PyList_GET_SIZE(items), *sizes = PyMem_Calloc(n + 1, sizeof *sizes), start = 0;
+    size_t n = (size_t)PyList_GET_SIZE(items), start = 0;
+    struct size *sizes = PyMem_Calloc(n + 1, sizeof *sizes);
     bool done = sizes != NULL;
     if (!done)
         PyErr_NoMemory();
@@ -412,12 +392,85 @@ static bool write_set_items(struct writer *w, PyObject *set)
     for (size_t i = 0; done && i < n; i++) {
         size_t before = (size_t)(w->at - w->start);
         done = write_value(w, PyList_GET_ITEM(items, (Py_ssize_t)i));
-        sizes[i] = (size_t)(w->at - w->start) - before;
+        sizes[i].sorted_by = sizes[i].all = (size_t)(w->at - w->start) - before;
     }
     done = done && (n < 2 || sort_items(w, start, sizes, n));
     w->depth--;
     PyMem_Free(sizes);
     Py_DECREF(items);
+    return done;
+}
+
+/* Maps */
+
+/* Takes key and item over. */
+static bool write_pair(struct writer *w, PyObject *key, PyObject *item, struct size *size)
+{
+    size_t before = (size_t)(w->at - w->start);
+    bool done = write_held(w, key);
+    size_t between = (size_t)(w->at - w->start);
+    if (!done)
+        Py_DECREF(item);
+    else
+        done = write_held(w, item);
+    if (size != NULL)
+        *size = (struct size){between - before, (size_t)(w->at - w->start) - before};
+    return done;
+}
+
+/* The pairs; where there are `sizes`, they are noted. */
+static bool write_pairs(struct writer *w, PyObject *map, Py_ssize_t n, struct size *sizes)
+{
+    Py_ssize_t at = 0, written = 0;
+    PyObject *key, *item;
+    while (written < n && PyDict_GET_SIZE(map) == n && PyDict_Next(map, &at, &key, &item)) {
+        Py_INCREF(key);
+        Py_INCREF(item);
+        if (!write_pair(w, key, item, sizes == NULL ? NULL : &sizes[written]))
+            return false;
+        written++;
+    }
+    if (written == n && PyDict_GET_SIZE(map) == n)
+        return true;
+    if (w->canonical)
+        return unencodable(w, "a map that changed while it was written");
+    PyErr_SetString(PyExc_RuntimeError, "dictionary changed size during iteration");
+    return false;
+}
+
+static bool write_all_pairs(struct writer *w, PyObject *map, Py_ssize_t n, struct size *sizes)
+{
+    bool done;
+#ifdef Py_GIL_DISABLED
+    Py_BEGIN_CRITICAL_SECTION(map);
+    done = write_pairs(w, map, n, sizes);
+    Py_END_CRITICAL_SECTION();
+#else
+    done = write_pairs(w, map, n, sizes);
+#endif
+    return done;
+}
+
+static bool write_sorted_pairs(struct writer *w, PyObject *map, Py_ssize_t n)
+{
+    struct size *sizes = PyMem_Calloc((size_t)n, sizeof *sizes);
+    if (sizes == NULL) {
+        PyErr_NoMemory();
+        return false;
+    }
+    size_t start = (size_t)(w->at - w->start);
+    bool done = write_all_pairs(w, map, n, sizes) && sort_items(w, start, sizes, (size_t)n);
+    PyMem_Free(sizes);
+    return done;
+}
+
+static bool write_map(struct writer *w, PyObject *map)
+{
+    Py_ssize_t n = PyDict_GET_SIZE(map);
+    if (!write_map_head(w, (size_t)n) || !enter(w))
+        return false;
+    bool done = w->canonical && n > 1 ? write_sorted_pairs(w, map, n) : write_all_pairs(w, map, n, NULL);
+    w->depth--;
     return done;
 }
 
@@ -452,11 +505,16 @@ static bool write_parts(struct writer *w, PyObject *parts)
 
 static bool write_rare(struct writer *w, PyObject *value)
 {
-    PyObject *depth = PyLong_FromLong(w->depth);
-    if (depth == NULL)
-        return false;
-    PyObject *parts = PyObject_CallFunctionObjArgs(w->speed->write_rare, value, depth, NULL);
-    Py_DECREF(depth);
+    PyObject *parts;
+    if (w->canonical) {
+        parts = PyObject_CallOneArg(w->speed->write_key, value);
+    } else {
+        PyObject *depth = PyLong_FromLong(w->depth);
+        if (depth == NULL)
+            return false;
+        parts = PyObject_CallFunctionObjArgs(w->speed->write_rare, value, depth, NULL);
+        Py_DECREF(depth);
+    }
     if (parts == NULL)
         return false;
     bool done = write_parts(w, parts);
@@ -492,6 +550,26 @@ static bool write_value(struct writer *w, PyObject *value)
     return write_rare(w, value);
 }
 
+static bool begin(struct writer *w)
+{
+    w->bytes = PyBytes_FromStringAndSize(NULL, FIRST_ROOM);
+    if (w->bytes == NULL)
+        return false;
+    w->start = w->at = (uint8_t *)PyBytes_AS_STRING(w->bytes);
+    w->end = w->start + FIRST_ROOM;
+    return true;
+}
+
+/* The bytes, or NULL where they could not all be written. */
+static PyObject *finish(struct writer *w, bool done)
+{
+    if (!done)
+        Py_CLEAR(w->bytes);
+    else
+        _PyBytes_Resize(&w->bytes, w->at - w->start);
+    return w->bytes;
+}
+
 PyObject *speed_encode(PyObject *module, PyObject *value)
 {
     struct writer w = {.speed = speed_of(module)};
@@ -499,17 +577,41 @@ PyObject *speed_encode(PyObject *module, PyObject *value)
         PyErr_SetString(PyExc_TypeError, "encode: expected a call of configure before");
         return NULL;
     }
-    w.bytes = PyBytes_FromStringAndSize(NULL, FIRST_ROOM);
-    if (w.bytes == NULL)
+    if (!begin(&w))
         return NULL;
-    w.start = w.at = (uint8_t *)PyBytes_AS_STRING(w.bytes);
-    w.end = w.start + FIRST_ROOM;
-    *w.at++ = FORMAT_MSGPACK;
-    if (!write_value(&w, value)) {
-        Py_XDECREF(w.bytes);
+    return finish(&w, write_byte(&w, FORMAT_MSGPACK) && write_value(&w, value));
+}
+
+static bool write_call(struct writer *w, PyObject *prefix, PyObject *arguments, PyObject *keywords)
+{
+    Py_ssize_t n = PyTuple_GET_SIZE(arguments);
+    if (!write_raw(w, PyBytes_AS_STRING(prefix), (size_t)PyBytes_GET_SIZE(prefix)) || !write_array_head(w, (size_t)n))
+        return false;
+    for (Py_ssize_t i = 0; i < n; i++)
+        if (!write_value(w, PyTuple_GET_ITEM(arguments, i)))
+            return false;
+    return keywords == Py_None ? write_byte(w, 0x80) : write_map(w, keywords);
+}
+
+/* encode_call(prefix, names, arguments, keywords): the key of a call. The first two are a function's own. */
+PyObject *speed_encode_call(PyObject *module, PyObject *const *args, Py_ssize_t n)
+{
+    struct writer w = {.speed = speed_of(module), .canonical = true};
+    if (n != 4 || w.speed->write_key == NULL) {
+        PyErr_SetString(PyExc_TypeError, "encode_call: expected prefix, names, arguments and keywords");
         return NULL;
     }
-    if (_PyBytes_Resize(&w.bytes, w.at - w.start) < 0)
-        return NULL;
-    return w.bytes;
+    PyObject *prefix = args[0], *names = args[1], *arguments = args[2], *keywords = args[3];
+    if (w.speed->unencodable != NULL && PyBytes_CheckExact(prefix) && PyTuple_CheckExact(arguments) &&
+        (keywords == Py_None || PyDict_CheckExact(keywords))) {
+        if (!begin(&w))
+            return NULL;
+        PyObject *key = finish(&w, write_call(&w, prefix, arguments, keywords));
+        if (key != NULL)
+            return key;
+        if (!PyErr_ExceptionMatches(w.speed->unencodable) && !PyErr_ExceptionMatches(PyExc_RecursionError))
+            return NULL;
+        PyErr_Clear();
+    }
+    return PyObject_CallFunctionObjArgs(w.speed->key_pure, prefix, arguments, keywords, names, NULL);
 }

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from twat_cache._identity import call_keys as _keys
 from twat_cache._serialize import msgpack_reader as reader
 from twat_cache._serialize import values
 from twat_cache._serialize.msgpack_writer import Unencodable
@@ -145,6 +146,14 @@ def compare_encoding(sample: Any) -> bytes | None:
     return ours if isinstance(ours, bytes) else None
 
 
+def compare_key(sample: Any) -> None:
+    """Both forms make the same key of a value, or have the same error."""
+    prefix, names = b"\x94\x03\xa1f", ("a", "b")
+    ours = written(lambda value: speed.encode_call(prefix, names, (value, 1), {"k": value}), sample)
+    pure = written(lambda value: _keys.encode_call(prefix, (value, 1), {"k": value}, names), sample)
+    assert ours == pure, (sample, ours, pure)
+
+
 def compare_decoding(data: bytes) -> None:
     """Both readers have the same value, or the same error."""
     ours, pure = read(speed.decode, data), read(reader.decode_here, data)
@@ -155,7 +164,9 @@ def run(seed: int, rounds: int) -> int:
     """Compares so many values and four damaged forms of each; how many could be encoded."""
     chance, encoded = random.Random(seed), 0
     for _ in range(rounds):
-        data = compare_encoding(value(chance))
+        sample = value(chance)
+        compare_key(sample)
+        data = compare_encoding(sample)
         if data is None:
             continue
         encoded += 1

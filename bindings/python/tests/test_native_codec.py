@@ -13,10 +13,12 @@ import pytest
 
 import native_values as nv
 from twat_cache import _speedups
+from twat_cache._identity import call_keys as _keys
 from twat_cache._serialize import values as _codec
 from twat_cache._serialize.msgpack_format import Malformed
 from twat_cache._serialize.msgpack_writer import Unencodable
 from twat_cache._speedups import speed
+from twat_cache.exceptions import CacheKeyError
 
 pytestmark = pytest.mark.skipif(speed is None, reason=_speedups.why_not)
 SOAK = int(os.environ.get("TWAT_SOAK", "0"))
@@ -31,6 +33,7 @@ def test_both_codecs_have_the_same_bytes_values_and_errors(seed):
 @pytest.mark.parametrize("kind", range(5))
 def test_both_codecs_refuse_the_same_depth(kind):
     for levels in range(58, 70):
+        nv.compare_key(nv.deep(levels, kind))
         data = nv.compare_encoding(nv.deep(levels, kind))
         if data is not None:
             nv.compare_decoding(data)
@@ -160,6 +163,7 @@ def test_hits_and_errors_leave_nothing_behind():
                 quietly(speed.decode, data, 1)
             for value in values:
                 quietly(speed.encode, value)
+                quietly(speed.encode_call, b"\x93", (), (value,), {"k": value, "a": 1})
 
     rounds = (20_000 + 80_000 * SOAK) // len(datas)
     all_of_them(3)
@@ -207,6 +211,43 @@ def test_a_thread_with_a_small_stack_reads_the_deepest_value():
     finally:
         threading.stack_size(before)
     assert len(found) == 1 and nv.read(speed.decode, small) is Malformed
+
+
+@pytest.mark.parametrize(
+    "keywords", [None, {}, {"b": 1, "a": 2, "long name": [0.0, -0.0, float("nan")]}, {1: 2, None: 3, "x": {}}]
+)
+def test_keys_are_canonical_in_both_forms(keywords):
+    for positional in ((), (1,), ("text", -0.0, {"b": 1, "a": {2: 1, "c": -0.0}}), [1, 2], ({3, 1, 2}, b"", 2**70)):
+        ours = speed.encode_call(b"\x94\x03\xa1f", ("a",), positional, keywords)
+        assert ours == _keys.encode_call(b"\x94\x03\xa1f", positional, keywords, ("a",))
+
+
+def test_an_argument_that_has_no_key_is_blamed_by_its_name():
+    for bad in (object(), [object()], {"k": "\ud800"}, {1: 0, Alike(1): 0}):
+        with pytest.raises(CacheKeyError, match="argument 'second'"):
+            speed.encode_call(b"\x94\x03\xa1f", ("first", "second"), (1, bad), None)
+
+
+class Alike(int):
+    """A key of a dictionary that is encoded as another one is."""
+
+    def __eq__(self, other):
+        return self is other
+
+    def __hash__(self):
+        return 5
+
+    def __cache_key__(self):
+        return 1
+
+
+def test_an_error_of_a_users_own_key_is_raised_as_it_is():
+    class Angry:
+        def __cache_key__(self):
+            raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        speed.encode_call(b"\x94\x03\xa1f", (), (Angry(),), None)
 
 
 def test_hooks_and_addresses_of_the_wrong_kind_are_refused():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from builtins import len
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from twat_cache._identity.key_rules import write_other
@@ -13,6 +14,7 @@ from twat_cache._serialize.msgpack_format import DEFAULT, UNDEFINED
 from twat_cache._serialize.msgpack_reader import Omitted, Undefined
 from twat_cache._serialize.msgpack_writer import Encoder, Unencodable
 from twat_cache._serialize.stack import holds_itself, is_nearly_full
+from twat_cache._speedups import speed
 from twat_cache.exceptions import CacheKeyError
 
 _WAYS_OUT = "give the decorator a key= function, or leave the argument out with ignore="
@@ -62,6 +64,25 @@ def encode_call(
     except (Unencodable, RecursionError) as error:
         raise _blame(error, arguments, keywords or {}, list(names)) from None
     return bytes(out)
+
+
+def _written_here(value: Any) -> bytearray:
+    """The canonical form of one value that the native writer does not know."""
+    out = bytearray()
+    TABLE.get(value.__class__, write_other)(ENCODER, out, value)
+    return out
+
+
+if speed is not None:
+    speed.configure_keys({"write_key": _written_here, "key_pure": encode_call})
+
+
+def call_encoder(prefix: bytes, names: Iterable[str]) -> Callable[..., bytes]:
+    """``encode_call`` of one function: it takes the positional arguments and the keywords, or None."""
+    names = tuple(names)
+    if speed is not None:
+        return functools.partial(speed.encode_call, prefix, names)
+    return lambda positional, keywords: encode_call(prefix, positional, keywords, names)
 
 
 def _blame(error: Exception, arguments: Any, keywords: Mapping[Any, Any], names: list[str]) -> Exception:

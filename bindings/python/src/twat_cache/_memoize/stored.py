@@ -9,7 +9,7 @@ from twat_cache import exceptions as ex
 from twat_cache._config.opening import milliseconds, warn_once
 from twat_cache._config.options import Common, is_read_once, refuse_generator
 from twat_cache._ffi.bytecache import LARGE, ByteCache
-from twat_cache._identity.call_keys import encode_call, prefix_of
+from twat_cache._identity.call_keys import call_encoder, encode_call, prefix_of
 from twat_cache._identity.functions import is_coroutine_function
 from twat_cache._memoize import generate
 from twat_cache._memoize.live_table import ObjectStore
@@ -93,6 +93,12 @@ class ByteMemo(Memo):
             keywords = {name: one(value) for name, value in (keywords or {}).items()}
         prefix = self._prefix if self._watch is None else self._watch.prefix()
         return encode_call(prefix, positional, self._versioned(keywords), self._names)
+
+    def encoder(self) -> Callable[..., bytes]:
+        """As ``encode``, without a look at what this function does not have."""
+        if self._watch is not None or self._version is not None or self.serializes_arguments:
+            return self.encode
+        return call_encoder(self._prefix, self._names)
 
     def encode_custom(self, key: Any) -> bytes:
         """The key that a ``key=`` function gave."""
@@ -423,7 +429,7 @@ def _compile(signature: Signature, is_async: bool, memo: ByteMemo) -> tuple[Any,
     cells = {
         "_tc_defaults": signature.defaults(),
         "_tc_omitted": omitted,
-        "_tc_encode": memo.encode,
+        "_tc_encode": memo.encoder(),
         "_tc_custom": memo.encode_custom,
         "_tc_key": memo.common.key,
         "_tc_without": lambda mapping: {k: v for k, v in (mapping or {}).items() if k not in ignore},
