@@ -17,7 +17,7 @@ CacheContext engine_context get_or_create_engine clear_cache get_stats get_cache
 configure_for_numpy configure_for_pandas configure_for_images configure_for_json hybrid_cache_config
 smart_cache_config select_backend_for_data DataSize DataPersistence AccessPattern ConcurrencyLevel
 TwatCacheError ConfigurationError EngineError EngineNotAvailableError CacheOperationError CacheKeyError
-CacheValueError SerializationError ResourceError ConcurrencyError PathError set_project __version__"""
+CacheValueError SerializationError ResourceError ConcurrencyError PathError report set_project __version__"""
 MODULES = {
     "config": "CacheConfig create_cache_config",
     "cache": "CacheStats CacheEntry register_cache update_stats clear_cache get_stats",
@@ -47,8 +47,12 @@ MODULES = {
 def test_every_top_level_name():
     for name in TOP.split():
         assert getattr(tc, name) is not None, name
-        assert name in dir(tc)
     assert set(TOP.split()) == set(tc.__all__)
+    assert set(dir(tc)) <= set(tc.__all__) and len(dir(tc)) <= 18
+    assert {"mcache", "bcache", "fcache", "acache", "ucache", "Cache", "report"} <= set(dir(tc))
+    assert (
+        tc.__doc__.splitlines()[0] == "Memoize functions: in memory, on disk, in files, in redis or in tiers of them."
+    )
     with pytest.raises(AttributeError, match="no_such"):
         tc.no_such
 

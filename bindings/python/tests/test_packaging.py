@@ -244,7 +244,7 @@ def test_importing_costs_little_over_the_bare_interpreter(empty, tmp_path):
 def test_every_public_name_can_be_had_and_is_listed(empty, tmp_path):
     code = """
 import twat_cache
-assert set(twat_cache.__all__) <= set(dir(twat_cache))
+assert set(dir(twat_cache)) <= set(twat_cache.__all__)
 for name in twat_cache.__all__:
     getattr(twat_cache, name)
 try:

@@ -1,7 +1,23 @@
-"""twat_cache: one memoization library for Python functions, over the twat-cache core.
+"""Memoize functions: in memory, on disk, in files, in redis or in tiers of them.
 
-Names are loaded when they are first used, so that importing the package costs next to nothing.
+Decorate a function, and its results are kept:
+
+    from twat_cache import mcache, bcache, fcache, acache, ucache
+
+    @mcache(maxsize=1000)                          # m: memory; live objects
+    @bcache(path="~/.cache/reports", ttl="1h")     # b: basic disk; survives the program
+    @fcache(path="./models")                       # f: files; large arrays, mapped
+    @acache(ttl=60)                                # a: async; concurrent callers wait for one
+    @ucache(url="redis://localhost")               # u: universal; any engine
+
+A decorated function f has f.cache_info(), f.cache_clear() and f.invalidate(arguments).
+
+    Cache("disk", "./store")     a mapping over any engine, with get_or_set, tags and times to live
+    clear_cache(), report()      all decorated functions of this program
+    python -m twat_cache         the engines, and the stores of this user
 """
+
+# Names are loaded when they are first used, so that importing the package costs next to nothing.
 
 from __future__ import annotations
 
@@ -25,6 +41,9 @@ if TYPE_CHECKING:
     )
     from twat_cache._identity.project import (
         set_project as set_project,
+    )
+    from twat_cache._memoize.report import (
+        report as report,
     )
     from twat_cache.cache import (
         clear_cache as clear_cache,
@@ -192,6 +211,7 @@ _NAMES = {
     "SerializationError": "exceptions",
     "TwatCacheError": "exceptions",
     "get_cache_path": "paths",
+    "report": "_memoize.report",
     "set_project": "_identity.project",
 }
 _MODULES = frozenset(
@@ -249,5 +269,12 @@ def _loaded(name: str, home: str | None) -> Any:
     return version()
 
 
+# What most programs need. Everything in ``__all__`` can be imported.
+_SHOWN = (
+    "Cache", "CacheConfig", "CacheContext", "TwatCacheError", "__version__", "acache", "bcache", "cache", "clear_cache",
+    "fcache", "get_stats", "hybrid_cache", "mcache", "report", "set_project", "smart_cache", "ucache",
+)  # fmt: skip
+
+
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_NAMES, *_MODULES, "__version__"})
+    return list(_SHOWN)
