@@ -1,5 +1,6 @@
 /* The module `twat_cache._speed`: its functions, its state, and the addresses of the core. */
 
+#include "memoizer.h"
 #include "speed.h"
 
 static PyObject *connect_core(PyObject *module, PyObject *addresses)
@@ -98,7 +99,12 @@ static int module_exec(PyObject *module)
     struct speed *speed = speed_of(module);
     speed->busy_name = PyUnicode_InternFromString("_busy");
     speed->pointer_name = PyUnicode_InternFromString("_pointer");
-    return speed->busy_name == NULL || speed->pointer_name == NULL ? -1 : 0;
+    if (speed->busy_name == NULL || speed->pointer_name == NULL)
+        return -1;
+    if (binder_add_type(module) < 0 || instance_add_type(module) < 0 || results_add_type(module) < 0 ||
+        memoizer_add_type(module) < 0)
+        return -1;
+    return 0;
 }
 
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
@@ -108,6 +114,10 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     SPEED_HOOKS(X)
     SPEED_KEY_HOOKS(X)
 #undef X
+    Py_VISIT(speed->binder_type);
+    Py_VISIT(speed->instance_type);
+    Py_VISIT(speed->memoizer_type);
+    Py_VISIT(speed->results_type);
     return 0;
 }
 
@@ -120,6 +130,10 @@ static int module_clear(PyObject *module)
 #undef X
     Py_CLEAR(speed->busy_name);
     Py_CLEAR(speed->pointer_name);
+    Py_CLEAR(speed->binder_type);
+    Py_CLEAR(speed->instance_type);
+    Py_CLEAR(speed->memoizer_type);
+    Py_CLEAR(speed->results_type);
     return 0;
 }
 

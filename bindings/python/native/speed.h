@@ -20,14 +20,20 @@
 #include "twat_cache.h"
 
 /* Raised by one whenever Python and C would no longer understand each other; `_speedups.EDITION` is the same number. */
-#define SPEED_EDITION 1
+#define SPEED_EDITION 2
 
 /* The functions of the core that are called from here. */
 #define SPEED_CORE(X)                                                                                                  \
     X(twat_bytes_free)                                                                                                 \
     X(twat_cache_get)                                                                                                  \
     X(twat_cache_get_into)                                                                                             \
-    X(twat_cache_set)
+    X(twat_cache_set)                                                                                                  \
+    X(twat_policy_clear)                                                                                               \
+    X(twat_policy_evicted)                                                                                             \
+    X(twat_policy_free)                                                                                                \
+    X(twat_policy_hits)                                                                                                \
+    X(twat_policy_insert)                                                                                              \
+    X(twat_policy_remove)
 
 struct core {
 #define X(name) __typeof__(name) *name;
@@ -65,6 +71,7 @@ struct speed {
 #undef X
     PyObject *busy_name, *pointer_name; /* attributes of `_ffi/handle.py`, `Handle` */
     _Atomic(char *) room;               /* of store.c */
+    PyTypeObject *binder_type, *instance_type, *memoizer_type, *results_type;
 };
 
 static inline struct speed *speed_of(PyObject *module)

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 CORE: tuple[str, ...]
@@ -10,3 +11,44 @@ def encode_call(prefix: bytes, names: Any, positional: Any, keywords: Any, /) ->
 def decode(data: bytes, start: int, /) -> Any: ...
 def encode(value: Any, /) -> bytes: ...
 def fetch(store: Any, decode: Any, missing: Any, flags: int, key: bytes, /) -> Any: ...
+
+class Binder:
+    """What a function takes. Called, it gives the positional part of a key and its keywords."""
+
+    def __init__(
+        self, names: tuple[str, ...], defaults: tuple[Any, ...], missing: Any, in_key: tuple[bool, ...],
+        positional_only: int, positional: int, star: int, double_star: int, ignored: frozenset[str] | None,
+        stand_ins: tuple[Any, ...] | None,
+    ) -> None: ...  # fmt: skip
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+class Results:
+    """The results of one memoized function."""
+
+    def __init__(
+        self, binder: Binder, freeze: Callable[..., Any], open_policy: Callable[[], int] | None, needs: int,
+        ttl: float | None, typed: bool, per_instance: bool, custom_key: Callable[..., Any] | None,
+        is_method: Callable[[Any], bool] | None, on_evict: Callable[[Any, Any], Any] | None,
+        timer: Callable[[], float] | None,
+    ) -> None: ...  # fmt: skip
+    @property
+    def policy(self) -> int | None: ...
+    def find(self, /, *args: Any, **kwargs: Any) -> Any: ...
+    def put(self, value: Any, ttl: float | None, cost: int, is_error: bool, /, *args: Any, **kwargs: Any) -> None: ...
+    def remove(self, /, *args: Any, **kwargs: Any) -> Any: ...
+    def clear(self) -> None: ...
+    def counts(self) -> tuple[int, int, int]: ...
+    def set_timer(self, timer: Callable[[], float] | None, /) -> None: ...
+    def content(self) -> list[tuple[tuple[Any, ...], Any, int]]: ...
+
+class Memoizer:
+    """A memoized function."""
+
+    __memo__: Any
+    def __init__(
+        self, function: Callable[..., Any], results: Results, memo: Any, attributes: dict[str, Any],
+        check_value: Callable[[Any], Any], cache_if: Callable[[Any], Any] | None, sizeof: Callable[[Any], int] | None,
+        copy: Callable[[Any], Any] | None, on_call: Callable[..., Any] | None,
+        errors: tuple[type[BaseException], ...] | None, keeps_nothing: bool,
+    ) -> None: ...  # fmt: skip
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...

@@ -9,7 +9,7 @@ import os
 from types import ModuleType
 
 # The form of the native part that this source was written for: SPEED_EDITION of native/speed.h.
-EDITION = 1
+EDITION = 2
 
 
 def _load() -> tuple[ModuleType | None, str]:

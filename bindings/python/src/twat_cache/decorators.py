@@ -12,6 +12,7 @@ from twat_cache._identity.functions import is_coroutine_function
 from twat_cache._memoize.build import KNOWN, build_persistent, prepare
 from twat_cache._memoize.function_store import Wanted
 from twat_cache._memoize.pickling import Recipe
+from twat_cache._memoize.wrapper import memo_of
 from twat_cache.config import CacheConfig
 from twat_cache.exceptions import ConfigurationError
 from twat_cache.typing import Cached, Decorator, P, R
@@ -50,7 +51,7 @@ def _decorate(name: str, first: Any, given: dict[str, Any], build: Callable[[Any
             return type(target)(apply(target.__func__, argument))
         _options.check_function(target)
         made = build(target, argument)
-        made.cache.recipe = Recipe(globals()[name], argument, given)
+        memo_of(made).recipe = Recipe(globals()[name], argument, given)  # type: ignore[union-attr]
         return made
 
     if isinstance(first, (staticmethod, classmethod)) or callable(first):
@@ -67,8 +68,8 @@ def _memory(
     target: Any, *, maxsize: Any, ttl: Any, policy: Any, options: dict[str, Any],
     typed: bool = False, sizeof: Any = None, copy: Any = None,
 ) -> Any:  # fmt: skip
-    from twat_cache._memoize.live import ObjectMemo
-    from twat_cache._memoize.registry import register_memo
+    from twat_cache._memoize.live import memoized
+    from twat_cache._memoize.registry import register
 
     rest = dict(options)
     for name in ("path", "folder_name", "url"):
@@ -91,12 +92,12 @@ def _memory(
         return _tinylfu(target, maxsize, ttl, sizeof, copy, options)
     if policy == "ttl" and ttl is None:
         raise ConfigurationError("policy: 'ttl' needs a ttl, found none")
-    memo = ObjectMemo(
+    wrapper = memoized(
         target, common, maxsize=maxsize, max_bytes=common.max_bytes, ttl=ttl,
         policy="lru" if policy == "ttl" else policy, typed=truth("typed", typed), sizeof=sizeof, copy=copy,
         timer=timer,
     )  # fmt: skip
-    return register_memo(memo)
+    return register(wrapper)
 
 
 def _place(folder: Any, path: Any, settings: CacheConfig) -> Any:

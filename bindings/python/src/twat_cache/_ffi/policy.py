@@ -12,11 +12,28 @@ from twat_cache._ffi.handle import Handle
 from twat_cache._ffi.lib import held, raw_insert
 from twat_cache._ffi.status import check
 
+_len = len  # somebody may memoize the built-in one
+
 _ROOM = 64
 _OK, _TRUNCATED, _MISS = abi.OK, abi.TRUNCATED, abi.MISS
 size, _u64, _pointer = ctypes.c_size_t.from_param, ctypes.c_uint64.from_param, ctypes.c_void_p.from_param
 SIZES = [size(n) for n in range(256)]
 ONE, ZERO = _u64(1), _u64(0)
+
+
+def new_policy(options: Mapping[str, Any]) -> int:
+    """Makes a policy: its address, which the caller owns."""
+    out = ctypes.c_void_p()
+    with Config("memory", options) as config:
+        check(held.twat_policy_new(config.pointer, ctypes.byref(out)), opening=True)
+    return out.value or 0
+
+
+def figures_of(address: int) -> dict[str, int]:
+    """The core's figures of a policy."""
+    stats = abi.Stats(struct_size=ctypes.sizeof(abi.Stats))
+    check(held.twat_policy_stats(address, ctypes.byref(stats)))
+    return {name: getattr(stats, name) for name in abi.STATS_FIELDS}
 
 
 class Policy(Handle):
@@ -43,10 +60,7 @@ class Policy(Handle):
         self.outs = (outs[0], outs[1], size(_ROOM), outs[2])
 
     def _new(self) -> int:
-        out = ctypes.c_void_p()
-        with Config("memory", self._options) as config:
-            check(held.twat_policy_new(config.pointer, ctypes.byref(out)), opening=True)
-        return out.value or 0
+        return new_policy(self._options)
 
     def _free(self, pointer: int) -> None:
         if hasattr(self, "handle"):
@@ -63,7 +77,7 @@ class Policy(Handle):
 
         The slot, 0 where it was not admitted, and the slots that have left.
         """
-        n = len(hits) >> 3
+        n = _len(hits) >> 3
         status = raw_insert(
             self.handle,
             hits,
@@ -101,7 +115,7 @@ class Policy(Handle):
 
     def hits(self, hits: bytes) -> None:
         """Hands hits over: slots of eight bytes, in this machine's order."""
-        check(held.twat_policy_hits(self.pointer, hits, len(hits) >> 3))
+        check(held.twat_policy_hits(self.pointer, hits, _len(hits) >> 3))
 
     def remove(self, slot: int) -> None:
         """Tells that an entry was removed."""
@@ -113,6 +127,4 @@ class Policy(Handle):
 
     def stats(self) -> dict[str, int]:
         """The core's figures."""
-        stats = abi.Stats(struct_size=ctypes.sizeof(abi.Stats))
-        check(held.twat_policy_stats(self.pointer, ctypes.byref(stats)))
-        return {name: getattr(stats, name) for name in abi.STATS_FIELDS}
+        return figures_of(self.pointer)

@@ -14,6 +14,7 @@ from twat_cache._identity.code import definitions_of_one_name, hash_of
 from twat_cache._identity.functions import unwrapped
 from twat_cache._identity.origin import origin_of, set_origin
 from twat_cache._identity.project import stated_project
+from twat_cache._speedups import speed
 
 
 def base_name(func: Any) -> str:
@@ -180,17 +181,17 @@ def _text_hash(text: str) -> str:
 
 def settled(func: Any) -> Any:
     """Return the function whose results a memoized one gives."""
-    from twat_cache._memoize.wrapper import Memo
+    from twat_cache._memoize.wrapper import memo_of
 
     for _ in range(100):
-        ours = isinstance(func, FunctionType) and isinstance(func.__dict__.get("cache"), Memo)
-        if not ours and not isinstance(func, _LRU):
+        if memo_of(func) is None and not isinstance(func, _LRU):
             break
         func = func.__wrapped__
     return func
 
 
 _LRU: Any = functools._lru_cache_wrapper if isinstance(functools._lru_cache_wrapper, type) else ()
+_WRAPPERS: tuple[type, ...] = (FunctionType, *([_LRU] if _LRU else []), *([speed.Memoizer] if speed else []))
 
 
 def leads_to(wrapper: Any, func: Any) -> bool:
@@ -198,7 +199,7 @@ def leads_to(wrapper: Any, func: Any) -> bool:
     for _ in range(100):
         if wrapper is func:
             return True
-        if not isinstance(wrapper, (FunctionType, *([_LRU] if _LRU else []))):
+        if not isinstance(wrapper, _WRAPPERS):
             return False
         wrapper = getattr(wrapper, "__wrapped__", None)
     return False

@@ -12,6 +12,7 @@ from twat_cache._config.opening import open_first, order, warn_once
 from twat_cache._ffi.bytecache import ByteCache
 from twat_cache._identity.base_names import leads_to
 from twat_cache._identity.functions import unwrapped
+from twat_cache._memoize.wrapper import memo_of
 from twat_cache.config import CacheConfig
 from twat_cache.exceptions import ConfigurationError
 
@@ -92,7 +93,7 @@ def _written_anew(func: Any, path: str, name: str) -> list[Any]:
 
     found = []
     for wrapper in live_wrappers():
-        memo = wrapper.cache
+        memo: Any = memo_of(wrapper)
         if memo.parameters.get("folder") != path or memo.store.closed:
             continue
         if not _is_earlier(wrapper, func, name):
@@ -109,9 +110,10 @@ def _is_earlier(wrapper: Any, func: Any, name: str) -> bool:
     module, qualname = getattr(new, "__module__", None), getattr(new, "__qualname__", "")
     if module != old.__module__ or qualname != old.__qualname__:
         return False
-    if wrapper.cache.replaced:
+    memo: Any = memo_of(wrapper)
+    if memo.replaced:
         return True
-    if module == "__main__" and "#" in name and wrapper.cache.name == name:
+    if module == "__main__" and "#" in name and memo.name == name:
         return True  # typed in, without a file: a lambda has no name to be found by
     found: Any = sys.modules.get(module or "")
     for step in qualname.split("."):

@@ -1,26 +1,22 @@
-"""Memoized functions whose results are live objects."""
+"""Memoized functions whose results are live objects, in the native part or without it."""
 
 from __future__ import annotations
 
 import functools
-import itertools
 import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
 
+from twat_cache import _speedups
 from twat_cache._config.options import Common, refuse_read_once
-from twat_cache._ffi import abi
 from twat_cache._identity.functions import is_coroutine_function
 from twat_cache._identity.hashable import freeze, frozen_defaults
-from twat_cache._memoize import clock, generate
-from twat_cache._memoize.hit_log import FREE_THREADED, LOG_SIZE, new_list
-from twat_cache._memoize.live_table import ObjectStore
-from twat_cache._memoize.methods import Instances
-from twat_cache._memoize.quick_keep import quick_keep
+from twat_cache._memoize import clock
+from twat_cache._memoize.arguments import MISSING, Arguments, Keys, NotBound, not_bound
+from twat_cache._memoize.receivers import Receivers, may_be_method
 from twat_cache._memoize.signature import Signature
-from twat_cache._memoize.weak_keys import WeakKeys, may_be_method
-from twat_cache._memoize.wrapper import CacheInfo, Memo, attach
+from twat_cache._memoize.wrapper import CacheInfo, Memo, attach, dress, dressed
 from twat_cache._serialize.errors import KeptError, NotKept, time_to_keep
 
 # What a kept exception weighs; ``sizeof`` knows results only.
@@ -28,7 +24,9 @@ _ERROR_BYTES = 512
 
 
 class ObjectMemo(Memo):
-    """The wrapper, its store, and what ties them together."""
+    """What stands behind a memoized function: its options and its results. It does not hold the wrapper."""
+
+    __slots__ = ("__weakref__", "_ttl_policy", "common", "func", "max_bytes", "maxsize", "recipe", "results", "typed")
 
     def __init__(
         self,
@@ -40,200 +38,126 @@ class ObjectMemo(Memo):
         ttl: float | None,
         policy: str,
         typed: bool = False,
-        sizeof: Callable[[Any], int] | None = None,
-        copy: bool | Callable[[Any], Any] | None = None,
-        timer: Callable[[], float] | None = None,
     ) -> None:
-        self.common = common
-        self.name = common.name
-        self.maxsize = maxsize
-        self.ttl = ttl
-        self.parameters = {
-            "maxsize": maxsize, "typed": typed, "ttl": ttl, "policy": policy, "max_bytes": max_bytes,
+        self.func, self.common, self.recipe = func, common, None
+        self.maxsize, self.max_bytes, self.typed, self._ttl_policy = maxsize, max_bytes, typed, (ttl, policy)
+        self.results: Any = None
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """What the function is called."""
+        return self.common.name
+
+    @property
+    def ttl(self) -> float | None:
+        """How long results live."""
+        return self._ttl_policy[0]
+
+    @property
+    def parameters(self) -> dict[str, Any]:  # type: ignore[override]
+        """The options, as they were given."""
+        ttl, policy = self._ttl_policy
+        return {
+            "maxsize": self.maxsize, "typed": self.typed, "ttl": ttl, "policy": policy, "max_bytes": self.max_bytes,
         }  # fmt: skip
-        self.nothing = maxsize == 0 or (ttl is not None and ttl <= 0)
-        timed = ttl is not None or any(t is not None for t in common.exceptions.values())
-        self.store = ObjectStore(
-            maxsize=maxsize,
-            max_bytes=max_bytes,
-            policy=policy,
-            ttl=ttl,
-            sizeof=sizeof or (sys.getsizeof if max_bytes else None),
-            on_evict=self._evicted if common.callback else None,
-            timed=timed,
-            timer=timer,
-        )
-        signature = Signature.of(func, common.ignore)
-        self.instances = Instances(self.store) if signature.per_instance and not common.key else None
-        self.flight: Any = None
-        self.copy = _deepcopy() if copy is True else copy or None
-        is_async = is_coroutine_function(func)
-        if is_async:
-            from twat_cache._memoize.async_flight import AsyncFlight
 
-            self.flight = AsyncFlight()
-        plan = generate.Plan(
-            needs=self.store.needs,
-            ttl=timed,
-            typed=typed,
-            copy=bool(self.copy),
-            callback=common.callback is not None,
-            raises=bool(common.exceptions),
-            key=common.key is not None,
-            asynchronous=is_async,
-        )
-        self.weak: WeakKeys | None = None
-        if common.key is None and may_be_method(func, signature):
-            bare = generate.key_source(signature, plan) in signature.named
-            self.weak = WeakKeys(func, self.store, signature, bare)
-        store, counter, log = self.store, itertools.count(), new_list()
-        self.func = func
-        rare = generate.Rare(
-            func=func,
-            table_of=self.instances.table_of if self.instances else None,
-            find=store.find,
-            drain=store.drain,
-            freeze=self._freezer(signature),
-            errors=tuple(common.exceptions),
-            keep_error=self._keep_error,
-            run=self._run,
-        )
-        cells: dict[str, Any] = {
-            "_tc_rare": rare,
-            "_tc_defaults": signature.defaults(),
-            "_tc_table": store.table,
-            "_tc_tables": self.instances.tables if self.instances else None,
-            "_tc_log": log,
-            "_tc_append": store.marked.append if store.needs == abi.NEEDS_MARK else log.append,
-            "_tc_full": LOG_SIZE,
-            "_tc_drain": store.drain,
-            "_tc_key": common.key,
-            "_tc_sorted": lambda mapping: tuple(sorted(mapping.items(), key=_first)),
-            "_tc_types": lambda values: tuple(map(type, values)),
-            "_tc_kinds": lambda mapping: tuple(type(value) for _, value in sorted(mapping.items(), key=_first)),
-            "_tc_without": lambda mapping: {k: v for k, v in mapping.items() if k not in signature.ignore},
-            "_tc_now": timer or clock.monotonic,
-            "_tc_copy": self.copy,
-            "_tc_callback": common.callback,
-            "_tc_raised": KeptError,
-            "_tc_counter": counter,
-            "_tc_next": next,
-            "_tc_type": type,
-            "_tc_id": id,
-            "_tc_len": len,
-        }
-        made = generate.compile_for(signature, lambda takes: generate.source(takes, plan), cells)
-        wrapper, self._key_of, self._counts, *log_functions = made
-        store.note, store.take, store.pending = log_functions
-        if timer is None:
-            cells_of = wrapper.__closure__ or ()
-            store.clock_cells = [cell for cell in cells_of if cell.cell_contents is clock.monotonic]
-        rare.keep = self._keep = self._keeper()  # it holds the log's functions
-        self._counter = counter
-        self._reset_hits = 0
-        self.wrapper = weakref.ref(wrapper)
-        if self.weak is not None:
-            self.weak.wrapper = self.wrapper
-        self.made = attach(generate.dress(wrapper, func), self)
+    @property
+    def nothing(self) -> bool:
+        """Whether no result is kept."""
+        ttl = self._ttl_policy[0]
+        return self.maxsize == 0 or (ttl is not None and ttl <= 0)
 
-    def _freezer(self, signature: Signature) -> Callable[..., Any]:
-        """What makes keys that can be hashed."""
-        defaults = frozen_defaults(signature.defaults().values())
-        plain = freeze if not defaults else functools.partial(freeze, defaults=defaults)
-        if self.weak is None:
-            return plain
-        self.weak.freeze = plain
-        return self.weak.frozen
+    # What the wrapper asks
 
-    def _keeper(self) -> Callable[..., None]:
-        """What stores a result, with no step that the options do not ask for."""
-        store = quick_keep(self.store)
-        if self.weak is not None:
-            store = self._weakly(self.weak, store)
-        cache_if = self.common.cache_if
-        if self.nothing:
-            return lambda key, value, ttl, table: refuse_read_once(value)
-        if cache_if is None:
-            return store
-
-        def keep(key: Any, value: Any, ttl: float | None, table: dict[Any, Any]) -> None:
-            refuse_read_once(value)
-            if cache_if(value):
-                store(key, value, ttl, table)
-
-        return keep
-
-    @staticmethod
-    def _weakly(weak: WeakKeys, store: Callable[..., None]) -> Callable[..., None]:
-        def keep(key: Any, value: Any, ttl: float | None, table: dict[Any, Any]) -> None:
-            store(weak.key(key), value, ttl, table)
-            weak.sweep()
-
-        return keep
-
-    def _keep_error(self, key: Any, error: BaseException, table: dict[Any, Any]) -> None:
-        if self.nothing:
-            return
+    def kept_error(self, error: BaseException) -> tuple[KeptError, float | None, int] | None:
+        """What is kept of an exception, its time to live and its weight."""
         kept, ttl = time_to_keep(error, self.common.exceptions)
         if not kept:
-            return
+            return None
         try:
-            value = KeptError(error)
+            return KeptError(error), ttl, _ERROR_BYTES if self.max_bytes else 1
         except NotKept:
-            return
-        key = key if self.weak is None else self.weak.key(key)
-        self.store.keep(key, value, ttl, table, cost=_ERROR_BYTES)
+            return None
 
-    def _evicted(self, key: Any, value: Any) -> None:
-        if self.common.callback is not None:
-            self.common.callback("evict", key, value.error if isinstance(value, KeptError) else value)
+    def attach(self, attributes: dict[str, Any]) -> None:
+        """Puts the management into the attributes of a native wrapper, which has them made when they are asked for."""
+        attach(attributes, self)
 
-    async def _run(self, key: Any, table: dict[Any, Any], args: Any, kwargs: Any) -> Any:
-        """The miss of a coroutine function."""
-        asked = key
-        if self.weak is not None:
-            key = self.weak.key(key)  # equal instances wait for results of their own
+    def reduced(self, wrapper: Any) -> Any:
+        """What a native wrapper is pickled as."""
+        from twat_cache._memoize.pickling import reduced
 
-        async def compute() -> Any:
-            try:
-                value = await self.func(*args, **kwargs)
-            except tuple(self.common.exceptions) as error:
-                self._keep_error(key, error, table)
-                raise
-            self._keep(key, value, None, table)
-            return value
+        return reduced(wrapper)
 
-        value = await self.flight.run((id(table), key), compute)
-        if self.copy is not None:
-            value = self.copy(value)
-        if self.common.callback is not None:
-            self.common.callback("miss", asked, value)
-        return value
+    def clock_changed(self, timer: Callable[[], float] | None) -> None:
+        """Takes another clock."""
+        self.results.set_timer(timer)
 
     # Management
 
-    def info(self) -> CacheInfo:
-        hits, misses = self._counts()
-        if self.store.needs == abi.NEEDS_LOG:
-            hits = self.store.logged - self._reset_hits
-        elif FREE_THREADED:
-            hits = int(repr(self._counter)[6:-1]) - self._reset_hits
-        return CacheInfo(hits, misses, self.maxsize, len(self.store))
+    def _signature(self) -> Signature:
+        return Signature.of(self.func, self.common.ignore)
 
-    def clear(self) -> None:
-        self.store.clear()
-        self._reset_hits += self.info().hits if not self._counts_itself() else 0
-        self._counts(True)
-
-    def _counts_itself(self) -> bool:
-        return self.store.needs != abi.NEEDS_LOG and not FREE_THREADED
+    def _keys(self) -> Keys:
+        return keys_of(Arguments(self._signature()), self.typed, self.common)
 
     def key(self, /, *args: Any, **kwargs: Any) -> Any:
-        return self._key_of(*args, **kwargs)[0]
+        keys = self._keys()
+        try:
+            key = keys.of(args, kwargs)
+        except NotBound:
+            raise not_bound(self.func, self.name, args, kwargs) from None
+        try:
+            hash(key)
+        except TypeError as error:
+            return _freezer(self._signature())((key,) if keys.bare or key.__class__ is not tuple else key, error)
+        return key
+
+    def info(self) -> CacheInfo:
+        hits, misses, live = self.results.counts()
+        return CacheInfo(hits, misses, self.maxsize, live)
+
+    def clear(self) -> None:
+        self.results.clear()
 
     def invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
-        key, table = self._key_of(*args, **kwargs)
-        return self.store.remove(key, table)
+        try:
+            gone = self.results.remove(*args, **kwargs)
+        except NotBound:
+            gone = MISSING
+        if gone is MISSING:
+            raise not_bound(self.func, self.name, args, kwargs)
+        return bool(gone)
+
+    def content(self) -> dict[Any, Any]:
+        """Key to result, as they are stored: for tests and tools."""
+        rows = self.results.content()
+        return {key[0] if self._stores_tuples and len(key) == 1 else key: value for key, value, _ in rows}
+
+    def figures(self) -> dict[str, int] | None:
+        """The core's figures, where anything is bounded and stored: for tests and tools."""
+        if not self._stores_tuples:
+            return self.results.figures()  # type: ignore[no-any-return]
+        from twat_cache._ffi.policy import figures_of
+
+        address = self.results.policy
+        return None if address is None else figures_of(address)
+
+    @property
+    def _stores_tuples(self) -> bool:
+        return _speedups.speed is not None and isinstance(self.results, _speedups.speed.Results)
+
+
+def keys_of(arguments: Arguments, typed: bool, common: Common) -> Keys:
+    """The keys of a function in memory."""
+    return Keys(arguments, typed=typed, own=common.key)
+
+
+def _freezer(signature: Signature) -> Callable[..., Any]:
+    """What makes keys that have a hash."""
+    defaults = signature.defaults()
+    unfrozen = frozen_defaults(defaults.values()) if defaults else []
+    return freeze if not unfrozen else functools.partial(freeze, defaults=unfrozen)
 
 
 def _deepcopy() -> Callable[[Any], Any]:
@@ -242,5 +166,169 @@ def _deepcopy() -> Callable[[Any], Any]:
     return deepcopy
 
 
-def _first(pair: tuple[str, Any]) -> str:
-    return pair[0]
+def _report_eviction(callback: Callable[..., Any], key: Any, value: Any) -> None:
+    callback("evict", key, value.error if isinstance(value, KeptError) else value)
+
+
+def memoized(
+    func: Callable[..., Any],
+    common: Common,
+    *,
+    maxsize: int | None,
+    max_bytes: int | None,
+    ttl: float | None,
+    policy: str,
+    typed: bool = False,
+    sizeof: Callable[[Any], int] | None = None,
+    copy: bool | Callable[[Any], Any] | None = None,
+    timer: Callable[[], float] | None = None,
+) -> Any:
+    """Memoizes a function: its memo and the wrapper."""
+    memo = ObjectMemo(func, common, maxsize=maxsize, max_bytes=max_bytes, ttl=ttl, policy=policy, typed=typed)
+    signature = Signature.of(func, common.ignore)
+    arguments = Arguments(signature)
+    receivers = Receivers(func) if common.key is None and may_be_method(func, signature) else None
+    weighed = sizeof or (sys.getsizeof if max_bytes else None)
+    make = _native if _speedups.speed is not None else _pure
+    memo.results = make(memo, arguments, receivers, weighed, timer)
+    copier = _deepcopy() if copy is True else copy or None
+    if is_coroutine_function(func):
+        from twat_cache._memoize.live_async import async_wrapper
+
+        # The native part keeps only what a hit takes; a miss is long.
+        whole_key = whole_keys(memo, arguments, keys_of(arguments, memo.typed, common), receivers)
+        wrapper: Any = async_wrapper(memo, arguments, whole_key, weighed, copier)
+    elif _speedups.speed is not None:
+        wrapper = _speedups.speed.Memoizer(
+            func, memo.results, memo, dressed(func), refuse_read_once, common.cache_if, weighed, copier,
+            common.callback, tuple(common.exceptions) or None, memo.nothing,
+        )  # fmt: skip
+    else:
+        wrapper = _pure_wrapper(memo, copier)
+    if receivers is not None:
+        receivers.wrapper = weakref.ref(wrapper)
+    return wrapper
+
+
+def whole_keys(
+    memo: ObjectMemo, arguments: Arguments, keys: Keys, receivers: Receivers | None
+) -> Callable[[Any, Any], tuple[Any, Any]]:
+    """What gives the key of a call that the native part has not found, and what tells it from all other calls."""
+    freezer = _freezer(arguments.signature)
+    own_tables = arguments.signature.per_instance and memo.common.key is None
+
+    def whole_key(args: Any, kwargs: Any) -> tuple[Any, Any]:
+        key, receiver = keys.of(args, kwargs), 0
+        if own_tables or receivers is not None:
+            values, star, _ = arguments.bind(args, kwargs)
+            first = (values or star or (None,))[0]
+            if own_tables or (receivers is not None and receivers(first)):
+                # A call holds its arguments while it runs, so the address is that of one object.
+                receiver = id(first)
+                key = keys.of((None, *args[1:]), kwargs) if args and not own_tables else key
+        try:
+            hash(key)
+        except TypeError as error:
+            key = freezer((key,) if keys.bare or key.__class__ is not tuple else key, error)
+        return key, (receiver, key)
+
+    return whole_key
+
+
+# In the native part
+
+
+def _native(memo: ObjectMemo, arguments: Arguments, receivers: Any, weighed: Any, timer: Any) -> Any:
+    from twat_cache._memoize.native_results import order_of
+
+    common, signature = memo.common, arguments.signature
+    ttl, policy = memo._ttl_policy
+    opener, needs = order_of(policy, memo.maxsize, memo.max_bytes)
+    own = common.key
+    if own is None and common.callback is not None:
+        # The callback is told the whole key.
+        keys = keys_of(arguments, memo.typed, common)
+        own = functools.partial(_key_of, keys)
+    if timer is None and (ttl is not None or common.exceptions):
+        clock.timed.add(memo)
+        timer = clock.turned()
+    evicted = None if common.callback is None else functools.partial(_report_eviction, common.callback)
+    return _speedups.speed.Results(  # type: ignore[union-attr]
+        arguments.native_binder(), _freezer(signature), opener, needs, ttl, memo.typed,
+        signature.per_instance and common.key is None, own, receivers, evicted, timer,
+    )  # fmt: skip
+
+
+def _key_of(keys: Keys, /, *args: Any, **kwargs: Any) -> Any:
+    return keys.of(args, kwargs)
+
+
+# In Python
+
+
+def _pure(memo: ObjectMemo, arguments: Arguments, receivers: Any, weighed: Any, timer: Any) -> Any:
+    from twat_cache._memoize.live_table import ObjectStore
+    from twat_cache._memoize.methods import Instances
+    from twat_cache._memoize.pure_results import PureResults
+    from twat_cache._memoize.weak_keys import WeakKeys
+
+    common, signature = memo.common, arguments.signature
+    ttl, policy = memo._ttl_policy
+    store = ObjectStore(
+        maxsize=memo.maxsize, max_bytes=memo.max_bytes, policy=policy, ttl=ttl, sizeof=weighed,
+        on_evict=None if common.callback is None else functools.partial(_report_eviction, common.callback),
+        timed=ttl is not None or any(one is not None for one in common.exceptions.values()), timer=timer,
+    )  # fmt: skip
+    keys = keys_of(arguments, memo.typed, common)
+    freezer = _freezer(signature)
+    weak = None
+    if receivers is not None:
+        weak = WeakKeys(receivers, store, signature, keys.bare)
+        weak.freeze = freezer
+    instances = Instances(store) if signature.per_instance and not common.key else None
+    return PureResults(arguments, keys, store, freeze=freezer, instances=instances, weak=weak)
+
+
+def _pure_wrapper(memo: ObjectMemo, copier: Any) -> Any:
+    from twat_cache._memoize.pure_results import Miss
+
+    func, common, results = memo.func, memo.common, memo.results
+    look_up, errors = results.look_up, tuple(common.exceptions)
+    callback, cache_if, nothing = common.callback, common.cache_if, memo.nothing
+    finishes = bool(errors or copier or callback)
+
+    def finish(event: str, key: Any, value: Any) -> Any:
+        if value.__class__ is KeptError and errors:
+            raise value.again()
+        if copier is not None:
+            value = copier(value)
+        if callback is not None:
+            callback(event, key, value)
+        return value
+
+    def keep(miss: Miss, value: Any) -> Any:
+        refuse_read_once(value)
+        if not nothing and (cache_if is None or cache_if(value)):
+            results.put(miss, value, None)
+        return finish("miss", miss.key, value) if finishes else value
+
+    def keep_error(miss: Miss, error: BaseException) -> None:
+        kept = None if nothing or miss.key is MISSING else memo.kept_error(error)
+        if kept is not None:
+            results.put(miss, kept[0], kept[1], kept[2])
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        value = look_up(args, kwargs)
+        if value.__class__ is not Miss:
+            if not finishes:
+                return value
+            return finish("hit", None if callback is None else results.place(args, kwargs)[0], value)
+        miss = value
+        try:
+            value = func(*miss.args, **miss.kwargs)
+        except errors as error:
+            keep_error(miss, error)
+            raise
+        return value if miss.key is MISSING else keep(miss, value)
+
+    return dress(wrapper, func, memo)

@@ -19,7 +19,9 @@ from twat_cache._config.options import PLAIN, refuse_read_once
 from twat_cache._ffi import abi
 from twat_cache._ffi.policy import Policy
 from twat_cache._memoize import clock
-from twat_cache._memoize.hit_log import make_log
+from twat_cache._memoize.hit_log import HitLog
+
+_len = len  # somebody may memoize the built-in one
 
 NEVER = float("inf")
 _MASK = 2**64 - 1
@@ -38,11 +40,7 @@ VALUE, SLOT, DEADLINE, MARKED = 0, 1, 2, 3
 
 def _over(entry: Any, now: Callable[[], float]) -> bool:
     """Whether the time of an entry is over."""
-    return len(entry) > DEADLINE and entry[DEADLINE] <= now()
-
-
-def _now() -> float:
-    return clock.monotonic()
+    return _len(entry) > DEADLINE and entry[DEADLINE] <= now()
 
 
 def _slot(entry: Any) -> int:
@@ -52,11 +50,7 @@ def _slot(entry: Any) -> int:
 
 
 class ObjectStore:
-    """A bounded dictionary of live objects, or several that share one bound.
-
-    ``note``, ``take`` and ``pending`` are the log of hits; a generated wrapper
-    brings its own, which it writes without a call.
-    """
+    """A bounded dictionary of live objects, or several that share one bound."""
 
     def __init__(
         self,
@@ -70,9 +64,7 @@ class ObjectStore:
         timed: bool = True,
         timer: Callable[[], float] | None = None,
     ) -> None:
-        self.now: Callable[[], float] = timer or _now
-        # Where a wrapper has the clock, so that reading it costs a hit nothing.
-        self.clock_cells: list[Any] = []
+        self.now: Callable[[], float] = timer or clock.current()
         if timer is None and timed:
             clock.timed.add(self)
         self.table: dict[Any, Any] = {}
@@ -88,7 +80,7 @@ class ObjectStore:
             self.policy = None
         self.needs = self.policy.needs if self.policy else abi.NEEDS_NOTHING
         self.needs_fingerprint = policy == "s3fifo"
-        self.note, self.take, self.pending = make_log(self.drain)
+        self.log = HitLog(self.drain)
         self.place: dict[int, tuple[dict[Any, Any], Any]] = {}
         self._deadlines: deque[tuple[float, int]] = deque()
         self.inside = False
@@ -105,7 +97,7 @@ class ObjectStore:
         if entry is None or _over(entry, self.now):
             return None
         if self.needs == abi.NEEDS_LOG:
-            self.note(entry[SLOT])
+            self.log.note(entry[SLOT])
         elif self.needs == _MARK and not entry[MARKED]:
             self.marked.append(entry)
             entry[MARKED] = True
@@ -195,6 +187,11 @@ class ObjectStore:
             self.leave()
         del dead
 
+    def clock_changed(self, timer: Callable[[], float] | None) -> None:
+        """Takes another clock; None is the machine's. Times of the one mean nothing to the other."""
+        self.now = timer or clock.current()
+        self.expire(sys.float_info.max)  # all but those that never do
+
     def drain(self) -> None:
         """Hands the log over."""
         with self.lock:
@@ -215,12 +212,12 @@ class ObjectStore:
                 if entry is not None and _over(entry, lambda: time_now):
                     self._take_out(slot, dead)
             self.leave()
-        return len(dead)
+        return _len(dead)
 
     def __len__(self) -> int:
         """Count the live entries; those whose time is over do not count."""
         with self.lock:
-            count, deadlines = len(self.place), list(self._deadlines)
+            count, deadlines = _len(self.place), list(self._deadlines)
             if not deadlines:
                 return count
             at, place = self.now(), self.place
@@ -230,7 +227,7 @@ class ObjectStore:
     def logged(self) -> int:
         """Hits told and to be told, where the policy needs them all."""
         with self.lock:
-            return self.handed + int(self.pending())
+            return self.handed + _len(self.log.slots)
 
     # Under the lock.
     #
@@ -274,14 +271,14 @@ class ObjectStore:
                 if policy is not None:
                     policy.remove(slot)
                 del place[slot]
-        if policy is not None and policy.stats()["entries"] != len(place):
+        if policy is not None and policy.stats()["entries"] != _len(place):
             self._clear_locked(self._mended)
         entries = [(slot, table[key]) for slot, (table, key) in place.items()]
         if self.needs == _MARK:
             self.marked.clear()
             for _, entry in entries:
                 entry[MARKED] = False
-        deadlines = [(entry[DEADLINE], slot) for slot, entry in entries if len(entry) > DEADLINE]
+        deadlines = [(entry[DEADLINE], slot) for slot, entry in entries if _len(entry) > DEADLINE]
         self._deadlines = deque(sorted(pair for pair in deadlines if pair[0] != NEVER))
         self.inside = False
 
@@ -342,7 +339,7 @@ class ObjectStore:
             if not deadlines or deadlines[0][0] > time_now:
                 break
             self._take_out(deadlines.popleft()[1], dead)
-        if len(deadlines) > 2 * len(place) + 64:
+        if _len(deadlines) > 2 * _len(place) + 64:
             self._deadlines = deque(pair for pair in deadlines if pair[1] in place)
 
     def _take_out(self, slot: int, dead: list[Any]) -> None:
@@ -364,12 +361,12 @@ class ObjectStore:
         """The slots that were hit since they were last taken, as the core reads them."""
         if self.needs == _MARK:
             marked = self.marked[:]
-            del self.marked[: len(marked)]
+            del self.marked[: _len(marked)]
             for entry in marked:
                 entry[MARKED] = False
             return "".join([entry[SLOT] for entry in marked]).encode(SLOT_AS)
-        taken = self.take()
-        self.handed += len(taken)
+        taken = self.log.take()
+        self.handed += _len(taken)
         return "".join(taken).encode(SLOT_AS)
 
     def catch_up(self) -> None:
@@ -408,7 +405,7 @@ class ObjectStore:
             self.lock = threading.RLock()
 
 
-# The code of what changes a store; ``_quick_keep`` adds its own.
+# The code of what changes a store.
 CHANGES: set[Any] = {
     method.__code__
     for method in (ObjectStore.keep, ObjectStore.remove, ObjectStore.clear, ObjectStore.drop, ObjectStore.expire)

@@ -7,11 +7,13 @@ parts of a memoized one are locks and open stores, so these picklers are told wh
 
 from __future__ import annotations
 
+import functools
 import sys
 from types import FunctionType, ModuleType
 from typing import Any
 
-from twat_cache._memoize.wrapper import ATTACHED, Memo
+from twat_cache._memoize.wrapper import ATTACHED, memo_of
+from twat_cache._speedups import speed
 
 
 class Recipe:
@@ -33,9 +35,9 @@ class Recipe:
 
 def parts_of(func: Any) -> tuple[Any, ...] | None:
     """Return what pickle's protocol calls the reduced value of a memoized function; None for other objects."""
-    memo = vars(func).get("cache") if isinstance(func, FunctionType) else None
-    recipe = memo.recipe if isinstance(memo, Memo) else None
-    inner = vars(func).get("__wrapped__")
+    memo = memo_of(func)
+    recipe = None if memo is None else memo.recipe
+    inner = None if recipe is None else vars(func).get("__wrapped__")
     if recipe is None or inner is None:
         return None
     from twat_cache._identity.base_names import known_name
@@ -58,6 +60,16 @@ def _rebuilt(recipe: Recipe, func: Any, facts: Any, name: tuple[str, bool, bool]
     made = recipe.make(func)
     vars(made).update(more)
     return made
+
+
+def reduced(wrapper: Any) -> Any:
+    """Return what a native wrapper is pickled as: its name where that finds it, else its parts."""
+    name = getattr(wrapper, "__qualname__", "")
+    found: Any = sys.modules.get(getattr(wrapper, "__module__", None) or "")
+    for step in name.split("."):
+        found = getattr(found, step, None)
+    # Under a name that finds nothing, pickle says what is wrong.
+    return name if found is wrapper else parts_of(wrapper) or name
 
 
 # The picklers
@@ -93,6 +105,16 @@ def _tell(module: ModuleType) -> None:
 
     function_reduce.of_twat_cache = True  # type: ignore[attr-defined]
     pickler._function_reduce = function_reduce
+    if speed is not None:
+        # What is not a function is looked up here.
+        pickler.dispatch_table[speed.Memoizer] = functools.partial(_reduced_by_cloudpickle, module)
+
+
+def _reduced_by_cloudpickle(cloudpickle: Any, wrapper: Any) -> Any:
+    """By name where cloudpickle would pickle a function by name: not those of ``__main__``."""
+    found = cloudpickle._lookup_module_and_qualname(wrapper, wrapper.__qualname__)
+    by_name = found is not None and not cloudpickle._is_registered_pickle_by_value(found[0])
+    return wrapper.__qualname__ if by_name else parts_of(wrapper) or wrapper.__qualname__
 
 
 def _tell_dill(dill: Any) -> None:
@@ -108,6 +130,15 @@ def _tell_dill(dill: Any) -> None:
 
     save_function.of_twat_cache = True  # type: ignore[attr-defined]
     dill.Pickler.dispatch[FunctionType] = save_function
+    if speed is not None:
+
+        def save_memoizer(pickler: Any, func: Any, *args: Any, **kwargs: Any) -> Any:
+            parts = None if dill._locate_function(func, pickler) else parts_of(func)
+            if parts is None:
+                return pickler.save_global(func, name=func.__qualname__)
+            return pickler.save_reduce(*parts, obj=func)
+
+        dill.Pickler.dispatch[speed.Memoizer] = save_memoizer
 
 
 class _Importer:

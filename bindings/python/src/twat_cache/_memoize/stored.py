@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twat_cache import exceptions as ex
@@ -11,11 +11,11 @@ from twat_cache._config.options import Common, is_read_once, refuse_generator
 from twat_cache._ffi.bytecache import LARGE, ByteCache
 from twat_cache._identity.call_keys import call_encoder, encode_call, prefix_of
 from twat_cache._identity.functions import is_coroutine_function
-from twat_cache._memoize import generate
+from twat_cache._memoize.arguments import UNBOUND_CALL, Arguments, NotBound, not_bound
 from twat_cache._memoize.live_table import ObjectStore
 from twat_cache._memoize.signature import Signature
 from twat_cache._memoize.single_flight import NOTHING, Call, Flight
-from twat_cache._memoize.wrapper import CacheInfo, Memo, attach
+from twat_cache._memoize.wrapper import CacheInfo, Memo, dress
 from twat_cache._serialize.errors import KeptError, NotKept, time_to_keep
 from twat_cache._serialize.values import Codec, Foreign
 
@@ -75,8 +75,8 @@ class ByteMemo(Memo):
             from twat_cache._memoize.async_flight import AsyncFlight
 
             self.async_flight = AsyncFlight()
-        wrapper, self._key_of = _compile(signature, is_async, self)
-        self.made = attach(generate.dress(wrapper, func), self)
+        wrapper, self._key_of = _wrapper_of(self, signature, is_async)
+        self.made = dress(wrapper, func, self)
 
     def use(self, store: ByteCache) -> None:
         """Take results from this store from now on."""
@@ -325,7 +325,10 @@ class ByteMemo(Memo):
         self.store.clear()
 
     def key(self, /, *args: Any, **kwargs: Any) -> bytes:
-        key: bytes = self._key_of(*args, **kwargs)
+        try:
+            key: bytes = self._key_of(*args, **kwargs)
+        except NotBound:
+            raise not_bound(self.func, self.name, args, kwargs) from None
         return key
 
     def invalidate(self, /, *args: Any, **kwargs: Any) -> bool:
@@ -373,81 +376,61 @@ def unwrap(value: Any) -> Any:
     return value
 
 
-def _key_item(name: str, omitted: Container[str]) -> str:
-    return f"(_tc_omitted[{name!r}] if {name} is _tc_defaults[{name!r}] else {name})" if name in omitted else name
-
-
-def _source(signature: Signature, is_async: bool, own_key: bool, omitted: Container[str]) -> str:
-    """The factory of a wrapper and of its key function."""
-    names = "".join(f"{_key_item(name, omitted)}, " for name in signature.key_names)
-    star = signature.var_positional
-    if star is not None and star not in signature.ignore:
-        names += f"*{star}, "
-    double = signature.var_keyword
-    keywords = double if double is not None and double not in signature.ignore else "None"
-    key = f"_tc_encode(({names}), {keywords})"
-    if own_key:
-        key = f"_tc_custom(_tc_key({signature.call()}))"
-    elif double is not None and signature.ignore:
-        key = f"_tc_encode(({names}), _tc_without({keywords}))"
-    call = f"_tc_pack({signature.call()})"
-    if is_async:
-        body = f"        return await _tc_async_call({key}, *{call})\n"
-    else:
-        body = (
-            f"        _tc_k = {key}\n"
-            "        _tc_v = _tc_look_up(_tc_k)\n"
-            "        if _tc_v is _tc_missing:\n"
-            "            _tc_call = _tc_new_call()\n"
-            "            try:\n"
-            "                _tc_v = _tc_begin(_tc_k, _tc_call)\n"
-            "                if _tc_v is _tc_missing:\n"
-            f"                    _tc_v = _tc_func({signature.call()})\n"
-            "                    _tc_finish(_tc_k, _tc_call, _tc_v)\n"
-            "            except BaseException as _tc_error:\n"
-            "                _tc_fail(_tc_k, _tc_call, _tc_error)\n"
-            "                _tc_call = None\n"
-            "                raise\n"
-            "        if _tc_v.__class__ is _tc_kept:\n"
-            "            raise _tc_v.again()\n"
-            "        return _tc_v\n"
-        )
-    return (
-        "def _tc_make(_tc_defaults, _tc_omitted, _tc_encode, _tc_custom, _tc_key, _tc_without, _tc_async_call,"
-        " _tc_look_up, _tc_missing, _tc_kept, _tc_func, _tc_new_call, _tc_begin, _tc_finish, _tc_fail):\n"
-        f"    {'async ' if is_async else ''}def _tc_wrapper({signature.text()}):\n{body}"
-        f"    def _tc_key_of({signature.text()}):\n        return {key}\n"
-        "    return _tc_wrapper, _tc_key_of, None\n"
-    )
-
-
-def _compile(signature: Signature, is_async: bool, memo: ByteMemo) -> tuple[Any, Any]:
-    """A wrapper whose parameters Python binds itself."""
-    ignore = signature.ignore
+def _wrapper_of(memo: ByteMemo, signature: Signature, is_async: bool) -> tuple[Any, Any]:
+    """The wrapper of a function, and what makes the key of a call."""
+    arguments, own_key = Arguments(signature), memo.common.key
     # With a serializer of arguments it is that which says what a default is.
     omitted = {} if memo.serializes_arguments else signature.omitted()
-    cells = {
-        "_tc_defaults": signature.defaults(),
-        "_tc_omitted": omitted,
-        "_tc_encode": memo.encoder(),
-        "_tc_custom": memo.encode_custom,
-        "_tc_key": memo.common.key,
-        "_tc_without": lambda mapping: {k: v for k, v in (mapping or {}).items() if k not in ignore},
-        "_tc_async_call": memo.async_call,
-        "_tc_look_up": memo.look_up,
-        "_tc_missing": MISSING,
-        "_tc_kept": KeptError,
-        "_tc_func": memo.func,
-        "_tc_new_call": Call,
-        "_tc_begin": memo.begin,
-        "_tc_finish": memo.finish,
-        "_tc_fail": memo.fail,
-    }
-    own_key = memo.common.key is not None
+    bind = arguments.binder({} if own_key else omitted)
+    encode, custom, as_call, func = memo.encoder(), memo.encode_custom, arguments.as_call, memo.func
+    look_up, begin, finish, fail, async_call = memo.look_up, memo.begin, memo.finish, memo.fail, memo.async_call
 
-    def source(takes: Signature) -> str:
-        names = [there.name for here, there in zip(signature.parameters, takes.parameters) if here.name in omitted]
-        return _source(takes, is_async, own_key, names)
+    def key_of(*args: Any, **kwargs: Any) -> bytes:
+        if own_key is not None:
+            args, kwargs = as_call(args, kwargs)
+            return custom(own_key(*args, **kwargs))
+        bound = bind(*args, **kwargs)
+        if bound is UNBOUND_CALL:
+            raise NotBound
+        return encode(*bound)
 
-    wrapper, key_of, _ = generate.compile_for(signature, source, cells)
+    if is_async:
+
+        async def wrapper(*args: Any, **kwargs: Any) -> Any:
+            try:
+                key, call = key_of(*args, **kwargs), as_call(args, kwargs)
+            except NotBound:
+                return await func(*args, **kwargs)
+            return await async_call(key, *call)
+
+        return wrapper, key_of
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:  # type: ignore[no-redef]
+        if own_key is None:
+            bound = bind(*args, **kwargs)
+            if bound is UNBOUND_CALL:
+                return func(*args, **kwargs)
+            key = encode(*bound)
+        else:
+            try:
+                key = key_of(*args, **kwargs)
+            except NotBound:
+                return func(*args, **kwargs)
+        value = look_up(key)
+        if value is MISSING:
+            call = Call()
+            try:
+                value = begin(key, call)
+                if value is MISSING:
+                    args, kwargs = as_call(args, kwargs)
+                    value = func(*args, **kwargs)
+                    finish(key, call, value)
+            except BaseException as error:
+                fail(key, call, error)
+                del call  # the frames of the exception would else hold the exception
+                raise
+        if value.__class__ is KeptError:
+            raise value.again()
+        return value
+
     return wrapper, key_of

@@ -14,9 +14,9 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from twat_cache._identity.base_names import leads_to
 from twat_cache._identity.hashable import freeze
 from twat_cache._memoize.live_table import ObjectStore
+from twat_cache._memoize.receivers import Receivers
 from twat_cache._memoize.signature import Signature
 
 
@@ -43,24 +43,15 @@ class Me:
         return other is self or (mine is not None and (other.of() if other.__class__ is Me else other) is mine)
 
 
-def may_be_method(func: Any, signature: Signature) -> bool:
-    """Whether a function was made in the body of a class, and takes a first argument that counts."""
-    made_in, _, _ = getattr(func, "__qualname__", "").rpartition(".")
-    first = signature.named[0] if signature.named else signature.var_positional
-    in_class = bool(made_in) and not made_in.endswith("<locals>")
-    return in_class and not signature.method and first is not None and first not in signature.ignore
-
-
 class WeakKeys:
     """Puts ``Me`` into the keys of one memoized function where they belong."""
 
-    def __init__(self, func: Any, store: ObjectStore, signature: Signature, bare: bool) -> None:
+    def __init__(self, receivers: Receivers, store: ObjectStore, signature: Signature, bare: bool) -> None:
         """``bare``: a key is the first argument itself."""
-        self._name = func.__name__
+        self._receivers = receivers
         self._store = store
         self._bare = bare
         self._nested = not signature.named and signature.var_keyword is not None
-        self.wrapper: Callable[[], Any] = lambda: None
         self.freeze: Callable[..., tuple[Any, ...]] = freeze
         self._dead: list[Any] = []
         self._sweep_at = 64
@@ -69,7 +60,7 @@ class WeakKeys:
         """The key to store under."""
         if not self._bare:
             return self._of_tuple(key)
-        return Me(key, self._dead.append) if self._has(key) else key
+        return Me(key, self._dead.append) if self._is_receiver(key) else key
 
     def frozen(self, key: tuple[Any, ...], error: TypeError) -> tuple[Any, ...]:
         """As ``freeze``, for a key that cannot be hashed."""
@@ -85,22 +76,11 @@ class WeakKeys:
             return key
         first, rest = key[0], key[1:]
         if self._nested and first.__class__ is tuple and first:
-            return ((Me(first[0], self._dead.append), *first[1:]), *rest) if self._has(first[0]) else key
-        return (Me(first, self._dead.append), *rest) if self._has(first) else key
+            return ((Me(first[0], self._dead.append), *first[1:]), *rest) if self._is_receiver(first[0]) else key
+        return (Me(first, self._dead.append), *rest) if self._is_receiver(first) else key
 
-    def _has(self, first: Any) -> bool:
-        """Whether this function is a method of the object, or a class method of the class."""
-        if first.__class__ is Me:
-            return False
-        for kind in type(first).__mro__:
-            found = kind.__dict__.get(self._name)
-            if found is not None:
-                return leads_to(getattr(found, "fget", found), self.wrapper())
-        for kind in first.__mro__ if isinstance(first, type) else ():
-            found = kind.__dict__.get(self._name)
-            if found is not None:
-                return isinstance(found, classmethod) and leads_to(found.__func__, self.wrapper())
-        return False
+    def _is_receiver(self, first: Any) -> bool:
+        return first.__class__ is not Me and self._receivers(first)
 
     def sweep(self) -> None:
         """Removes the results of instances that are gone, once there are enough of them."""
