@@ -143,3 +143,24 @@ def test_fetch_refuses_arguments_of_the_wrong_kind():
             speed.fetch(*wrong)
     with pytest.raises(AttributeError):
         speed.fetch(None, None, None, 1, b"key")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="ctypes loads in one interpreter only before 3.13")
+def test_each_interpreter_has_a_module_of_its_own():
+    import _interpreters
+
+    code = """
+import twat_cache
+from twat_cache import _speedups
+assert _speedups.form() == "native"
+with twat_cache.Cache("memory") as cache:
+    for n in range(200):
+        cache.set("key", {"a": [1, (2, 3)], "n": n})
+        assert cache.get("key") == {"a": [1, (2, 3)], "n": n}
+"""
+    for _ in range(3):
+        made = _interpreters.create()
+        try:
+            assert _interpreters.run_string(made, code) is None
+        finally:
+            _interpreters.destroy(made)
