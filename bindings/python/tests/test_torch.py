@@ -15,7 +15,7 @@ def _tensors():
         plain, plain.double(), plain.half(), plain.to(torch.bfloat16), plain.long(), plain.reshape(2, 2), plain.reshape(2, 2).t(),
         torch.arange(4.0, requires_grad=True), torch.nn.Parameter(torch.arange(4.0)), torch.tensor(1.0), torch.tensor([1.0]),
         torch.tensor([1.0]).expand(4), torch.ones(4), torch.empty(0), torch.empty(0, 3), torch.tensor([1 + 2j]),
-        torch.tensor([1 + 2j]).conj(), torch.Size([2, 2]), (2, 2), torch.float32, torch.device("cpu"),
+        torch.tensor([1 + 2j]).conj(), torch.tensor([1 + 2j]).conj().imag, torch.Size([2, 2]), (2, 2), torch.float32, torch.device("cpu"),
     ]  # fmt: skip
 
 
@@ -46,3 +46,11 @@ def test_tensors_come_back_as_they_were(folder):
             assert torch.equal(again, it) and (again.dtype, again.requires_grad) == (it.dtype, it.requires_grad)
         else:
             assert again == it
+
+
+def test_views_that_are_conjugated_come_back_as_their_values_inside_of_results(folder):
+    it = torch.tensor([1 + 2j])
+    f = tc.bcache(folder_name=folder)(lambda: {"a": [it.conj(), it.conj().imag]})
+    f()
+    again = f()["a"]
+    assert torch.equal(again[0], torch.tensor([1 - 2j])) and torch.equal(again[1], torch.tensor([-2.0]))

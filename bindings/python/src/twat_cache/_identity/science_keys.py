@@ -125,7 +125,10 @@ def _torch(value: Any) -> _Found | None:
         return None
     if value.device.type != "cpu" or value.layout != torch.strided or value.is_quantized or value.grad_fn is not None:
         raise Unencodable("a tensor that is not plain data in the memory of the CPU")
-    plain = value.detach().resolve_conj().resolve_neg().contiguous().reshape(-1).view(torch.uint8).numpy()
+    flat = value.detach().resolve_conj().resolve_neg().contiguous().reshape(-1)
+    if flat.stride(0) != 1:  # a single item, which torch takes for contiguous whatever its stride
+        flat = flat.clone(memory_format=torch.contiguous_format)
+    plain = flat.view(torch.uint8).numpy()
     fields = [str(value.dtype), list(value.shape), list(value.stride()), plain, bool(value.requires_grad)]
     return f"torch.{kind.__name__}", fields
 

@@ -182,7 +182,7 @@ class Codec:
 
         buffers: list[pickle.PickleBuffer] = []
         try:
-            body = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+            body = _pickled(value, buffers.append)
             views = [buffer.raw() for buffer in buffers]
         except Exception as error:
             raise _unserializable(value, error) from error
@@ -302,6 +302,27 @@ class Codec:
             buffers.append(bytearray(piece) if copy else piece)
             at += length
         return _unpickle(body, buffers)
+
+
+def _pickled(value: Any, keep: Callable[[Any], Any]) -> bytes:
+    import pickle
+    import sys
+
+    torch: Any = sys.modules.get("torch")
+    if torch is None:
+        return pickle.dumps(value, protocol=5, buffer_callback=keep)
+    import io
+
+    class Pickler(pickle.Pickler):
+        def reducer_override(self, it: Any) -> Any:
+            # Some releases of torch pickle a view that is conjugated or negated when it is read as its plain data.
+            if isinstance(it, torch.Tensor) and (it.is_conj() or it.is_neg()):
+                return it.resolve_conj().resolve_neg().__reduce_ex__(5)
+            return NotImplemented
+
+    target = io.BytesIO()
+    Pickler(target, protocol=5, buffer_callback=keep).dump(value)
+    return target.getvalue()
 
 
 def _unpickle(body: Any, buffers: Any = ()) -> Any:
