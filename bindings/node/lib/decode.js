@@ -4,7 +4,7 @@
 
 const { makeArray } = require('./arrays.js')
 const { makerOf } = require('./forms.js')
-const { LONGEST_INLINE, MOST_FIELDS, SLOTS, shapes, learn } = require('./shapes.js')
+const { MOST_FIELDS, SLOTS, shapes, learn } = require('./shapes.js')
 const { text: textAt, utf8: utf8At, fieldName: nameAt, newData } = require('./text.js')
 const { TwatCacheError } = require('./errors.js')
 
@@ -139,25 +139,24 @@ function list(n) {
   const items = new Array(n)
   const d = data
   const v = view
-  const stop = end - LONGEST_INLINE
   let p = at
   for (let i = 0; i < n; i++) {
     // Numbers and short texts are read here: rows of them would pay for a call each.
-    const head = p <= stop ? d[p] : 0xc1
+    const head = p < end ? d[p] : 0xc1
     if (head < 0x80) {
       items[i] = head
       p++
-    } else if (head === 0xcd) {
+    } else if (head === 0xcd && p + 3 <= end) {
       items[i] = (d[p + 1] << 8) | d[p + 2]
       p += 3
-    } else if (head >= 0xa0 && head < 0xc0) {
+    } else if (head >= 0xa0 && head < 0xc0 && p + (head & 0x1f) < end) {
       const length = head & 0x1f
       items[i] = textAt(d, v, p + 1, length, end)
       p += 1 + length
-    } else if (head === 0xce) {
+    } else if (head === 0xce && p + 5 <= end) {
       items[i] = v.getUint32(p + 1)
       p += 5
-    } else if (head === 0xcb) {
+    } else if (head === 0xcb && p + 9 <= end) {
       items[i] = v.getFloat64(p + 1)
       p += 9
     } else {

@@ -10,8 +10,6 @@ const WORTHWHILE = 16
 /** Functions made in all: data of ever new shapes must not fill the memory with code. */
 const MOST_FUNCTIONS = 256
 const SLOTS = 256
-/** Bytes of the longest value that is read inline: a header and text of 31 bytes. */
-const LONGEST_INLINE = 32
 
 let made = 0
 
@@ -41,21 +39,21 @@ function differs(bytes) {
 /** Code that reads field i: its key, then the value; the commonest kinds of values inline. */
 function step(bytes, i) {
   return `
-if (p + ${bytes.length + LONGEST_INLINE} > end || ${differs(bytes)}) return readOn(p, keys, [${names(i)}])
+if (p + ${bytes.length} >= end || ${differs(bytes)}) return readOn(p, keys, [${names(i)}])
 p += ${bytes.length}
 h = d[p]
 let v${i}
 if (h < 0x80) {
   v${i} = h
   p++
-} else if (h >= 0xa0 && h < 0xc0) {
+} else if (h >= 0xa0 && h < 0xc0 && p + (h & 0x1f) < end) {
   h &= 0x1f
   v${i} = textAt(d, v, p + 1, h, end)
   p += 1 + h
-} else if (h === 0xcd) {
+} else if (h === 0xcd && p + 3 <= end) {
   v${i} = (d[p + 1] << 8) | d[p + 2]
   p += 3
-} else if (h === 0xcb) {
+} else if (h === 0xcb && p + 9 <= end) {
   v${i} = v.getFloat64(p + 1)
   p += 9
 } else if (h === 0xc2 || h === 0xc3) {
@@ -119,4 +117,4 @@ function learn(slot, object, hooks) {
   }
 }
 
-module.exports = { LONGEST_INLINE, MOST_FIELDS, SLOTS, shapes, learn }
+module.exports = { MOST_FIELDS, SLOTS, shapes, learn }
