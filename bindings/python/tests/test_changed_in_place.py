@@ -34,10 +34,27 @@ class Reader:
     def deep(self):
         return self.inner.n
 
+    def hand_on(self, more):
+        return _plus(more, self)
+
+    def hand_first(self, more):
+        return _plus_of(self, more)
+
+    def through_a_closure(self):
+        return (lambda: self.n)()
+
     def __getitem__(self, _):
         return self.n
 
     __add__, __len__ = __getitem__, lambda self: self.n
+
+
+def _plus(more, reader):
+    return reader.n + more
+
+
+def _plus_of(reader, more):
+    return reader.n + more
 
 
 class Items(list):
@@ -85,6 +102,9 @@ REACHED = {
     "handed on": (lambda: Box(n=1), _handed_on, lambda v: setattr(v, "n", 5)),
     "method": (Reader, lambda v: lambda x: v.deep(), lambda v: setattr(v.inner, "n", 5)),
     "bound method": (lambda: Reader().deep, lambda v: lambda x: v(), lambda v: setattr(v.__self__.inner, "n", 5)),
+    "method that hands on": (Reader, lambda v: lambda x: v.hand_on(x), lambda v: setattr(v, "n", 5)),
+    "method that hands on first": (Reader, lambda v: lambda x: v.hand_first(x), lambda v: setattr(v, "n", 5)),
+    "method with a closure": (Reader, lambda v: lambda x: v.through_a_closure(), lambda v: setattr(v, "n", 5)),
     "item": (Reader, lambda v: lambda x: v[x], lambda v: setattr(v, "n", 5)),
     "operator": (Reader, lambda v: lambda x: v + x, lambda v: setattr(v, "n", 5)),
     "length": (Reader, lambda v: lambda x: len(v), lambda v: setattr(v, "n", 5)),

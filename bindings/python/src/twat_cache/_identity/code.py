@@ -134,6 +134,8 @@ def _collect(code: CodeType, found: Uses) -> None:
         name = step.opname
         if name in _READS:
             _use(found.captured.setdefault(step.argval, Use()), steps, at)
+            if step.argval == first:
+                _use(found.first, steps, at)
         elif name in _GLOBALS:
             _use(found.globals.setdefault(step.argval, Use()), steps, at)
         elif name in ("STORE_DEREF", "DELETE_DEREF"):
@@ -142,16 +144,27 @@ def _collect(code: CodeType, found: Uses) -> None:
             found.globals_assigned.add(step.argval)
         elif name == "STORE_ATTR":
             found.stored_attributes.add(step.argval)
-        elif name.startswith("LOAD_FAST") and (step.argval == first or step.argval == (first,)):
-            _use(found.first, steps, at)
+        elif "LOAD_FAST" in name and first in _loaded(step):
+            if _loaded(step)[-1] == first:
+                _use(found.first, steps, at)
+            else:
+                found.first.read = found.first.called = True  # one step loads two; this one is used later
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             inner = uses_of(constant)
+            if first in constant.co_freevars and first in inner.captured:
+                _merge({first: found.first}, {first: inner.captured[first]})
             # An inner variable of the same name that is not captured is another one.
             _merge(found.captured, {name: use for name, use in inner.captured.items() if name in constant.co_freevars})
             _merge(found.globals, inner.globals)
             found.assigned |= inner.assigned.intersection(constant.co_freevars)
             found.globals_assigned |= inner.globals_assigned
+
+
+def _loaded(step: Any) -> tuple[Any, ...]:
+    """Return the variables that a step loads, which may store another one before."""
+    names = step.argval if isinstance(step.argval, tuple) else (step.argval,)
+    return names[1:] if step.opname.startswith("STORE_FAST_LOAD_FAST") else names
 
 
 def _merge(into: dict[str, Use], more: dict[str, Use]) -> None:
