@@ -52,6 +52,11 @@
 #define TWAT_EXISTS 3
 
 /*
+ Another caller is still computing the value. Not an error. (4 is reserved.)
+ */
+#define TWAT_PENDING 5
+
+/*
  An argument is wrong.
  */
 #define TWAT_E_ARG -1
@@ -132,6 +137,12 @@
 #define TWAT_SET_ADD 1
 
 /*
+ In `twat_fetch_options.flags`: ask for a lease whatever is stored. What is stored stays
+ until the lease is set.
+ */
+#define TWAT_FETCH_REFRESH 1
+
+/*
  The counts of `entries` and `bytes` are exact: nothing expired, invalidated
  or unsettled is among them.
  */
@@ -181,6 +192,18 @@ typedef struct twat_cache twat_cache;
  Threads: one at a time.
  */
 typedef struct twat_config twat_config;
+
+/*
+ The right to compute the value of a key, from `twat_cache_fetch`.
+
+ A lease saves work; it does not exclude others: who gets none may compute all the same.
+ What it promises is that a computation that began before its key was written, deleted
+ or invalidated never overwrites what came after.
+
+ Threads: any, one call at a time. A child of `fork` cannot use its parent's leases; it
+ may free them.
+ */
+typedef struct twat_lease twat_lease;
 
 /*
  An eviction order over slots. The host keeps keys, objects and a log of
@@ -308,6 +331,24 @@ typedef struct twat_set_options {
      */
     size_t n_tags;
 } twat_set_options;
+
+/*
+ How `twat_cache_fetch` asks. Zero it, set `struct_size`, then what you need.
+ */
+typedef struct twat_fetch_options {
+    /*
+     Set by the caller to `sizeof(twat_fetch_options)`.
+     */
+    size_t struct_size;
+    /*
+     Milliseconds to wait for another caller who computes the value; 0 does not wait.
+     */
+    uint64_t wait_ms;
+    /*
+     `TWAT_FETCH_REFRESH`.
+     */
+    uint64_t flags;
+} twat_fetch_options;
 
 /*
  Figures of a cache since it was opened, in entries and bytes.
@@ -770,6 +811,78 @@ int32_t twat_cache_incr(struct twat_cache *cache,
                         int64_t initial,
                         uint64_t ttl_ms,
                         int64_t *out_value);
+
+/*
+ Gets a value, or the right to compute it, which one caller has among the threads of the
+ process and, in engines `disk` and `file`, among all processes that share the store.
+
+ | status | `*out_value` | `*out_lease` | the caller |
+ |---|---|---|---|
+ | `TWAT_OK` | the value | NULL | uses it |
+ | `TWAT_MISS` | – | given | computes, then calls `twat_lease_set` or `twat_lease_fail` |
+ | `TWAT_PENDING` | – | NULL | another caller is computing, or failed a moment ago: computes without storing, or asks again |
+
+ Waits at most `wait_ms` (`options` may be NULL: no waiting), asleep in the kernel. When
+ the owner of a lease dies, a waiter gets it within 50 ms. An owner that is stopped keeps it:
+ others get `TWAT_PENDING` after `wait_ms`, and from then on at once.
+
+ Ownership: release `*out_value` with `twat_bytes_free` and `*out_lease` with
+ `twat_lease_free`.
+ Errors: as `twat_cache_get`; `TWAT_E_UNSUPPORTED` for engine `redis`, for tiers that end in
+ it, for a store that is open read-only, and on systems other than Linux for a store;
+ `TWAT_E_ARG` for unknown flags; `TWAT_E_FULL` for a store without room for its leases.
+ Since: 3.0.0
+ */
+int32_t twat_cache_fetch(struct twat_cache *cache,
+                         const void *key,
+                         size_t key_len,
+                         const struct twat_fetch_options *options,
+                         struct twat_bytes *out_value,
+                         struct twat_lease **out_lease);
+
+/*
+ Stores the computed value, ends the lease and wakes all who wait for it: `TWAT_OK`, or
+ `TWAT_MISS` with nothing stored where the key was written, deleted or invalidated since the
+ grant. `options` may be NULL. Free the lease afterwards in each case.
+
+ Errors: as `twat_cache_set_with`; `TWAT_E_ARG` for a lease that was set or failed before and
+ for `TWAT_SET_ADD`; `TWAT_E_CLOSED` in a forked child and after the cache was closed.
+ Since: 3.0.0
+ */
+int32_t twat_lease_set(struct twat_lease *lease,
+                       const void *value,
+                       size_t value_len,
+                       const struct twat_set_options *options);
+
+/*
+ Ends the lease after the computation failed, and wakes all who wait for it. For
+ `retry_after_ms` callers in this process get `TWAT_PENDING` for the key (or the value, where
+ one is set meanwhile); with 0 the next one gets a lease.
+
+ Errors: `TWAT_E_ARG` and `TWAT_E_CLOSED` as `twat_lease_set`.
+ Since: 3.0.0
+ */
+int32_t twat_lease_fail(struct twat_lease *lease, uint64_t retry_after_ms);
+
+/*
+ Whether the lease still holds: `TWAT_OK`, or `TWAT_MISS` where its key was written, deleted
+ or invalidated since the grant, so that a long computation can be given up. Leases of this
+ release do not time out.
+
+ Errors: `TWAT_E_ARG` and `TWAT_E_CLOSED` as `twat_lease_set`.
+ Since: 3.0.0
+ */
+int32_t twat_lease_renew(struct twat_lease *lease);
+
+/*
+ Releases a lease. One that was neither set nor failed is abandoned: the next who waits
+ gets a lease. NULL does nothing.
+
+ Errors: none.
+ Threads: any, also after the cache was closed; must not overlap another call on the lease.
+ Since: 3.0.0
+ */
+void twat_lease_free(struct twat_lease *lease);
 
 /*
  Gets many keys. `out_values[i]` belongs to `keys[i]`; a miss is zeroed

@@ -2,6 +2,7 @@
 //! hits and misses once for all engines, and notices a fork.
 
 mod export;
+mod fetch;
 
 use crate::base::error::{Code, Error, Result};
 use crate::base::fork;
@@ -11,6 +12,8 @@ use crate::engine::memory::Memory;
 use crate::engine::{self, Engine, Entry, Put, ScanState, Stored};
 use crate::mem::solo;
 use crate::mem::value::{Hit, Value};
+use fetch::Home;
+pub use fetch::{FetchOptions, Fetched, Lease};
 use once_cell::race::OnceBox;
 use serde_json::{Map, Value as Json};
 use std::num::NonZeroU64;
@@ -55,6 +58,8 @@ struct Process {
     /// The same, where it is the memory engine.
     memory: Option<Arc<Memory>>,
     counters: Counters,
+    /// The leases of its keys.
+    home: Arc<Home>,
     /// Which engine was chosen, and why.
     notes: Map<String, Json>,
     next: OnceBox<Process>,
@@ -69,11 +74,13 @@ impl Process {
     fn over(engine: Box<dyn Engine>, generation: u64, notes: Map<String, Json>) -> Self {
         let engine: Arc<dyn Engine> = Arc::from(engine);
         let memory = Arc::clone(&engine).as_memory();
+        let home = Arc::new(Home::of(&*engine));
         Self {
             generation,
             engine: Some(engine),
             memory,
             counters: Counters::default(),
+            home,
             notes,
             next: OnceBox::new(),
         }
@@ -84,7 +91,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         fork::notice();
         if self.generation != fork::generation() {
-            std::mem::forget((self.engine.take(), self.memory.take()));
+            std::mem::forget((self.engine.take(), self.memory.take(), Arc::clone(&self.home)));
         }
     }
 }
@@ -174,11 +181,7 @@ impl Cache {
     }
 
     fn ttl(&self, ttl_ms: u64) -> Option<NonZeroU64> {
-        match ttl_ms {
-            TTL_DEFAULT => self.ttl,
-            TTL_NEVER => None,
-            ms => NonZeroU64::new(ms),
-        }
+        ttl_of(ttl_ms, self.ttl)
     }
 
     /// The configuration it was opened with.
@@ -267,6 +270,7 @@ impl Cache {
     pub fn set(&self, key: &[u8], value: &[u8], ttl_ms: u64) -> Result<()> {
         match self.memory() {
             Some(memory) if key.len() <= MAX_KEY => {
+                self.void(key);
                 let set = memory.set(key, value, self.ttl(ttl_ms));
                 set.inspect_err(|error| self.count_error(error))
             }
@@ -299,6 +303,7 @@ impl Cache {
         run: impl FnOnce(&dyn Engine, &Put<'_>) -> Result<Stored>,
     ) -> Result<Stored> {
         let put = self.put_of(options);
+        self.void(key);
         let stored = self.change(|engine| {
             check_key(key)?;
             run(engine, &put)
@@ -315,12 +320,14 @@ impl Cache {
             add: options.add,
             tags: options.tags,
             cost: options.cost,
+            lease: None,
         }
     }
 
     /// Stores many values under the same options.
     pub fn set_many(&self, pairs: &[(&[u8], &[u8])], options: &SetOptions<'_>) -> Result<()> {
         let put = self.put_of(options);
+        pairs.iter().for_each(|(key, _)| self.void(key));
         self.change(|engine| {
             pairs.iter().try_for_each(|(key, _)| check_key(key))?;
             engine.put_many(pairs, &put)
@@ -340,6 +347,7 @@ impl Cache {
 
     /// Removes an entry; false where there was none.
     pub fn delete(&self, key: &[u8]) -> Result<bool> {
+        self.void(key);
         let deleted = self.change(|engine| engine.delete(key))?;
         self.counters().add(Count::Deletes, u64::from(deleted));
         Ok(deleted)
@@ -347,6 +355,7 @@ impl Cache {
 
     /// Removes many entries; returns how many there were.
     pub fn delete_many(&self, keys: &[&[u8]]) -> Result<u64> {
+        keys.iter().for_each(|key| self.void(key));
         let deleted = self.change(|engine| engine.delete_many(keys))?;
         self.counters().add(Count::Deletes, deleted);
         Ok(deleted)
@@ -354,6 +363,7 @@ impl Cache {
 
     /// Removes every entry whose key begins with `prefix`.
     pub fn delete_prefix(&self, prefix: &[u8]) -> Result<u64> {
+        self.void_all();
         let deleted = self.change(|engine| engine.delete_prefix(prefix))?;
         self.counters().add(Count::Deletes, deleted);
         Ok(deleted)
@@ -378,6 +388,7 @@ impl Cache {
     /// beyond 64 bits.
     pub fn incr(&self, key: &[u8], delta: i64, initial: i64, ttl_ms: u64) -> Result<i64> {
         let ttl = self.ttl(ttl_ms);
+        self.void(key);
         let value = self.change(|engine| {
             check_key(key)?;
             engine.incr(key, delta, initial, ttl)
@@ -388,6 +399,7 @@ impl Cache {
 
     /// Makes every entry that carries the tag a miss.
     pub fn invalidate_tag(&self, tag: &[u8]) -> Result<bool> {
+        self.void_all();
         self.change(|engine| engine.invalidate_tag(tag))
     }
 
@@ -398,6 +410,7 @@ impl Cache {
 
     /// Removes every entry (of this namespace).
     pub fn clear(&self) -> Result<()> {
+        self.void_all();
         self.change(|engine| engine.clear())
     }
 
@@ -425,7 +438,9 @@ impl Cache {
         Ok(Stats {
             hits: sum(Count::Hits).wrapping_add(engine.hits),
             misses: sum(Count::Misses).wrapping_add(engine.misses),
-            sets: sum(Count::Sets).wrapping_add(engine.sets),
+            sets: sum(Count::Sets)
+                .wrapping_add(engine.sets)
+                .wrapping_add(self.process()?.home.sets()),
             deletes: sum(Count::Deletes),
             rejected: sum(Count::Rejected),
             errors: sum(Count::Errors),
@@ -463,6 +478,15 @@ impl Cache {
         } else {
             Ok(())
         }
+    }
+}
+
+/// A call's time to live, where the cache has this one.
+fn ttl_of(ttl_ms: u64, default: Option<NonZeroU64>) -> Option<NonZeroU64> {
+    match ttl_ms {
+        TTL_DEFAULT => default,
+        TTL_NEVER => None,
+        ms => NonZeroU64::new(ms),
     }
 }
 

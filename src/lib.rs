@@ -27,12 +27,13 @@ pub mod files;
 pub mod format;
 #[cfg(unix)]
 pub mod integrity;
+pub mod lease;
 #[cfg(unix)]
 pub mod lmdb;
 pub mod mem;
 pub mod policy;
 
 pub use base::error::{Code, Error, Result};
-pub use cache::{Cache, SetOptions, TTL_DEFAULT, TTL_NEVER};
+pub use cache::{Cache, FetchOptions, Fetched, Lease, SetOptions, TTL_DEFAULT, TTL_NEVER};
 pub use config::Config;
 pub use mem::value::Value;

@@ -17,6 +17,8 @@ mod harness;
 mod healthy;
 #[path = "hazards/kill.rs"]
 mod kill;
+#[path = "hazards/leases.rs"]
+mod leases;
 #[path = "hazards/limits.rs"]
 mod limits;
 #[path = "hazards/readers.rs"]
@@ -39,6 +41,10 @@ fn child_process() {
         "forgetful" => healthy::forgetful,
         "before-reboot" => healthy::before_reboot,
         "after-reboot" => healthy::after_reboot,
+        "lease-worker" => leases::worker,
+        "lease-owner" => leases::owner,
+        "lease-forker" => leases::forker,
+        "lease-invalidator" => leases::invalidator,
         "reader" => readers::reader,
         "pinning-reader" => readers::pinning_reader,
         "faults" => faults::run,

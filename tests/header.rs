@@ -18,6 +18,7 @@ fn generated() -> String {
         .with_src(root.join("src/ffi/cache.rs"))
         .with_src(root.join("src/ffi/get.rs"))
         .with_src(root.join("src/ffi/set.rs"))
+        .with_src(root.join("src/ffi/lease.rs"))
         .with_src(root.join("src/ffi/batch.rs"))
         .with_src(root.join("src/ffi/scan.rs"))
         .with_src(root.join("src/ffi/stats.rs"))

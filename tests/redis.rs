@@ -59,6 +59,7 @@ fn subject() -> Subject {
         evicts: false,
         evicts_at_once: false,
         sweeps: false,
+        leases: false,
         // They are counted by a walk of the server, of bounded length.
         exact_entries: false,
     }

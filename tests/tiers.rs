@@ -77,6 +77,7 @@ fn subject(
         evicts: false,
         evicts_at_once: true,
         sweeps: last != "redis",
+        leases: last != "redis",
         exact_entries: last != "redis",
     }
 }

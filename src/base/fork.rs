@@ -5,7 +5,11 @@
 //! counter it was made under and is leaked and made anew when it differs.
 //! `getpid` at each call would cost more than a memory hit.
 
-use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+#[cfg(unix)]
+use std::fs::File;
+#[cfg(unix)]
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 static GENERATION: AtomicU64 = AtomicU64::new(0);
@@ -42,8 +46,50 @@ extern "C" fn in_child() {
     begin_anew();
 }
 
+/// Descriptors that a child must not keep, less 1 so that 0 is none.
+static CLOSED: [AtomicI32; 256] = [const { AtomicI32::new(0) }; 256];
+
+/// Has the child of any fork close a file: one whose locks would otherwise outlive this
+/// process. Call within [`delayed`]; undone by [`forget`]. More than 256 are kept open there.
+#[cfg(unix)]
+pub fn close_in_child(file: &File) {
+    let wanted = file.as_raw_fd() + 1;
+    for place in &CLOSED {
+        if place.compare_exchange(0, wanted, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            return;
+        }
+    }
+}
+
+/// The file is about to be closed.
+#[cfg(unix)]
+pub fn forget(file: &File) {
+    let known = file.as_raw_fd() + 1;
+    for place in &CLOSED {
+        if place.compare_exchange(known, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            return;
+        }
+    }
+}
+
+/// Closes what the parent had locked.
+fn close_in_this_child() {
+    for place in &CLOSED {
+        let known = place.swap(0, Ordering::AcqRel);
+        if known > 0 {
+            #[cfg(all(unix, not(miri)))]
+            #[expect(unsafe_code, reason = "a descriptor whose owner does not exist here")]
+            // SAFETY: what has registered it never uses or closes it in a child.
+            unsafe {
+                libc::close(known - 1);
+            }
+        }
+    }
+}
+
 /// In a child: no other thread is there, and what was made before is the parent's.
 fn begin_anew() {
+    close_in_this_child();
     FORKING.store(0, Ordering::SeqCst);
     DELAYING.store(0, Ordering::SeqCst);
     GENERATION.fetch_add(1, Ordering::Release);

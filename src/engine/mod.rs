@@ -15,7 +15,8 @@ pub mod tiered;
 use crate::base::error::{Code, Error, Result};
 use crate::base::stats::EngineStats;
 use crate::config::{Config, EngineKind};
-use crate::files::open_regular;
+use crate::files::{Seen, open_regular};
+use crate::lease::{LeaseHome, Spot};
 use crate::mem::value::{Hit, Value};
 use serde_json::{Map, Value as Json};
 use std::num::NonZeroU64;
@@ -33,6 +34,8 @@ pub struct Put<'a> {
     pub tags: &'a [&'a [u8]],
     /// What the entry weighs against `max_bytes`; 0 takes its bytes.
     pub cost: u64,
+    /// Only while these words are as they were: the lease of a store.
+    pub lease: Option<&'a Seen>,
 }
 
 /// What became of a put.
@@ -42,6 +45,8 @@ pub enum Stored {
     Stored,
     /// `add` found an entry and changed nothing.
     Exists,
+    /// The lease was void and nothing was changed.
+    Void,
 }
 
 /// A value with what is known about it, for tiers and exports.
@@ -270,6 +275,20 @@ pub trait Engine: Send + Sync {
     fn check(&self, repair: bool) -> Result<Map<String, Json>> {
         let _ = repair;
         Ok(words([("entries", self.stats()?.entries.into()), ("bad", 0.into())]))
+    }
+
+    /// Where the leases of keys are. An engine whose keys other processes can change
+    /// answers with a home that they share.
+    ///
+    /// # Errors
+    /// `Unsupported` where there are none.
+    fn leases(&self) -> Result<LeaseHome> {
+        Ok(LeaseHome::Process)
+    }
+
+    /// What tells the lease of a key apart in that home.
+    fn lease_spot(&self, key: &[u8]) -> Spot {
+        Spot { name: key.to_vec(), ..Spot::default() }
     }
 
     /// Waits until what was acknowledged is as durable as it can be.

@@ -6,6 +6,7 @@ use crate::base::error::Result;
 use crate::base::stats::EngineStats;
 use crate::config::EngineKind;
 use crate::files::open_regular;
+use crate::lease::LeaseHome;
 use crate::mem::value::Value;
 use std::num::NonZeroU64;
 use std::path::Path;
@@ -14,6 +15,10 @@ use std::path::Path;
 pub struct Null;
 
 impl Engine for Null {
+    fn leases(&self) -> Result<LeaseHome> {
+        Ok(LeaseHome::Nowhere)
+    }
+
     fn name(&self) -> &'static str {
         EngineKind::Null.name()
     }

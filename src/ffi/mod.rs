@@ -9,6 +9,7 @@ mod config;
 mod digest;
 mod get;
 mod guard;
+mod lease;
 mod policy;
 mod ptr;
 mod scan;
@@ -37,6 +38,10 @@ pub use config::{
 };
 pub use digest::{TWAT_DIGEST_BYTES, twat_hash, twat_mac};
 pub use get::{twat_cache_get, twat_cache_get_into};
+pub use lease::{
+    TWAT_FETCH_REFRESH, twat_cache_fetch, twat_fetch_options, twat_lease, twat_lease_fail,
+    twat_lease_free, twat_lease_renew, twat_lease_set,
+};
 pub use policy::{
     TWAT_POLICY_NEEDS_LOG, TWAT_POLICY_NEEDS_MARK, TWAT_POLICY_NEEDS_NOTHING, twat_policy,
     twat_policy_clear, twat_policy_evicted, twat_policy_free, twat_policy_hits, twat_policy_insert,
@@ -51,7 +56,7 @@ pub use stats::{TWAT_STATS_EXACT, twat_cache_stats, twat_stats};
 pub use status::{
     TWAT_E_ARG, TWAT_E_BUSY, TWAT_E_CLOSED, TWAT_E_CONFIG, TWAT_E_CORRUPT, TWAT_E_FULL, TWAT_E_IO,
     TWAT_E_NOMEM, TWAT_E_PANIC, TWAT_E_TOO_LARGE, TWAT_E_UNAVAILABLE, TWAT_E_UNSUPPORTED,
-    TWAT_E_VERSION, TWAT_EXISTS, TWAT_MISS, TWAT_OK, TWAT_TRUNCATED, twat_last_error,
+    TWAT_E_VERSION, TWAT_EXISTS, TWAT_MISS, TWAT_OK, TWAT_PENDING, TWAT_TRUNCATED, twat_last_error,
     twat_status_name,
 };
 pub use text::{

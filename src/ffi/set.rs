@@ -5,7 +5,7 @@ use super::cache::{found, twat_cache, with};
 use super::guard::guard;
 use super::ptr;
 use super::sized::{self, Growing};
-use super::status::{TWAT_EXISTS, TWAT_OK};
+use super::status::{TWAT_EXISTS, TWAT_MISS, TWAT_OK};
 use crate::base::error::{Error, Result};
 use crate::cache::SetOptions;
 use crate::engine::Stored;
@@ -73,6 +73,7 @@ fn status_of(stored: Stored) -> i32 {
     match stored {
         Stored::Stored => TWAT_OK,
         Stored::Exists => TWAT_EXISTS,
+        Stored::Void => TWAT_MISS,
     }
 }
 

@@ -13,6 +13,8 @@ pub const TWAT_MISS: i32 = 1;
 pub const TWAT_TRUNCATED: i32 = 2;
 /// An add found an entry and did not change it.
 pub const TWAT_EXISTS: i32 = 3;
+/// Another caller is still computing the value. Not an error. (4 is reserved.)
+pub const TWAT_PENDING: i32 = 5;
 /// An argument is wrong.
 pub const TWAT_E_ARG: i32 = -1;
 /// An option is unknown, out of range, or contradicts another.
@@ -98,6 +100,7 @@ pub extern "C" fn twat_status_name(status: i32) -> *const c_char {
             TWAT_MISS => Some(c"TWAT_MISS"),
             TWAT_TRUNCATED => Some(c"TWAT_TRUNCATED"),
             TWAT_EXISTS => Some(c"TWAT_EXISTS"),
+            TWAT_PENDING => Some(c"TWAT_PENDING"),
             _ => None,
         };
         let error = || Code::ALL.iter().find(|code| **code as i32 == status).map(|c| c.c_name());

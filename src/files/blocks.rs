@@ -52,7 +52,7 @@ pub const fn lock_size(readers: u32) -> u64 {
 /// `posix_fallocate` would not do: where the file system has no reservation, the
 /// C library reads and rewrites a byte of each block, and so can undo what
 /// another process wrote to a mapping meanwhile.
-fn reserve(file: &File, len: u64) -> rustix::io::Result<()> {
+pub(super) fn reserve(file: &File, len: u64) -> rustix::io::Result<()> {
     if let Some(most) = rustix::process::getrlimit(rustix::process::Resource::Fsize).current
         && len > most
     {

@@ -7,12 +7,21 @@ pub mod blocks;
 #[cfg(unix)]
 pub mod dirs;
 pub mod names;
+#[cfg(unix)]
+pub mod words;
 
 use crate::base::error::{Code, Error, Result};
 use crate::base::os::open_at_once;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+
+/// Words that processes share, as they were: a key's and a namespace's, by their places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    key: (usize, u32),
+    namespace: (usize, u32),
+}
 
 /// LMDB's data file.
 pub const DATA: &str = "data.mdb";

@@ -5,6 +5,7 @@ mod basics;
 mod batches;
 mod bounds;
 mod fork;
+mod leases;
 mod lifetimes;
 mod scans;
 pub mod subject;
@@ -14,6 +15,7 @@ pub use basics::*;
 pub use batches::*;
 pub use bounds::*;
 pub use fork::*;
+pub use leases::*;
 pub use lifetimes::*;
 pub use scans::*;
 
@@ -59,6 +61,11 @@ macro_rules! every_promise {
             one_of_many_threads_adds
             threads_lose_no_increment
             a_forked_child_of_a_busy_parent_can_use_its_cache
+            a_fetch_gives_the_value_or_one_lease
+            threads_that_fetch_one_key_compute_it_once
+            an_invalidation_during_a_computation_wins
+            a_lease_outlives_its_cache_and_says_so
+            a_lease_is_of_no_use_in_a_forked_child
         }
     };
     ($subject:ident: $($promise:ident)*) => {$(

@@ -27,6 +27,8 @@ pub struct Subject {
     /// Entries whose time is over are its to remove and to count (a server
     /// removes them by itself).
     pub sweeps: bool,
+    /// It has leases.
+    pub leases: bool,
     /// `entries` of the figures is exact when nothing is expired or invalidated.
     pub exact_entries: bool,
 }
@@ -143,6 +145,7 @@ pub fn memory_with(policy: &'static str, own: &'static [(&'static str, &'static 
         evicts: policy != "none",
         evicts_at_once: true,
         sweeps: true,
+        leases: true,
         exact_entries: true,
     }
 }

@@ -84,6 +84,7 @@ fn subject() -> Subject {
         evicts: false,
         evicts_at_once: false,
         sweeps: false,
+        leases: false,
         exact_entries: false,
     }
 }

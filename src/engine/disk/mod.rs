@@ -9,6 +9,7 @@ mod check;
 mod evict;
 mod expire;
 mod keys;
+mod leases;
 mod open;
 mod read;
 mod record;
@@ -24,6 +25,7 @@ use super::{Changes, Engine, Entry, Identity, Place, Put, ScanState, Stored};
 use crate::base::error::Result;
 use crate::base::stats::EngineStats;
 use crate::config::Config;
+use crate::lease::{LeaseHome, Spot};
 use crate::lmdb::env_registry::StoreRef;
 use crate::mem::counted::Counted;
 use crate::mem::value::{Hit, Value};
@@ -147,6 +149,14 @@ impl Engine for Disk {
 
     fn flush(&self) -> Result<()> {
         self.make_durable()
+    }
+
+    fn leases(&self) -> Result<LeaseHome> {
+        self.lease_home()
+    }
+
+    fn lease_spot(&self, key: &[u8]) -> Spot {
+        self.spot_of(key)
     }
 
     fn version(&self) -> Option<u64> {

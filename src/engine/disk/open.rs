@@ -168,7 +168,11 @@ fn attach(env: &Env, config: &Config, blobs: Blobs, notes: Map<String, Json>) ->
     }
     let db = Databases { entries: MAIN, order, expiry, tags, blobs: blob_rows };
     let (live, inline) = (Live::new(config), inline_max(config));
-    Ok(Arc::new(Shared::new(db, blobs, live, inline, seed(config), notes)))
+    let words = (!env.options().read_only).then(|| env.dir().join(boot::MARK));
+    let shared = Shared::new(db, blobs, live, inline, seed(config), notes, words);
+    // Without them the store works, and there are no leases.
+    let _ = shared.leases();
+    Ok(Arc::new(shared))
 }
 
 fn shared_of(env: &StoreRef) -> Result<Arc<Shared>> {

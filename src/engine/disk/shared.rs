@@ -3,13 +3,16 @@
 //! blobs saves work, counters count.
 
 use super::settings::Live;
-use crate::base::error::{Error, Result};
+use crate::base::error::{Code, Error, Result};
 use crate::config::Config;
 use crate::files::blobs::{BlobId, Blobs};
+use crate::lease::{Between, Leases};
 use crate::lmdb::txn::Dbi;
+use once_cell::sync::OnceCell;
 use serde_json::{Map, Value as Json};
-use std::sync::Mutex;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// How a store chooses what leaves.
@@ -131,6 +134,10 @@ pub struct Shared {
     pub unsynced: AtomicBool,
     /// What the opening of the store has to say.
     pub notes: Map<String, Json>,
+    /// The leases of the store, as soon as its words are mapped.
+    pub leases: OnceCell<Arc<Leases>>,
+    /// The file that has the words; none where nothing is written.
+    words_in: Option<PathBuf>,
     marks: Box<[AtomicU8]>,
     verified: Box<[AtomicU64]>,
 }
@@ -144,8 +151,11 @@ impl Shared {
         inline_max: u64,
         seed: u64,
         notes: Map<String, Json>,
+        words_in: Option<PathBuf>,
     ) -> Self {
         Self {
+            leases: OnceCell::new(),
+            words_in,
             db,
             blobs,
             settings,
@@ -162,6 +172,31 @@ impl Shared {
             marks: std::iter::repeat_with(AtomicU8::default).take(MARKS).collect(),
             verified: std::iter::repeat_with(AtomicU64::default).take(VERIFIED).collect(),
         }
+    }
+
+    /// The leases. Whoever writes must have the words mapped if any process has: where that
+    /// failed for want of room, each write tries again.
+    ///
+    /// # Errors
+    /// As [`Between::open`]; `Unsupported` for a store that is open read-only.
+    #[inline]
+    pub fn leases(&self) -> Result<&Arc<Leases>> {
+        match self.leases.get() {
+            Some(leases) => Ok(leases),
+            None => self.open_leases(),
+        }
+    }
+
+    #[cold]
+    fn open_leases(&self) -> Result<&Arc<Leases>> {
+        let Some(path) = &self.words_in else {
+            let text = "leases: expected a store that is open for writing, got a read-only one";
+            return Err(Error::new(Code::Unsupported, text));
+        };
+        self.leases.get_or_try_init(|| {
+            let between = Some(Between::open(path)?);
+            Ok(Arc::new(Leases { between, ..Leases::default() }))
+        })
     }
 
     fn mark_of(&self, stored: &[u8]) -> &AtomicU8 {

@@ -62,6 +62,12 @@ impl Disk {
     pub(super) fn put_item(&self, item: &mut Item<'_>, put: &Put<'_>) -> Result<Stored> {
         check_tags(put.tags)?;
         let stored = self.write(|writer| {
+            match put.lease {
+                Some(seen) if !self.is_as(seen) => return Ok((Stored::Void, false)),
+                // Its own word: this may run once more where the map is full.
+                Some(_) => {}
+                None => self.void_key(&item.stored),
+            }
             if put.add && self.is_stored(writer, item)? {
                 return Ok((Stored::Exists, false));
             }
@@ -84,6 +90,7 @@ impl Disk {
             let terms =
                 Terms { expires: expires(writer.now, put.ttl), tags: put.tags, cost: put.cost };
             for item in &mut items {
+                self.void_key(&item.stored);
                 self.store(writer, item, &terms)?;
             }
             Ok(((), true))
@@ -219,6 +226,8 @@ impl Disk {
             let (mut deleted, mut removed) = (0, 0);
             for key in keys {
                 let stored = StoredKey::new(&self.namespace, key);
+                // Also where there is no entry: one may be on its way.
+                self.void_key(&stored);
                 let Some(bytes) = writer.txn.get(self.shared.db.entries, &stored)? else {
                     continue;
                 };
@@ -301,6 +310,7 @@ impl Disk {
     ) -> Result<i64> {
         self.write(|writer| {
             let mut item = self.item_inline(key, Vec::new());
+            self.void_key(&item.stored);
             let mut found = None;
             if let Some(bytes) = writer.txn.get(self.shared.db.entries, &item.stored)?
                 && let Some(envelope) = readable(bytes, key)?
@@ -370,6 +380,7 @@ impl Disk {
     pub(super) fn raise_tag(&self, tag: &[u8]) -> Result<bool> {
         let key = row::tag_key(&self.namespace, tag);
         self.write(|writer| {
+            self.void_namespace();
             if writer.txn.get(self.shared.db.tags, &key)?.is_none() {
                 return Ok((false, false));
             }
@@ -384,6 +395,7 @@ impl Disk {
     /// Removes what this namespace holds now. Entries set while it runs stay.
     pub(super) fn clear_namespace(&self) -> Result<()> {
         let last = self.write(|writer| {
+            self.void_namespace();
             let key = row::namespace_key(&self.namespace);
             let (entries, _) =
                 row::namespace_figures(writer.txn.get(crate::lmdb::txn::MAIN, &key)?);
@@ -459,6 +471,7 @@ impl Disk {
         last: u64,
     ) -> Result<((Option<Vec<u8>>, u64), bool)> {
         const BATCH: usize = 256;
+        self.void_namespace();
         let (mut doomed, mut seen, mut next, mut live) = (Vec::new(), 0, None, 0);
         writer.txn.walk(self.shared.db.entries, from, &mut |stored, bytes| {
             if !stored.starts_with(range) {

@@ -33,10 +33,11 @@ mod words;
 mod write;
 
 use super::{Engine, Entry, Hearing, Identity, Put, ScanState, Stored, count_by_scan};
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::stats::EngineStats;
 use crate::config::{Config, EngineKind};
 use crate::format::compress::Compressor;
+use crate::lease::LeaseHome;
 use crate::mem::value::Value as Bytes;
 use address::Target;
 use call::Call;
@@ -98,6 +99,10 @@ impl Engine for Redis {
 
     fn is_shared_by_machines(&self) -> bool {
         true
+    }
+
+    fn leases(&self) -> Result<LeaseHome> {
+        Err(Error::unsupported("redis", "leases yet; get, compute and set instead of fetch"))
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {

@@ -14,6 +14,7 @@ use crate::base::error::Result;
 use crate::base::stats::{Count, EngineStats};
 use crate::config::options::{REDIS, STORE};
 use crate::config::{Config, EngineKind};
+use crate::lease::{LeaseHome, Spot};
 use crate::mem::value::{Hit, Value};
 use guard::{Guard, Ticket};
 use numbered::Numbered;
@@ -415,6 +416,14 @@ impl Engine for Tiered {
 
     fn touch(&self, key: &[u8], ttl: Option<NonZeroU64>) -> Result<bool> {
         self.write(key, |last| last.touch(key, self.last.bounded(ttl)))
+    }
+
+    fn leases(&self) -> Result<LeaseHome> {
+        self.last.engine.leases()
+    }
+
+    fn lease_spot(&self, key: &[u8]) -> Spot {
+        self.last.engine.lease_spot(key)
     }
 
     fn clear(&self) -> Result<()> {
