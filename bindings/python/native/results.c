@@ -12,8 +12,6 @@
 
 #include <math.h>
 
-#include "clock.h"
-
 #define SWEPT_AT_ONCE 3
 
 /* Calls */
@@ -310,7 +308,7 @@ enum lookup results_get(struct results *results, struct call *call, PyObject **v
     if (result != FOUND)
         return result;
     if (entry->deadline != INFINITY &&
-        entry->deadline <= (results->timer != NULL ? call->now : clock_now())) {
+        entry->deadline <= (results->timer != NULL ? call->now : clock_coarse(&results->clock))) {
         call->key.seen--; /* it is there, and is looked for again when the new one is stored */
         return NOT_FOUND;
     }

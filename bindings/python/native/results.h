@@ -3,6 +3,7 @@
 #define TWAT_RESULTS_H
 
 #include "binder.h"
+#include "clock.h"
 #include "entries.h"
 #include "instances.h"
 #include "order.h"
@@ -39,6 +40,7 @@ struct results {
     struct instance *instances;
     PyObject *by_address; /* the same, by the address of the receiver */
     uint64_t hits, misses;
+    struct coarse_clock clock;
 };
 
 #define CALL_SMALL 8
