@@ -156,7 +156,7 @@ pub(super) fn reserve(dir: &Path, options: &EnvOptions) -> Result<(lmdb::Environ
     }
     let mut size = options.map_size;
     loop {
-        let page = 4096;
+        let page = rustix::param::page_size() as u64;
         let mut builder = lmdb::Environment::new();
         builder
             .set_flags(flags)
