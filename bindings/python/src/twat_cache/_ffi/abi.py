@@ -15,7 +15,7 @@ from ctypes import (
 )
 from typing import Any
 
-OK, MISS, TRUNCATED, EXISTS = 0, 1, 2, 3
+OK, MISS, TRUNCATED, EXISTS, PENDING = 0, 1, 2, 3, 5
 E_ARG, E_CONFIG, E_NOMEM, E_IO, E_FULL, E_TOO_LARGE = -1, -2, -3, -4, -5, -6
 E_BUSY, E_CORRUPT, E_UNAVAILABLE, E_CLOSED = -7, -8, -9, -10
 E_UNSUPPORTED, E_VERSION, E_PANIC = -11, -12, -99
@@ -23,6 +23,7 @@ E_UNSUPPORTED, E_VERSION, E_PANIC = -11, -12, -99
 TTL_DEFAULT = 0
 TTL_NEVER = 2**64 - 1
 SET_ADD = 1
+FETCH_REFRESH = 1
 STATS_EXACT = 1
 NEEDS_NOTHING, NEEDS_MARK, NEEDS_LOG = 0, 1, 2
 DIGEST_BYTES = 32
@@ -134,6 +135,11 @@ SYMBOLS: dict[str, tuple[str, str]] = {
     "twat_cache_contains": ("i", "ppn"),
     "twat_cache_touch": ("i", "ppnU"),
     "twat_cache_incr": ("i", "ppnIIUp"),
+    "twat_cache_fetch": ("i", "ppnppp"),
+    "twat_lease_set": ("i", "ppnp"),
+    "twat_lease_fail": ("i", "pU"),
+    "twat_lease_renew": ("i", "p"),
+    "twat_lease_free": ("-", "p"),
     "twat_cache_invalidate_tag": ("i", "ppn"),
     "twat_cache_len": ("i", "pp"),
     "twat_cache_expire": ("i", "pp"),
