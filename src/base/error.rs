@@ -11,7 +11,7 @@ pub enum Code {
     Arg = -1,
     /// An option is unknown, out of range, or contradicts another.
     Config = -2,
-    /// Memory could not be had.
+    /// Out of memory.
     NoMem = -3,
     /// The operating system refused a read or a write.
     Io = -4,

@@ -202,12 +202,14 @@ template <> struct twat::codec<Typed> {
         if (from.boolean(truth)) return typed.tree = {{"bool", truth}}, true;
         if (from.integer(low)) return typed.tree = {{"int", std::to_string(low)}}, true;
         if (from.integer(high)) return typed.tree = {{"int", std::to_string(high)}}, true;
+        // Before real(), which reads a big integer as the nearest double.
+        if (from.extension(type, inside)) return extension(type, inside, typed.tree);
         if (from.real(real)) return typed.tree = {{"float", to_hex(big_endian(bits_of(real), 8))}}, true;
         if (from.text(chars)) return typed.tree = {{"str", chars}}, true;
         if (from.bytes(chars)) return typed.tree = {{"bytes", to_hex(chars)}}, true;
         if (from.array(n)) return typed.tree["list"] = json::array(), items(from, n, typed.tree["list"]);
         if (from.map(n)) return typed.tree["map"] = json::array(), pairs(from, n, typed.tree["map"]);
-        return from.extension(type, inside) && extension(type, inside, typed.tree);
+        return false;
     }
 
     static bool items(Reader& from, std::size_t n, json& out)

@@ -72,7 +72,7 @@ template <class T> struct live_part<T, std::enable_if_t<is_path<T>::value>> {
     using type = typename T::string_type;
     static const type& of(const T& argument) { return argument.native(); }
 };
-// As docs/format.md has it: -0.0 is 0.0, and there is one NaN.
+// Live keys are compared by `==`, so -0.0 is 0.0; and there is one NaN.
 template <class T> struct live_part<T, std::enable_if_t<std::is_floating_point_v<T>>> {
     static_assert(sizeof(T) <= sizeof(std::uint64_t), "twat::memoize: long double has no canonical form; use double");
     using type = std::uint64_t;

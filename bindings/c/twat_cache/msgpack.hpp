@@ -108,7 +108,6 @@ public:
     Writer& real(double value)
     {
         std::uint64_t bits = 0;
-        if (is_key()) value += 0.0; // -0.0 becomes 0.0
         std::memcpy(&bits, &value, sizeof bits);
         if (is_key() && std::isnan(value)) bits = 0x7ff8000000000000;
         return coded(0xcb, bits, 8);

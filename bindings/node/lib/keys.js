@@ -24,7 +24,8 @@ function encodeKey(w, value) {
   switch (typeof value) {
     case 'string': return w.string(value)
     case 'number':
-      if (Number.isInteger(value) && value <= MAX_EXACT && value >= -MAX_EXACT) return w.integer(value + 0)
+      if (Object.is(value, -0)) return w.float(value)
+      if (Number.isInteger(value) && value <= MAX_EXACT && value >= -MAX_EXACT) return w.integer(value)
       return w.float(value !== value ? NaN : value)
     case 'boolean': return w.byte(value ? 0xc3 : 0xc2)
     // Other languages have one kind of integer. A key that stays in this process tells them apart.
@@ -51,8 +52,7 @@ function keyObject(w, value) {
   const array = describeArray(value)
   if (array) return arrayKey(w, array)
   if (isBranded(value, 'Extension')) return extension(w, value, encodeKey)
-  // Adding 0 turns -0 into 0.
-  if (isBranded(value, 'Float')) return w.float(value.value + 0)
+  if (isBranded(value, 'Float')) return w.float(value.value)
   throw unencodable(value)
 }
 

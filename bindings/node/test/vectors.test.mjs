@@ -169,3 +169,10 @@ test('long names become a namespace of at most 200 bytes that is still theirs', 
     assert.match(name, /^é+~[0-9a-f]{64}$/)
   }
 })
+
+test('the two zeros of numbers are two keys where the key is bytes', (t) => {
+  const f = twat.memoize((x) => Object.is(x, -0), { engine: 'disk', path: directory(t), name: 'zeros', ...SMALL })
+  later(t, () => f.cache.close())
+  assert.deepEqual([f(0), f(-0), f(0), f(-0)], [false, true, false, true])
+  assert.equal(f.stats().hits, 2)
+})

@@ -60,8 +60,6 @@ static bool write_int(struct writer *w, PyObject *value)
 static bool write_float(struct writer *w, PyObject *value)
 {
     double number = PyFloat_AS_DOUBLE(value);
-    if (w->canonical)
-        number += 0.0; /* -0.0 + 0.0 is 0.0 */
     uint64_t bits;
     memcpy(&bits, &number, 8);
     if (number != number && w->canonical)

@@ -164,13 +164,6 @@ def keys():
         yield {**entry, "hex": call_keys.encode_call(call_keys.prefix_of(name), positional, keywords).hex()}
     for typed in ERRORS:
         yield {"name": "f", "args": [typed], "kwargs": [], "error": True}
-    # Two keys of one map that encode alike: a float's two zeros.
-    yield {
-        "name": "f",
-        "args": [{"map": [[{"float": "0.0"}, i(1)], [{"float": "-0.0"}, i(2)]]}],
-        "kwargs": [],
-        "error": True,
-    }
 
 
 def _named_type(typed):

@@ -365,3 +365,12 @@ def test_dates_of_a_stopped_clock_are_arguments_too():
     with freezegun.freeze_time("2020-01-01 12:00"):
         assert key(real) == before == key(dt.date.today())
         all_differ([dt.date.today(), dt.datetime.now(), dt.datetime.now(dt.timezone.utc)])
+
+
+@pytest.mark.parametrize(
+    "wrap", [float, lambda x: [x], lambda x: {"a": x}, lambda x: complex(x, 1.0), lambda x: (1, (x,))]
+)
+def test_the_two_zeros_of_floats_are_two_keys_where_the_key_is_bytes(wrap, tmp_path):
+    f = tc.bcache(folder_name=str(tmp_path), name="sign")(lambda x: repr(x))
+    assert f(wrap(0.0)) == repr(wrap(0.0)) and f(wrap(-0.0)) == repr(wrap(-0.0))
+    assert f(wrap(0.0)) == repr(wrap(0.0)) and f.cache_info().misses == 2

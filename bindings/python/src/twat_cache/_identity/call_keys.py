@@ -27,7 +27,7 @@ TABLE: dict[type, mp.Writer] = {
     frozenset: mp.write_frozenset,
     Undefined: lambda _, out, __: mp.write_ext(out, UNDEFINED, b""),
     Omitted: lambda _, out, omitted: mp.write_ext(out, DEFAULT, omitted.name.encode()),
-    complex: lambda e, out, z: mp.write_complex(e, out, complex(z.real + 0.0, z.imag + 0.0)),
+    complex: mp.write_complex,
 }
 
 ENCODER = Encoder(TABLE, write_other, canonical=True)

@@ -108,7 +108,7 @@ def write_canonical_float(_: Encoder, out: bytearray, value: float) -> None:
     if value != value:
         out += b"\xcb\x7f\xf8\0\0\0\0\0\0"
     else:
-        out += _F64(0xCB, value + 0.0)  # -0.0 + 0.0 is 0.0
+        out += _F64(0xCB, value)
 
 
 def write_str(_: Encoder, out: bytearray, value: str) -> None:
