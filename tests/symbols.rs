@@ -14,7 +14,8 @@ fn library() -> PathBuf {
     let deps = std::env::current_exe().unwrap().parent().unwrap().to_owned();
     let name =
         format!("{}twat_cache{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    [deps.parent().unwrap().join(&name), deps.join(&name)]
+    // Cargo makes the one beside the tests anew, and leaves the one above it as it was.
+    [deps.join(&name), deps.parent().unwrap().join(&name)]
         .into_iter()
         .find(|path| path.exists())
         .expect("the cdylib is built with the tests")
