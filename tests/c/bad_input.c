@@ -21,7 +21,7 @@ static void options(void)
     CHECK_FAILS(twat_config_set_u64(config, "", 1), TWAT_E_CONFIG, "unknown option");
     CHECK_FAILS(twat_config_set(config, "max_bytes", "1"), TWAT_E_CONFIG, "65536");
     CHECK_FAILS(twat_config_set(config, "shards", "3"), TWAT_E_CONFIG, "power of two");
-    CHECK_FAILS(twat_config_set(config, "ttl_ms", "5 minutes"), TWAT_E_CONFIG, "5 minutes");
+    CHECK_FAILS(twat_config_set(config, "ttl_ms", "5 fortnights"), TWAT_E_CONFIG, "5 fortnights");
     CHECK_FAILS(twat_config_set(config, "ttl_ms", "-1"), TWAT_E_CONFIG, "found: -1");
     CHECK_FAILS(twat_config_set(config, "ttl_ms", "99999999999999999999"), TWAT_E_CONFIG,
                 "ttl_ms: expected");

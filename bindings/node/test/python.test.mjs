@@ -53,7 +53,7 @@ test("Python reads what is inside of JavaScript's own kinds", () => {
   const kinds = [2n, 2n ** 70n, -1n, new URL('https://a.b/'), new URLSearchParams('a=1'), new Headers({ a: '1' }), /a/g, new Map([['a', 1]]), new Map(),
     new Uint8Array([1, 2]), new ArrayBuffer(2), new DataView(new ArrayBuffer(1)), Object(5), Object('x'),
     Object.assign(Object.create(null), { a: 1 }), new Set([2, 1]), [new TypeError('no')]]
-  const program = 'import sys; from twat_cache._msgpack_read import decode\nfor line in sys.stdin: print(repr(decode(bytes.fromhex(line)[1:])))'
+  const program = 'import sys; from twat_cache._serialize.msgpack_reader import decode\nfor line in sys.stdin: print(repr(decode(bytes.fromhex(line)[1:])))'
   const { status, stdout, stderr } = spawnSync('python3', ['-c', program], {
     input: kinds.map((value) => `${encodeToBuffer(writerOf('msgpack'), value).toString('hex')}\n`).join(''), encoding: 'utf8',
     env: { ...process.env, PYTHONPATH: file('../../python/src'), TWAT_CACHE_LIBRARY: library },
